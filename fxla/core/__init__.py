@@ -1,0 +1,1 @@
+"""Avals, dtypes, jaxprs, primitives and traces: what every other floor stands on."""

@@ -1,0 +1,65 @@
+"""`fxla.Array`: a NumPy array with three more attributes.
+
+fxla does not invent an array. On the CPU a result is this thin subclass of `numpy.ndarray`: every
+library that takes an ndarray takes it, without a copy, writable and picklable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Array", "as_array"]
+
+_updater: list[Callable[[Any], Any]] = []
+"""Makes the object behind ``x.at``; the NumPy floor puts it here when it is imported."""
+
+
+class Array(np.ndarray[Any, Any]):
+    """A NumPy array as fxla returns it.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> x = fnp.arange(3.0)
+        >>> isinstance(x, fxla.Array), x.at[1].set(7.0).tolist()
+        (True, [0.0, 7.0, 2.0])
+    """
+
+    __slots__ = ()
+
+    @property
+    def at(self) -> Any:
+        """Indexed updates that return a changed copy: ``x.at[i].set(v)``, ``x.at[i].add(v)``."""
+        return _updater[0](self)
+
+    def block_until_ready(self) -> Array:
+        """Return the array. On the CPU a result is always ready."""
+        return self
+
+    @property
+    def weak_type(self) -> bool:
+        """Always False: only Python scalars are weak."""
+        return False
+
+    def __array_wrap__(
+        self, array: Any, context: Any = None, return_scalar: bool = False
+    ) -> Any:
+        return array.view(Array)
+
+    def __format__(self, spec: str) -> str:
+        if self.ndim == 0:
+            return format(self[()], spec)
+        return super().__format__(spec)
+
+
+def as_array(x: Any) -> Any:
+    """View a NumPy array or scalar as an `Array`; anything else is returned as it is."""
+    if type(x) is Array:
+        return x
+    if isinstance(x, np.ndarray):
+        return x.view(Array)
+    if isinstance(x, (np.generic, bool, int, float, complex)):
+        return np.asarray(x).view(Array)
+    return x

@@ -1,0 +1,141 @@
+"""What a primitive is: one class holding all of its rules.
+
+The rules, in the order every primitive writes them: ``abstract_eval`` (shape and dtype), ``impl``
+(the value, by NumPy), ``jvp``, ``transpose``, ``batch``, ``lower``. All take and return tuples.
+Leaving a rule out fails when the module is imported; a rule that cannot exist is *stated* by one of
+the functions at the end of this file, e.g. ``transpose = not_linear``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from fxla.core.aval import Aval
+from fxla.core.trace import AxisFrame, Trace, Value, state
+from fxla.errors import InternalError
+
+__all__ = [
+    "Linear",
+    "Primitive",
+    "Zero",
+    "is_linear",
+    "is_zero",
+    "not_linear",
+    "registered",
+]
+
+registered: dict[str, Primitive] = {}
+"""Every primitive that exists, by name. The law tests run over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zero:
+    """A tangent or cotangent that is zero by structure: nothing is computed for it."""
+
+    aval: Aval
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Stands, in a transpose rule, for an operand that a cotangent is wanted for."""
+
+    aval: Aval
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the operand."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> Any:
+        """Dtype of the operand."""
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the operand."""
+        return len(self.aval.shape)
+
+
+def is_zero(x: object) -> bool:
+    """Whether a tangent or cotangent is structurally zero."""
+    return type(x) is Zero
+
+
+def is_linear(x: object) -> bool:
+    """Whether an operand of a transpose rule is one to produce a cotangent for."""
+    return type(x) is Linear
+
+
+class Primitive(ABC):
+    """An operation that every transformation knows.
+
+    Attributes:
+        name: how it is printed in a jaxpr; unique.
+    """
+
+    name: str
+
+    def __init__(self) -> None:
+        register(self)
+
+    @abstractmethod
+    def abstract_eval(self, *avals: Any, **params: Any) -> tuple[Aval, ...]:
+        """Shapes and dtypes of the results, from those of the operands; checks them."""
+
+    @abstractmethod
+    def impl(self, *args: Any, **params: Any) -> tuple[Any, ...]:
+        """The results for concrete arrays, by NumPy."""
+
+    @abstractmethod
+    def jvp(
+        self, primals: Any, tangents: Any, **params: Any
+    ) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
+        """Results and their tangents. A tangent may be `Zero`, but not all of them are."""
+
+    @abstractmethod
+    def transpose(self, cts: Any, *operands: Any, **params: Any) -> tuple[Any, ...]:
+        """Cotangents of the `Linear` operands from those of the results; None for the others.
+
+        A cotangent of a primitive with several results may be `Zero`, but not all are.
+        """
+
+    @abstractmethod
+    def batch(
+        self, axis: AxisFrame, operands: Any, axes: Any, **params: Any
+    ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
+        """Results for operands that carry a batch axis at ``axes[i]`` (None: not batched)."""
+
+    @abstractmethod
+    def lower(self, *views: Any, **params: Any) -> Any:
+        """The results as pull arrays or loop nests, see `fxla.loops.view`."""
+
+    def partial_eval(self, trace: Any, args: Sequence[Value], params: dict[str, Any]) -> Any:
+        """Split into what can be computed now and what must be recorded; default: record all."""
+        return trace.record(self, args, params)
+
+    def bind(self, *args: Value, **params: Any) -> tuple[Value, ...]:
+        """Apply the primitive under the current trace."""
+        trace: Trace = state.trace
+        return trace.process(self, args, params)
+
+    def bind1(self, *args: Value, **params: Any) -> Value:
+        """Apply a primitive that has one result."""
+        return self.bind(*args, **params)[0]
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def register(primitive: Primitive) -> None:
+    """Add a primitive to `registered`; names are unique."""
+    if registered.setdefault(primitive.name, primitive) is not primitive:
+        raise InternalError(f"two primitives are named {primitive.name!r}")
+
+
+def not_linear(self: Primitive, cts: Any, *operands: Any, **params: Any) -> NoReturn:
+    """The transpose rule of a primitive that is not linear in any operand."""
+    raise InternalError(f"{self.name} is not linear, so it has no transpose")

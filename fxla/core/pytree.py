@@ -1,0 +1,126 @@
+"""Pytrees, by `optree`: nested None, dict, list, tuple, namedtuple and registered classes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import optree
+
+__all__ = [
+    "TreeDef",
+    "key_path",
+    "leaf_paths",
+    "register_dataclass",
+    "register_node",
+    "tree_flatten",
+    "tree_map",
+    "tree_structure",
+    "tree_unflatten",
+]
+
+NAMESPACE = "fxla"
+TreeDef = optree.PyTreeSpec
+
+
+def tree_flatten(
+    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> tuple[list[Any], TreeDef]:
+    """Leaves in order, and the structure. None is a structure without leaves."""
+    return optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
+
+
+def tree_unflatten(treedef: TreeDef, leaves: Iterable[Any]) -> Any:
+    """The inverse of `tree_flatten`."""
+    return optree.tree_unflatten(treedef, leaves)
+
+
+def tree_structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> TreeDef:
+    """The structure of a tree, without its leaves."""
+    return optree.tree_structure(tree, is_leaf, namespace=NAMESPACE)
+
+
+def tree_map(
+    f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
+    """Apply `f` to corresponding leaves; `rest` may have subtrees where `tree` has leaves."""
+    return optree.tree_map(f, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
+
+
+def key_path(accessor: Any, root: str = "") -> str:
+    """A path in a tree as the user would write it, e.g. ``params['w'][0]``."""
+    return str(accessor.codify(root or "*"))
+
+
+def leaf_paths(tree: Any, root: str = "") -> list[str]:
+    """The path of every leaf of `tree`, as the user would write it.
+
+    Example:
+        >>> leaf_paths({"w": [1, 2]}, "params")
+        ["params['w'][0]", "params['w'][1]"]
+    """
+    accessors = optree.tree_accessors(tree, namespace=NAMESPACE)
+    return [key_path(a, root) for a in accessors]
+
+
+def register_node(
+    cls: type[Any],
+    flatten: Callable[[Any], tuple[Iterable[Any], Any]],
+    unflatten: Callable[[Any, Sequence[Any]], Any],
+) -> None:
+    """Make a class a pytree node.
+
+    Args:
+        cls: the class.
+        flatten: gives the children, and hashable data that is not traced.
+        unflatten: takes that data and the children, gives an instance.
+    """
+    optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)
+
+
+def register_dataclass(
+    cls: type[Any],
+    data_fields: Sequence[str] | None = None,
+    meta_fields: Sequence[str] | None = None,
+) -> type[Any]:
+    """Make a dataclass a pytree node; usable as a decorator.
+
+    Args:
+        cls: the dataclass.
+        data_fields: names of the fields that hold subtrees; default: all but `meta_fields`.
+        meta_fields: names of the fields that are static; they must be hashable. A field declared
+            with ``metadata={"static": True}`` is static too.
+
+    Returns:
+        `cls` itself.
+
+    Raises:
+        TypeError: if `cls` is not a dataclass.
+    """
+    if not dataclasses.is_dataclass(cls):
+        raise TypeError(f"register_dataclass: {cls.__qualname__} is not a dataclass")
+    fields = [f for f in dataclasses.fields(cls) if f.init]
+    static = [f.name for f in fields if f.metadata.get("static", False)]
+    meta = list(meta_fields) if meta_fields is not None else static
+    data = list(data_fields) if data_fields is not None else [
+        f.name for f in fields if f.name not in meta
+    ]
+
+    def flatten(obj: Any) -> tuple[list[Any], Any, list[str]]:
+        return [getattr(obj, n) for n in data], tuple(getattr(obj, n) for n in meta), data
+
+    def unflatten(aux: Any, children: Sequence[Any]) -> Any:
+        obj = object.__new__(cls)
+        for name, value in (*zip(data, children, strict=True), *zip(meta, aux, strict=True)):
+            object.__setattr__(obj, name, value)
+        return obj
+
+    optree.register_pytree_node(
+        cls,
+        flatten,
+        unflatten,
+        path_entry_type=optree.GetAttrEntry,
+        namespace=NAMESPACE,
+    )
+    return cls

@@ -1,0 +1,141 @@
+"""Staging: the trace that records operations as a jaxpr, and the interpreter that replays one.
+
+Arrays and outer tracers that the traced function closes over become *consts*: leading inputs of the
+jaxpr, with known values. Scalars become literals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fxla.core.aval import Aval
+from fxla.core.jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var
+from fxla.core.primitive import Primitive
+from fxla.core.source import user_source
+from fxla.core.trace import (
+    AxisFrame,
+    Trace,
+    Tracer,
+    Value,
+    raise_leaked,
+    running,
+    state,
+    typeof,
+)
+
+__all__ = ["JaxprTrace", "JaxprTracer", "eval_jaxpr", "trace_to_jaxpr"]
+
+
+class JaxprTracer(Tracer):
+    """A value that a `JaxprTrace` knows as a variable."""
+
+    __slots__ = ("var",)
+
+    def __init__(self, trace: Trace, var: Var) -> None:
+        self.trace = trace
+        self.var = var
+
+    @property
+    def aval(self) -> Aval:
+        return self.var.aval
+
+
+class JaxprTrace(Trace):
+    """Records every operation as an equation."""
+
+    def __init__(self, parent: Trace, label: str = "", function: str = "") -> None:
+        self.parent = parent
+        self.label = label
+        self.function = function
+        self.eqns: list[Eqn] = []
+        self.captured: dict[int, tuple[Var, Value]] = {}
+
+    def argument(self, aval: Aval) -> JaxprTracer:
+        """A new input."""
+        return JaxprTracer(self, Var(aval))
+
+    def atom(self, x: Value) -> Atom:
+        """The variable or literal for a value; a foreign array or tracer becomes a const."""
+        if isinstance(x, JaxprTracer) and x.trace is self:
+            return x.var
+        if isinstance(x, Tracer):
+            if not x.trace.alive:
+                raise_leaked(x)
+        elif not isinstance(x, np.ndarray) or (x.ndim == 0 and x.flags.owndata):
+            aval = typeof(x)
+            return Literal(x if not isinstance(x, np.ndarray) else x[()], aval)
+        entry = self.captured.get(id(x))
+        if entry is None:
+            entry = self.captured[id(x)] = (Var(typeof(x)), x)
+        return entry[0]
+
+    def record(
+        self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
+    ) -> tuple[Value, ...]:
+        """Append an equation and return tracers of its results."""
+        outputs = tuple(
+            [Var(a) for a in primitive.abstract_eval(*[typeof(x) for x in args], **params)]
+        )
+        inputs = tuple([self.atom(x) for x in args])
+        self.eqns.append(Eqn(primitive, inputs, params, outputs, user_source()))
+        return tuple([JaxprTracer(self, v) for v in outputs])
+
+    def process(
+        self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
+    ) -> tuple[Value, ...]:
+        return self.record(primitive, args, params)
+
+    def close(self, arguments: Sequence[JaxprTracer], outs: Sequence[Value]) -> ClosedJaxpr:
+        """The program from `arguments` to `outs`, with what was captured as consts."""
+        atoms = tuple([self.atom(x) for x in outs])
+        captured = list(self.captured.values())
+        jaxpr = Jaxpr(
+            tuple([var for var, _ in captured] + [a.var for a in arguments]),
+            tuple(self.eqns),
+            atoms,
+        )
+        return ClosedJaxpr(jaxpr, tuple([value for _, value in captured]))
+
+
+def trace_to_jaxpr(
+    f: Callable[..., Sequence[Value]],
+    avals: Sequence[Aval],
+    label: str = "jit",
+    function: str = "",
+    axes: Sequence[AxisFrame] = (),
+) -> ClosedJaxpr:
+    """Run `f` on tracers of `avals` and return what it did.
+
+    Args:
+        f: takes one tracer for each aval and returns a flat sequence of values.
+        avals: of the inputs.
+        label: the transformation, for messages.
+        function: the user's function, for messages.
+        axes: mapped axes that are in scope inside, beyond those in scope already.
+    """
+    trace = JaxprTrace(state.trace, label, function)
+    arguments = [trace.argument(a) for a in avals]
+    before = state.axes
+    state.axes = (*before, *axes)
+    try:
+        with running(trace, ends=True):
+            outs = f(*arguments)
+            return trace.close(arguments, outs)
+    finally:
+        state.axes = before
+
+
+def eval_jaxpr(jaxpr: Jaxpr, *args: Value) -> tuple[Value, ...]:
+    """Run a jaxpr by binding each of its primitives under the current trace."""
+    env: dict[Var, Value] = dict(zip(jaxpr.invars, args, strict=True))
+
+    def read(atom: Atom) -> Value:
+        return atom.value if isinstance(atom, Literal) else env[atom]
+
+    for eqn in jaxpr.eqns:
+        outs = eqn.primitive.bind(*[read(a) for a in eqn.inputs], **eqn.params)
+        env.update(zip(eqn.outputs, outs, strict=True))
+    return tuple([read(a) for a in jaxpr.outs])

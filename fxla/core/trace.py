@@ -1,0 +1,439 @@
+"""Traces and tracers: how a transformation sees the operations of a Python function.
+
+A *trace* is one interpretation of primitives. One trace is current on each thread; ``bind`` hands
+every operation to it. A trace holds its parent, the trace that was current when it was entered, and
+interprets an operation by operations of its parent. A *tracer* is a value as one trace sees it; it
+belongs to a trace if ``x.trace is self``, so two nested derivatives can never be confused.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from fxla.core.array import as_array
+from fxla.core.aval import Aval
+from fxla.core.dtypes import scalar_dtype
+from fxla.core.source import user_source
+from fxla.errors import (
+    LeakedTracerError,
+    TracerArrayConversionError,
+    TracerBoolConversionError,
+    TracerIntegerConversionError,
+)
+
+if TYPE_CHECKING:
+    from fxla.core.primitive import Primitive
+
+__all__ = [
+    "AxisFrame",
+    "EvalTrace",
+    "Trace",
+    "Tracer",
+    "Value",
+    "array_methods",
+    "axis_frame",
+    "current_trace",
+    "eval_trace",
+    "is_tracing",
+    "running",
+    "typeof",
+    "where_am_i",
+]
+
+Value = Any
+"""A concrete array, a NumPy or Python scalar, or a tracer."""
+
+
+class Trace(ABC):
+    """One interpretation of primitives.
+
+    Attributes:
+        parent: the trace that interprets this trace's own operations.
+        label: what the user called, e.g. ``grad``; for messages.
+        function: name of the user's function being traced; for messages.
+        alive: False once the transformation has returned.
+    """
+
+    parent: Trace | None = None
+    label: str = ""
+    function: str = ""
+    alive: bool = True
+
+    @abstractmethod
+    def process(
+        self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
+    ) -> tuple[Value, ...]:
+        """Interpret one application of `primitive`."""
+
+    def ancestors(self) -> list[Trace]:
+        """This trace, its parent, and so on outward."""
+        found: list[Trace] = []
+        trace: Trace | None = self
+        while trace is not None:
+            found.append(trace)
+            trace = trace.parent
+        return found
+
+
+class EvalTrace(Trace):
+    """Evaluates: every operation runs on concrete arrays at once."""
+
+    label = "eval"
+
+    def process(
+        self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
+    ) -> tuple[Value, ...]:
+        for x in args:
+            if isinstance(x, Tracer):
+                raise_leaked(x)
+        return tuple([as_array(out) for out in primitive.impl(*args, **params)])
+
+
+eval_trace = EvalTrace()
+
+
+class AxisFrame:
+    """A mapped axis in scope inside ``vmap``: its name (None if it has none) and size."""
+
+    __slots__ = ("name", "size")
+
+    def __init__(self, name: object, size: int) -> None:
+        self.name = name
+        self.size = size
+
+
+class _ThreadState(threading.local):
+    def __init__(self) -> None:
+        self.trace: Trace = eval_trace
+        self.axes: tuple[AxisFrame, ...] = ()
+
+
+state = _ThreadState()
+
+
+def current_trace() -> Trace:
+    """The trace that interprets operations on this thread now."""
+    return state.trace
+
+
+def is_tracing() -> bool:
+    """Whether any transformation is tracing on this thread."""
+    return state.trace is not eval_trace
+
+
+class running:
+    """Make `trace` current for a ``with`` block; the previous one returns even on an exception."""
+
+    __slots__ = ("before", "ends", "trace")
+
+    def __init__(self, trace: Trace, ends: bool = False) -> None:
+        self.trace = trace
+        self.ends = ends
+
+    def __enter__(self) -> Trace:
+        self.before = state.trace
+        state.trace = self.trace
+        return self.trace
+
+    def __exit__(self, *exc: object) -> None:
+        state.trace = self.before
+        if self.ends:
+            self.trace.alive = False
+
+
+class named_axis:
+    """Bring a mapped axis into scope for a ``with`` block."""
+
+    __slots__ = ("before", "frame")
+
+    def __init__(self, frame: AxisFrame) -> None:
+        self.frame = frame
+
+    def __enter__(self) -> AxisFrame:
+        self.before = state.axes
+        state.axes = (*state.axes, self.frame)
+        return self.frame
+
+    def __exit__(self, *exc: object) -> None:
+        state.axes = self.before
+
+
+def axis_frame(name: object) -> AxisFrame:
+    """The innermost mapped axis of that name.
+
+    Raises:
+        NameError: if no enclosing ``vmap`` names such an axis.
+    """
+    for frame in reversed(state.axes):
+        if frame.name == name:
+            return frame
+    known = ", ".join(repr(f.name) for f in state.axes if f.name is not None) or "none"
+    raise NameError(
+        f"axis name {name!r} is not bound{where_am_i()}. Names in scope: {known}. "
+        f"Write vmap(f, axis_name={name!r}) around the function that uses it."
+    )
+
+
+array_methods: dict[str, Callable[..., Any]] = {}
+"""What operators and methods of tracers mean; the NumPy floor fills it in when it is imported."""
+
+
+def _method(name: str) -> Callable[..., Any]:
+    def call(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        return array_methods[name](self, *args, **kwargs)
+
+    call.__name__ = name
+    return call
+
+
+_OPERATORS = (
+    "add sub mul truediv floordiv mod divmod pow matmul and or xor lshift rshift".split()
+)
+_UNARY = "neg pos abs invert round".split()
+_COMPARISONS = "eq ne lt le gt ge".split()
+_METHODS = (
+    "all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy "
+    "cumprod cumsum diagonal dot flatten item max mean min nonzero prod ptp ravel repeat reshape "
+    "round searchsorted sort squeeze std sum swapaxes take tolist trace transpose var view "
+    "block_until_ready"
+).split()
+
+
+class Tracer:
+    """A value inside a transformation. It has an array's attributes, methods and operators.
+
+    Attributes:
+        trace: the trace it belongs to.
+        aval: its shape and dtype.
+    """
+
+    __slots__ = ("__weakref__", "trace")
+    __array_priority__ = 1000
+    trace: Trace
+
+    @property
+    def aval(self) -> Aval:
+        """Shape, dtype and weakness."""
+        raise NotImplementedError
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes, as Python integers."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Element type."""
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.aval.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.aval.size
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self.aval.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.itemsize
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether the dtype came from a Python scalar and yields to the dtype it meets."""
+        return self.aval.weak_type
+
+    def concrete(self) -> Value | None:
+        """The concrete array behind this tracer, if there is one (as under ``grad``)."""
+        return None
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - NumPy's name
+        """Axes reversed."""
+        return array_methods["transpose"](self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+        """Last two axes swapped."""
+        return array_methods["matrix_transpose"](self)
+
+    @property
+    def real(self) -> Any:
+        """Real part."""
+        return array_methods["real"](self)
+
+    @property
+    def imag(self) -> Any:
+        """Imaginary part."""
+        return array_methods["imag"](self)
+
+    @property
+    def flat(self) -> Any:
+        """The elements in C order, as a 1-d array."""
+        return array_methods["ravel"](self)
+
+    @property
+    def at(self) -> Any:
+        """Indexed updates: ``x.at[i].set(v)``, ``add``, ``multiply``, ``min``, ``max``, ..."""
+        return array_methods["at"](self)
+
+    @property
+    def device(self) -> Any:
+        """Where the value will be computed."""
+        return "cpu"
+
+    def __len__(self) -> int:
+        if not self.aval.shape:
+            raise TypeError("len() of unsized object")
+        return self.aval.shape[0]
+
+    def __iter__(self) -> Any:
+        if not self.aval.shape:
+            raise TypeError("iteration over a 0-d array")
+        return iter([self[i] for i in range(self.aval.shape[0])])
+
+    def __getitem__(self, index: Any) -> Any:
+        return array_methods["getitem"](self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        array_methods["setitem"](self, index, value)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __bool__(self) -> bool:
+        known = self.concrete()
+        if known is not None:
+            return bool(known)
+        raise TracerBoolConversionError(
+            f"bool() of a traced {self.aval}: its value is not known while tracing"
+            f"{where_am_i()}. A Python `if`, `while`, `and`, `or` or `not` needs a concrete value. "
+            "Write `lax.cond(x, true_fun, false_fun, *operands)` or `np.where(x, a, b)` for a "
+            "branch, `lax.while_loop` for a loop, `&`, `|`, `~` for logic; or make the argument "
+            "that decides static with `jit(f, static_argnums=...)`."
+        )
+
+    def _to_number(self, kind: type) -> Any:
+        known = self.concrete()
+        if known is not None:
+            return kind(np.asarray(known).item()) if np.size(known) == 1 else kind(known)
+        raise TracerIntegerConversionError(
+            f"{kind.__name__}() of a traced {self.aval}: its value is not known while tracing"
+            f"{where_am_i()}. If it is a size or a Python index, pass it as a static argument "
+            "(`jit(f, static_argnums=...)`) or take it from `.shape`; to index with a traced "
+            "integer use `x[i]` or `lax.dynamic_slice`; to convert use `.astype`."
+        )
+
+    def __int__(self) -> int:
+        return int(self._to_number(int))
+
+    def __float__(self) -> float:
+        return float(self._to_number(float))
+
+    def __complex__(self) -> complex:
+        return complex(self._to_number(complex))
+
+    def __index__(self) -> int:
+        known = self.concrete()
+        if known is not None:
+            return np.asarray(known).__index__()
+        return int(self._to_number(int))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        known = self.concrete()
+        del dtype, copy
+        hint = (
+            "its value must stay traced for the derivative to see it"
+            if known is not None
+            else "its value is not known while tracing"
+        )
+        raise TracerArrayConversionError(
+            f"numpy.asarray of a traced {self.aval}: {hint}{where_am_i()}. A function that is not "
+            "NumPy's, or an assignment into a NumPy array such as `a[i] = x`, asked for a concrete "
+            "array. Use the function of that name in `fxla.numpy`, or `a.at[i].set(x)` on "
+            "`a = fxla.numpy.asarray(a)`; for a value outside the derivative use `stop_gradient`."
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return array_methods["array_ufunc"](self, ufunc, method, *inputs, **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return array_methods["array_function"](self, func, types, args, kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return array_methods["array_namespace"](self, api_version=api_version)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec if not spec or spec[-1] in "s<>^" else "")
+
+    def __repr__(self) -> str:
+        return f"Tracer<{self.aval}>"
+
+
+for _name in _OPERATORS:
+    setattr(Tracer, f"__{_name}__", _method(_name))
+    setattr(Tracer, f"__r{_name}__", _method("r" + _name))
+for _name in (*_UNARY, *_COMPARISONS):
+    setattr(Tracer, f"__{_name}__", _method(_name))
+for _name in _METHODS:
+    setattr(Tracer, _name, _method(_name))
+
+
+def typeof(x: Value) -> Aval:
+    """The aval of a tracer, an array, a scalar, or anything that has an ``aval``.
+
+    Example:
+        >>> str(typeof(3.0)), typeof(3.0).weak_type
+        ('f64[]', True)
+    """
+    if isinstance(x, np.ndarray):
+        return Aval(x.shape, x.dtype)
+    if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic):
+        return Aval((), scalar_dtype(x), not isinstance(x, bool))
+    if isinstance(x, np.generic):
+        return Aval((), x.dtype)
+    aval = getattr(x, "aval", None)
+    if aval is None:
+        raise TypeError(
+            f"expected an array or a number, got {type(x).__module__}.{type(x).__qualname__}"
+            f"{where_am_i()}. Convert it with `fxla.numpy.asarray`, or register its class with "
+            "`fxla.tree.register_dataclass` if it is a container of arrays."
+        )
+    return aval  # type: ignore[no-any-return]
+
+
+def where_am_i() -> str:
+    """``, at model.py:12, in "loss" traced by grad`` for the end of a message's first sentence."""
+    source = user_source()
+    place = f", at {source}" if source is not None else ""
+    trace: Trace | None = state.trace
+    while trace is not None and not trace.function:
+        trace = trace.parent
+    if trace is None:
+        return place
+    return f'{place}, in "{trace.function}" traced by {trace.label}'
+
+
+def raise_leaked(x: Tracer) -> NoReturn:
+    """Raise the error for a tracer whose transformation has ended."""
+    made_by = f'{x.trace.label} of "{x.trace.function}"' if x.trace.function else "a transformation"
+    raise LeakedTracerError(
+        f"a traced {x.aval} of {made_by} was used after that transformation had finished"
+        f"{where_am_i()}. It was probably stored in a global, an attribute or a list by the traced "
+        "function. Return the value from the function instead."
+    )
+
+

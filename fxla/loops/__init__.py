@@ -1,0 +1,1 @@
+"""The kernel IR: typed loop nests, their checker, printers and passes. Knows no jaxpr."""

@@ -1,0 +1,336 @@
+"""Typed loop nests.
+
+A kernel is a function of buffers and run-time extents. Expressions are pure and carry a dtype;
+statements have the effects. The grammar:
+
+    kernel ::= name(buffer*, extent*) stmt*
+    stmt   ::= for index < extent [kind]: stmt*  |  let local = expr  |  local = expr
+             | if expr: stmt* else: stmt*  |  while expr: stmt*  |  buffer[expr*] = expr
+             | local alloc array
+    expr   ::= constant | index | extent | local | buffer[expr*] | op(expr*) | cast(expr)
+             | expr ? expr : expr
+
+Sizes that users vary are `Extent` expressions with a value; the pass `fxla.loops.extents` turns all
+but the smallest into run-time arguments, so that one compiled kernel serves every size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+__all__ = [
+    "Alloc",
+    "Assign",
+    "AxisKind",
+    "Buffer",
+    "Cast",
+    "Const",
+    "Expr",
+    "Extent",
+    "For",
+    "If",
+    "Index",
+    "Kernel",
+    "Let",
+    "Load",
+    "Local",
+    "Op",
+    "Select",
+    "Stmt",
+    "Store",
+    "While",
+    "walk_exprs",
+    "walk_stmts",
+]
+
+DType = np.dtype[Any]
+INDEX = np.dtype(np.int64)
+BOOL = np.dtype(np.bool_)
+
+AxisKind = Literal["serial", "parallel", "vector", "unroll"]
+"""How a loop's iterations run.
+
+serial: in order. parallel: independent of each other, may be split over threads or a GPU's grid.
+vector: independent, or a reduction into locals by `Assign` of an associative op on itself.
+unroll: in order, written out.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """Base of expressions: a pure scalar of a dtype."""
+
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Const(Expr):
+    """A constant known when the kernel is compiled."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Index(Expr):
+    """The value of a loop index (int64)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extent(Expr):
+    """A size (int64): `value` now; once parametrised, the run-time argument `name`."""
+
+    value: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Local(Expr):
+    """The value of a scalar local."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Expr):
+    """An element of a buffer, by one int64 expression for each axis."""
+
+    buffer: Buffer
+    index: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Op(Expr):
+    """A scalar operation of the table `fxla.loops.scalar`."""
+
+    name: str
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cast(Expr):
+    """The operand converted to another dtype, as NumPy's ``astype`` does."""
+
+    arg: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Expr):
+    """`then` where `condition` holds, else `otherwise`. Loads in the arm not taken do not happen."""
+
+    condition: Expr
+    then: Expr
+    otherwise: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A C-contiguous array that a kernel reads or writes.
+
+    Attributes:
+        name: unique in the kernel.
+        dtype: of its elements.
+        shape: `Extent` or `Const` for each axis.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stmt:
+    """Base of statements."""
+
+
+@dataclass(frozen=True, slots=True)
+class For(Stmt):
+    """Run `body` for ``index`` in ``range(extent)``."""
+
+    index: Index
+    extent: Expr
+    body: tuple[Stmt, ...]
+    kind: AxisKind = "serial"
+
+
+@dataclass(frozen=True, slots=True)
+class Let(Stmt):
+    """Bind a new local. It may be rebound by `Assign` if `mutable`."""
+
+    local: Local
+    value: Expr
+    mutable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assign(Stmt):
+    """Rebind a mutable local."""
+
+    local: Local
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class If(Stmt):
+    """Run one of two blocks."""
+
+    condition: Expr
+    then: tuple[Stmt, ...]
+    otherwise: tuple[Stmt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class While(Stmt):
+    """Run `body` as long as the mutable local `condition` is true."""
+
+    condition: Expr
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Store(Stmt):
+    """Write an element of a buffer."""
+
+    buffer: Buffer
+    index: tuple[Expr, ...]
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Alloc(Stmt):
+    """A small scratch array, alive to the end of the block; extents must be constants."""
+
+    buffer: Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A loop nest as a function.
+
+    Attributes:
+        name: says what it computes; part of the generated code.
+        inputs: buffers read.
+        outputs: buffers written (an output may be read after it was written).
+        extents: run-time sizes, after parametrisation.
+        body: statements. If the first is a parallel `For`, its range can be split.
+    """
+
+    name: str
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    extents: tuple[Extent, ...]
+    body: tuple[Stmt, ...]
+
+    def __str__(self) -> str:
+        return format_kernel(self)
+
+
+def children(e: Expr) -> tuple[Expr, ...]:
+    """The operands of an expression."""
+    match e:
+        case Load(index=index):
+            return index
+        case Op(args=args):
+            return args
+        case Cast(arg=arg):
+            return (arg,)
+        case Select(condition=c, then=t, otherwise=o):
+            return (c, t, o)
+    return ()
+
+
+def walk_exprs(e: Expr) -> Iterator[Expr]:
+    """`e` and all expressions inside it; a shared subexpression comes once."""
+    seen: set[int] = set()
+    stack = [e]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        stack.extend(children(node))
+
+
+def walk_stmts(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
+    """All statements of a block, outer before inner."""
+    for s in body:
+        yield s
+        match s:
+            case For(body=inner) | While(body=inner):
+                yield from walk_stmts(inner)
+            case If(then=then, otherwise=otherwise):
+                yield from walk_stmts(then)
+                yield from walk_stmts(otherwise)
+
+
+_INFIX = {
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<",
+    "le": "<=", "gt": ">", "ge": ">=", "and": "&", "or": "|", "xor": "^",
+    "shl": "<<", "shr": ">>", "floordiv": "//", "mod": "%",
+}  # fmt: skip
+
+
+def format_expr(e: Expr) -> str:
+    """An expression as text."""
+    match e:
+        case Const(value=value):
+            return str(value)
+        case Extent(value=value, name=name):
+            return name if name is not None else str(value)
+        case Index(name=name) | Local(name=name):
+            return name
+        case Load(buffer=buffer, index=index):
+            return f"{buffer.name}[{', '.join(map(format_expr, index))}]"
+        case Cast(dtype=dtype, arg=arg):
+            return f"{dtype.name}({format_expr(arg)})"
+        case Select(condition=c, then=t, otherwise=o):
+            return f"({format_expr(t)} if {format_expr(c)} else {format_expr(o)})"
+        case Op(name=name, args=args) if name in _INFIX and len(args) == 2:
+            return f"({format_expr(args[0])} {_INFIX[name]} {format_expr(args[1])})"
+        case Op(name=name, args=args):
+            return f"{name}({', '.join(map(format_expr, args))})"
+    raise TypeError(f"not an expression: {e!r}")
+
+
+def _format_stmt(s: Stmt, pad: str) -> list[str]:
+    inner = pad + "    "
+
+    def block(body: tuple[Stmt, ...]) -> list[str]:
+        return [line for t in body for line in _format_stmt(t, inner)] or [inner + "pass"]
+
+    match s:
+        case For(index=i, extent=n, body=body, kind=kind):
+            return [f"{pad}for {i.name} < {format_expr(n)} [{kind}]:", *block(body)]
+        case Let(local=x, value=v, mutable=m):
+            return [f"{pad}{'var' if m else 'let'} {x.name}: {x.dtype.name} = {format_expr(v)}"]
+        case Assign(local=x, value=v):
+            return [f"{pad}{x.name} = {format_expr(v)}"]
+        case If(condition=c, then=then, otherwise=otherwise):
+            lines = [f"{pad}if {format_expr(c)}:", *block(then)]
+            return lines + ([f"{pad}else:", *block(otherwise)] if otherwise else [])
+        case While(condition=c, body=body):
+            return [f"{pad}while {format_expr(c)}:", *block(body)]
+        case Store(buffer=b, index=index, value=v):
+            return [f"{pad}{b.name}[{', '.join(map(format_expr, index))}] = {format_expr(v)}"]
+        case Alloc(buffer=b):
+            return [f"{pad}alloc {format_buffer(b)}"]
+    raise TypeError(f"not a statement: {s!r}")
+
+
+def format_buffer(b: Buffer) -> str:
+    """A buffer's name and type as text."""
+    return f"{b.name}: {b.dtype.name}[{', '.join(map(format_expr, b.shape))}]"
+
+
+def format_kernel(k: Kernel) -> str:
+    """A kernel as text."""
+    params = ", ".join([format_buffer(b) for b in k.inputs] + [str(e.name) for e in k.extents])
+    outs = ", ".join(format_buffer(b) for b in k.outputs)
+    lines = [f"kernel {k.name}({params}) -> {outs}:"]
+    return "\n".join(lines + [line for s in k.body for line in _format_stmt(s, "    ")])

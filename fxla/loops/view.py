@@ -1,0 +1,185 @@
+"""Pull arrays, and the other forms in which a primitive says how it is computed.
+
+A `View` is a shape, a dtype and a function from an index to the scalar expression of that element.
+Composing views *is* elementwise fusion: broadcasts, transposes, slices, pads and reshapes become
+index arithmetic and cost nothing. What is not a function of one index is one of
+
+* `Reduce`: an associative reduction over trailing reduction indices;
+* `Nest`: statements written out by the primitive (scatter, cumulative sums, arg-reductions);
+* `Opaque`: computed by a library call (LAPACK, FFT, sorting).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fxla.loops.ir import BOOL, INDEX, Buffer, Cast, Const, DType, Expr, Extent, Index, Local, Op
+from fxla.loops.ir import Select, Stmt
+
+__all__ = [
+    "IndexTuple",
+    "Nest",
+    "Opaque",
+    "Reduce",
+    "View",
+    "binary",
+    "cast",
+    "compare",
+    "const",
+    "extent",
+    "fresh_index",
+    "fresh_local",
+    "int_const",
+    "op",
+    "select",
+    "unravel",
+]
+
+IndexTuple = tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An array known by the expression of one element."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+    at: Callable[[IndexTuple], Expr]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, index: IndexTuple) -> Expr:
+        return self.at(index)
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """``out[i] = op over r of element(i, r)``.
+
+    Attributes:
+        shape: of the result.
+        dtype: of the result and of the accumulator.
+        extents: sizes of the reduction indices, outermost first.
+        op: an associative scalar op: add, mul, maximum, minimum, and, or, xor.
+        init: its identity, a Python number.
+        element: from an output index and a reduction index to an expression of `dtype`.
+    """
+
+    shape: tuple[int, ...]
+    dtype: DType
+    extents: tuple[int, ...]
+    op: str
+    init: Any
+    element: Callable[[IndexTuple, IndexTuple], Expr]
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """Statements written out by the primitive.
+
+    Attributes:
+        outputs: (shape, dtype) of each result.
+        parallel: extents of independent outer indices; the rest of the work is `body`'s.
+        body: from the outer indices and the output buffers to statements that, over all outer
+            indices, write every element of every output.
+    """
+
+    outputs: tuple[tuple[tuple[int, ...], DType], ...]
+    parallel: tuple[int, ...]
+    body: Callable[[IndexTuple, tuple[Buffer, ...]], Sequence[Stmt]]
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Computed by a library call on whole arrays; `fxla.compile` knows which."""
+
+
+_counter = itertools.count()
+
+
+def fresh_index(stem: str = "i") -> Index:
+    """A loop index with a name of its own."""
+    return Index(INDEX, f"{stem}{next(_counter)}")
+
+
+def fresh_local(dtype: DType, stem: str = "t") -> Local:
+    """A local with a name of its own."""
+    return Local(dtype, f"{stem}{next(_counter)}")
+
+
+def extent(n: int) -> Expr:
+    """A size, or any integer that follows from sizes: a run-time value where sizes vary."""
+    return Extent(INDEX, int(n))
+
+
+def int_const(n: int) -> Expr:
+    """An integer that is the same whatever the sizes are."""
+    return Const(INDEX, int(n))
+
+
+def const(value: Any, dtype: DType) -> Expr:
+    """A scalar constant of a dtype."""
+    return Const(dtype, np.asarray(value).astype(dtype)[()])
+
+
+def op(name: str, dtype: DType, *args: Expr) -> Expr:
+    """Apply a scalar op."""
+    return Op(dtype, name, args)
+
+
+def _known(e: Expr) -> int | None:
+    return int(e.value) if isinstance(e, Const) and e.dtype == INDEX else None
+
+
+def binary(name: str, a: Expr, b: Expr) -> Expr:
+    """Index arithmetic (add, sub, mul, floordiv, mod) with the trivial cases folded."""
+    x, y = _known(a), _known(b)
+    if name == "add" and (x == 0 or y == 0):
+        return b if x == 0 else a
+    if name == "sub" and y == 0:
+        return a
+    if name == "mul" and (x == 1 or y == 1):
+        return b if x == 1 else a
+    if name == "mul" and (x == 0 or y == 0):
+        return int_const(0)
+    if name == "floordiv" and y == 1:
+        return a
+    if name == "mod" and y == 1:
+        return int_const(0)
+    if x is not None and y is not None:
+        folded = {"add": x + y, "sub": x - y, "mul": x * y}.get(name)
+        if folded is not None:
+            return int_const(folded)
+    return Op(INDEX, name, (a, b))
+
+
+def compare(name: str, a: Expr, b: Expr) -> Expr:
+    """A comparison: eq, ne, lt, le, gt, ge."""
+    return Op(BOOL, name, (a, b))
+
+
+def select(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
+    """`then` where `condition` holds, else `otherwise`."""
+    return Select(then.dtype, condition, then, otherwise)
+
+
+def cast(e: Expr, dtype: DType) -> Expr:
+    """Convert, unless the dtype is right already."""
+    return e if e.dtype == dtype else Cast(dtype, e)
+
+
+def unravel(flat: Expr, shape: Sequence[int]) -> IndexTuple:
+    """The index tuple of a C-order position."""
+    index: list[Expr] = []
+    for n in reversed(shape[1:]):
+        index.append(binary("mod", flat, extent(n)))
+        flat = binary("floordiv", flat, extent(n))
+    return (*([flat] if shape else []), *reversed(index))
