@@ -1,4 +1,4 @@
-"""The jaxpr type checker. It runs after every transformation in tests and under ``FXLA_CHECK=1``."""
+"""The jaxpr type checker: runs after every transformation in tests and under ``FXLA_CHECK=1``."""
 
 from __future__ import annotations
 

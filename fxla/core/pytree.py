@@ -103,9 +103,11 @@ def register_dataclass(
     fields = [f for f in dataclasses.fields(cls) if f.init]
     static = [f.name for f in fields if f.metadata.get("static", False)]
     meta = list(meta_fields) if meta_fields is not None else static
-    data = list(data_fields) if data_fields is not None else [
-        f.name for f in fields if f.name not in meta
-    ]
+    data = (
+        list(data_fields)
+        if data_fields is not None
+        else [f.name for f in fields if f.name not in meta]
+    )
 
     def flatten(obj: Any) -> tuple[list[Any], Any, list[str]]:
         return [getattr(obj, n) for n in data], tuple(getattr(obj, n) for n in meta), data

@@ -191,9 +191,7 @@ def _method(name: str) -> Callable[..., Any]:
     return call
 
 
-_OPERATORS = (
-    "add sub mul truediv floordiv mod divmod pow matmul and or xor lshift rshift".split()
-)
+_OPERATORS = "add sub mul truediv floordiv mod divmod pow matmul and or xor lshift rshift".split()
 _UNARY = "neg pos abs invert round".split()
 _COMPARISONS = "eq ne lt le gt ge".split()
 _METHODS = (
@@ -435,5 +433,3 @@ def raise_leaked(x: Tracer) -> NoReturn:
         f"{where_am_i()}. It was probably stored in a global, an attribute or a list by the traced "
         "function. Return the value from the function instead."
     )
-
-

@@ -121,7 +121,7 @@ class Cast(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Select(Expr):
-    """`then` where `condition` holds, else `otherwise`. Loads in the arm not taken do not happen."""
+    """`then` where `condition` holds, else `otherwise`. The arm not taken does no loads."""
 
     condition: Expr
     then: Expr

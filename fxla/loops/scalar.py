@@ -160,7 +160,7 @@ _ROWS = [
 ]
 
 SCALAR_OPS: dict[str, ScalarOp] = {row.name: row for row in _ROWS}
-"""Every scalar op, by name. A `bitcast` to a dtype of the same width is written as an op as well."""
+"""Every scalar op, by name. `bitcast`, to a dtype of the same width, is one too."""
 SCALAR_OPS["bitcast"] = ScalarOp("bitcast", 1, "iuf", lambda x: x)
 
 PREDICATES = frozenset("eq ne lt le gt ge isnan isinf isfinite signbit".split())

@@ -18,8 +18,21 @@ from typing import Any
 
 import numpy as np
 
-from fxla.loops.ir import BOOL, INDEX, Buffer, Cast, Const, DType, Expr, Extent, Index, Local, Op
-from fxla.loops.ir import Select, Stmt
+from fxla.loops.ir import (
+    BOOL,
+    INDEX,
+    Buffer,
+    Cast,
+    Const,
+    DType,
+    Expr,
+    Extent,
+    Index,
+    Local,
+    Op,
+    Select,
+    Stmt,
+)
 
 __all__ = [
     "IndexTuple",
