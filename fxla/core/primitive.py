@@ -75,9 +75,14 @@ class Primitive(ABC):
 
     Attributes:
         name: how it is printed in a jaxpr; unique.
+        effectful: whether it must run even if nobody uses its results.
+        collective: whether it speaks to other examples of a mapped axis; such a primitive has a
+            param ``axis_name``, a tuple of the names of the axes.
     """
 
     name: str
+    effectful: bool = False
+    collective: bool = False
 
     def __init__(self) -> None:
         register(self)
@@ -116,6 +121,10 @@ class Primitive(ABC):
     def partial_eval(self, trace: Any, args: Sequence[Value], params: dict[str, Any]) -> Any:
         """Split into what can be computed now and what must be recorded; default: record all."""
         return trace.record(self, args, params)
+
+    def dce(self, eqn: Any, used: Sequence[bool]) -> Any:
+        """A cheaper equation that still gives the `used` results; default: the same."""
+        return eqn
 
     def bind(self, *args: Value, **params: Any) -> tuple[Value, ...]:
         """Apply the primitive under the current trace."""

@@ -35,7 +35,7 @@ class JaxprTracer(Tracer):
     __slots__ = ("var",)
 
     def __init__(self, trace: Trace, var: Var) -> None:
-        self.trace = trace
+        self.owner = trace
         self.var = var
 
     @property
@@ -59,10 +59,10 @@ class JaxprTrace(Trace):
 
     def atom(self, x: Value) -> Atom:
         """The variable or literal for a value; a foreign array or tracer becomes a const."""
-        if isinstance(x, JaxprTracer) and x.trace is self:
+        if isinstance(x, JaxprTracer) and x.owner is self:
             return x.var
         if isinstance(x, Tracer):
-            if not x.trace.alive:
+            if not x.owner.alive:
                 raise_leaked(x)
         elif not isinstance(x, np.ndarray) or (x.ndim == 0 and x.flags.owndata):
             aval = typeof(x)

@@ -3,7 +3,7 @@
 A *trace* is one interpretation of primitives. One trace is current on each thread; ``bind`` hands
 every operation to it. A trace holds its parent, the trace that was current when it was entered, and
 interprets an operation by operations of its parent. A *tracer* is a value as one trace sees it; it
-belongs to a trace if ``x.trace is self``, so two nested derivatives can never be confused.
+belongs to a trace if ``x.owner is self``, so two nested derivatives can never be confused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ __all__ = [
     "current_trace",
     "eval_trace",
     "is_tracing",
+    "named_axis",
+    "raise_leaked",
     "running",
+    "state",
     "typeof",
     "where_am_i",
 ]
@@ -206,13 +209,13 @@ class Tracer:
     """A value inside a transformation. It has an array's attributes, methods and operators.
 
     Attributes:
-        trace: the trace it belongs to.
+        owner: the trace it belongs to (`trace` is the matrix trace, as for arrays).
         aval: its shape and dtype.
     """
 
-    __slots__ = ("__weakref__", "trace")
+    __slots__ = ("__weakref__", "owner")
     __array_priority__ = 1000
-    trace: Trace
+    owner: Trace
 
     @property
     def aval(self) -> Aval:
@@ -427,7 +430,7 @@ def where_am_i() -> str:
 
 def raise_leaked(x: Tracer) -> NoReturn:
     """Raise the error for a tracer whose transformation has ended."""
-    made_by = f'{x.trace.label} of "{x.trace.function}"' if x.trace.function else "a transformation"
+    made_by = f'{x.owner.label} of "{x.owner.function}"' if x.owner.function else "a transformation"
     raise LeakedTracerError(
         f"a traced {x.aval} of {made_by} was used after that transformation had finished"
         f"{where_am_i()}. It was probably stored in a global, an attribute or a list by the traced "
