@@ -1,0 +1,1 @@
+"""First-order primitives, a file for each family. Rules call only other primitives."""

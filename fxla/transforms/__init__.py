@@ -1,0 +1,1 @@
+"""Transformations: each file holds one Trace, its Tracer, and the public function."""

@@ -1,0 +1,127 @@
+"""Between a user's function of pytrees and the flat functions that traces work on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fxla.core.pytree import TreeDef, leaf_paths, tree_flatten, tree_unflatten
+from fxla.core.trace import Tracer, Value
+
+__all__ = [
+    "FlatFunction",
+    "check_leaf",
+    "flatten_function",
+    "function_name",
+    "normalise_argnums",
+    "wraps_as",
+]
+
+
+def function_name(f: Callable[..., Any]) -> str:
+    """How a function is called in messages and jaxprs."""
+    while isinstance(f, functools.partial):
+        f = f.func
+    return getattr(f, "__name__", type(f).__name__)
+
+
+def wraps_as(transform: str, f: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+    """Decorator: make a wrapper look like `f` under a transformation."""
+
+    def decorate(wrapper: Callable[..., Any]) -> Callable[..., Any]:
+        functools.update_wrapper(wrapper, f, updated=())
+        wrapper.__name__ = function_name(f)
+        if getattr(f, "__doc__", None):
+            wrapper.__doc__ = f"{transform} of {function_name(f)}.\n\n{f.__doc__}"
+        return wrapper
+
+    return decorate
+
+
+def check_leaf(x: Any, path: str, call: str) -> None:
+    """Reject what is not an array or a number, naming where in the arguments it is."""
+    if isinstance(x, (Tracer, np.ndarray, np.generic, bool, int, float, complex)):
+        if isinstance(x, np.ndarray) and x.dtype.kind in "OSUmMV":
+            raise TypeError(
+                f"{call}: {path} is an array of dtype {x.dtype}, which cannot be traced. "
+                "Convert it to numbers first, or make the argument static."
+            )
+        return
+    if getattr(x, "aval", None) is not None or hasattr(x, "__cuda_array_interface__"):
+        return
+    raise TypeError(
+        f"{call}: {path} is a {type(x).__qualname__}, not an array or a number. Pass it through "
+        "`static_argnums`, close over it, or register its class as a container of arrays with "
+        "`fxla.tree.register_dataclass` or `fxla.tree.register_pytree_node`."
+    )
+
+
+@dataclass
+class FlatFunction:
+    """A user's function as a function of flat leaves. Records the tree of its last result."""
+
+    f: Callable[..., Any]
+    in_tree: TreeDef
+    out_tree: TreeDef | None = None
+    aux: Any = None
+    has_aux: bool = False
+
+    def __call__(self, *leaves: Value) -> list[Value]:
+        args, kwargs = tree_unflatten(self.in_tree, leaves)
+        out = self.f(*args, **kwargs)
+        if self.has_aux:
+            if not (isinstance(out, tuple) and len(out) == 2):
+                raise TypeError(
+                    f'"{function_name(self.f)}" must return a pair (value, aux) because '
+                    f"has_aux=True; it returned {type(out).__qualname__}"
+                )
+            out, self.aux = out
+        flat, self.out_tree = tree_flatten(out)
+        for x, path in _suspicious(flat, out):
+            check_leaf(x, path, f'the result of "{function_name(self.f)}"')
+        return flat
+
+    def result(self, leaves: Sequence[Value]) -> Any:
+        """Leaves in the shape of the function's result."""
+        assert self.out_tree is not None
+        return tree_unflatten(self.out_tree, leaves)
+
+
+def _suspicious(flat: list[Any], tree: Any) -> list[tuple[Any, str]]:
+    """Leaves that are not arrays or numbers, with their paths, which are costly to name."""
+    plain = (Tracer, np.ndarray, np.generic, bool, int, float, complex)
+    if all(isinstance(x, plain) for x in flat):
+        return []
+    return list(zip(flat, leaf_paths(tree, "result"), strict=True))
+
+
+def flatten_function(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], has_aux: bool = False
+) -> tuple[FlatFunction, list[Value]]:
+    """The flat form of ``f(*args, **kwargs)`` and its flat arguments."""
+    leaves, in_tree = tree_flatten((args, kwargs))
+    plain = (Tracer, np.ndarray, np.generic, bool, int, float, complex)
+    if not all(isinstance(x, plain) for x in leaves):
+        for x, path in zip(leaves, leaf_paths((args, kwargs), "args"), strict=True):
+            check_leaf(x, path.replace("args[0]", "args", 1), function_name(f))
+    return FlatFunction(f, in_tree, has_aux=has_aux), leaves
+
+
+def normalise_argnums(argnums: int | Sequence[int], n: int, call: str) -> tuple[int, ...]:
+    """Non-negative positions of arguments.
+
+    Raises:
+        ValueError: if a position is out of range.
+    """
+    given = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for i in given:
+        if not -n <= i < n:
+            raise ValueError(
+                f"{call}: argnums={argnums} but the call has {n} positional "
+                f"argument{'s' if n != 1 else ''}. Arguments to differentiate must be positional."
+            )
+    return tuple(i % n for i in given)
