@@ -1,0 +1,190 @@
+"""Makes kernels independent of sizes and names, so that one compiled kernel serves many programs.
+
+`parametrise` turns sizes into run-time arguments, `canonical` gives indices and locals names by
+order of appearance, and `kernel_key` hashes what is left. Traces draw names from counters, so only
+canonical kernels of two traces can be compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from fxla.errors import InternalError
+from fxla.loops.ir import (
+    INDEX,
+    Alloc,
+    Assign,
+    Buffer,
+    Const,
+    Expr,
+    Extent,
+    For,
+    If,
+    Index,
+    Kernel,
+    Let,
+    Local,
+    Stmt,
+    Store,
+    While,
+    walk_stmts,
+)
+from fxla.loops.rewrite import Numbering, Rewriter
+
+__all__ = ["SMALL", "canonical", "kernel_key", "parametrise"]
+
+SMALL = 8
+"""Sizes up to this one stay constants: loops over them unroll and divisions by them are cheap."""
+
+
+def parametrise(kernel: Kernel) -> tuple[Kernel, tuple[int, ...]]:
+    """Turn sizes above `SMALL` into run-time arguments and the others into constants.
+
+    Equal sizes share one argument. The arguments n0, n1, ... are numbered by first appearance:
+    shapes of inputs, shapes of outputs, then the body in order. Kernels that differ only in large
+    sizes become equal; so a run-time `Extent` keeps its name and not its value (which reads 0).
+
+    Args:
+        kernel: with literal extents.
+
+    Returns:
+        The kernel with `extents` filled, and the value of each.
+
+    Example:
+        >>> import numpy as np
+        >>> from fxla.loops.ir import Load
+        >>> from fxla.loops.view import extent, fresh_index
+        >>> x, out = (Buffer(n, np.dtype("f4"), (extent(1000), extent(3))) for n in ("x", "out"))
+        >>> i, j = fresh_index(), fresh_index()
+        >>> copy = Store(out, (i, j), Load(x.dtype, x, (i, j)))
+        >>> body = For(i, extent(1000), (For(j, extent(3), (copy,)),), "parallel")
+        >>> kernel, sizes = parametrise(Kernel("copy", (x,), (out,), (), (body,)))
+        >>> print(canonical(kernel), sizes)
+        kernel copy(x: float32[n0, 3], n0) -> out: float32[n0, 3]:
+            for i0 < n0 [parallel]:
+                for i1 < 3 [serial]:
+                    out[i0, i1] = x[i0, i1] (1000,)
+    """
+    if kernel.extents:
+        raise InternalError(f"kernel {kernel.name} is parametrised already")
+    arguments: dict[int, Extent] = {}
+    scratch = {s.buffer.name for s in walk_stmts(kernel.body) if isinstance(s, Alloc)}
+
+    def change(e: Expr) -> Expr:
+        if not isinstance(e, Extent) or e.name is not None:
+            return e
+        if e.value <= SMALL:
+            return Const(INDEX, e.value)
+        known = arguments.get(e.value)
+        if known is None:
+            known = arguments[e.value] = Extent(INDEX, 0, f"n{len(arguments)}")
+        return known
+
+    new = _FixedScratch(change, scratch).kernel(kernel)
+    return replace(new, extents=tuple(arguments.values())), tuple(arguments)
+
+
+class _FixedScratch(Rewriter):
+    """A rewriter that keeps the shapes of scratch arrays constant: they lie on the stack."""
+
+    def __init__(self, change: Callable[[Expr], Expr], scratch: set[str]) -> None:
+        super().__init__(change)
+        self._scratch = scratch
+        self._fixed: dict[str, Buffer] = {}
+
+    def buffer(self, b: Buffer) -> Buffer:
+        if b.name not in self._scratch:
+            return super().buffer(b)
+        if b.name not in self._fixed:
+            shape = [Const(INDEX, n.value) if isinstance(n, Extent) else n for n in b.shape]
+            self._fixed[b.name] = replace(b, shape=tuple(shape))
+        return self._fixed[b.name]
+
+
+def canonical(kernel: Kernel) -> Kernel:
+    """Rename indices to i0, i1, ... and locals to t0, t1, ... in order of appearance.
+
+    Two kernels that are equal but for these names become equal, and so does their text.
+    """
+    taken = {b.name for b in (*kernel.inputs, *kernel.outputs)}
+    taken |= {s.buffer.name for s in walk_stmts(kernel.body) if isinstance(s, Alloc)}
+    indices: dict[str, str] = {}
+    locals_: dict[str, str] = {}
+
+    def fresh(names: dict[str, str], stem: str, name: str) -> str:
+        if name not in names:
+            n = len(names)
+            while f"{stem}{n}" in taken:
+                stem += "_"
+            names[name] = f"{stem}{n}"
+        return names[name]
+
+    def change(e: Expr) -> Expr:
+        match e:
+            case Index(name=name):
+                return Index(INDEX, fresh(indices, "i", name))
+            case Local(dtype=dtype, name=name):
+                return Local(dtype, fresh(locals_, "t", name))
+        return e
+
+    return Rewriter(change).kernel(kernel)
+
+
+def kernel_key(kernel: Kernel) -> str:
+    """A hash of what a kernel computes, the same in every process.
+
+    Names of the kernel, its buffers, indices and locals do not matter, nor does which equal
+    subexpressions are shared. Everything else does: dtypes, constants to the bit, loop kinds,
+    literal extents. A cache that serves a kernel by this key serves one of another name.
+    """
+    names: dict[str, str] = {}
+
+    def rename(b: Buffer) -> Buffer:
+        return replace(b, name=names[b.name])
+
+    for stem, buffers in (("in", kernel.inputs), ("out", kernel.outputs)):
+        for n, b in enumerate(buffers):
+            names.setdefault(b.name, f"{stem}{n}")
+    scratch = [s.buffer for s in walk_stmts(kernel.body) if isinstance(s, Alloc)]
+    for b in scratch:
+        names.setdefault(b.name, f"alloc{len(names)}")
+    plain = canonical(Rewriter(lambda e: e, rename).kernel(kernel))
+    numbering = Numbering()
+    parts = [f"{[e.name for e in plain.extents]}"]
+    parts += [_buffer_text(b, numbering) for b in plain.inputs] + ["->"]
+    parts += [_buffer_text(b, numbering) for b in plain.outputs]
+    _block_text(plain.body, numbering, parts)
+    parts += map(str, numbering.keys)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _buffer_text(b: Buffer, numbering: Numbering) -> str:
+    return f"{b.name} {b.dtype.name} {[numbering.number(n) for n in b.shape]}"
+
+
+def _block_text(body: tuple[Stmt, ...], numbering: Numbering, parts: list[str]) -> None:
+    number = numbering.number
+    for s in body:
+        match s:
+            case For(index=i, extent=n, body=inner, kind=kind):
+                parts.append(f"for {i.name} {number(n)} {kind}")
+                _block_text(inner, numbering, parts)
+            case Let(local=x, value=v, mutable=m):
+                parts.append(f"let {x.name} {x.dtype.name} {number(v)} {m}")
+            case Assign(local=x, value=v):
+                parts.append(f"assign {x.name} {number(v)}")
+            case If(condition=c, then=then, otherwise=otherwise):
+                parts.append(f"if {number(c)}")
+                _block_text(then, numbering, parts)
+                parts.append("else")
+                _block_text(otherwise, numbering, parts)
+            case While(condition=c, body=inner):
+                parts.append(f"while {number(c)}")
+                _block_text(inner, numbering, parts)
+            case Store(buffer=b, index=index, value=v):
+                parts.append(f"store {b.name} {[number(i) for i in index]} {number(v)}")
+            case Alloc(buffer=b):
+                parts.append(f"alloc {_buffer_text(b, numbering)}")
+    parts.append("end")

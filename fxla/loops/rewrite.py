@@ -1,0 +1,239 @@
+"""Walking and rewriting kernels without losing the sharing of their expressions.
+
+Expressions form a graph: one node may be an operand of many. Every function here visits a node once
+(by identity) and none recurses over expressions, so a long chain of fused operations neither takes
+exponential time nor exhausts Python's stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fxla.loops.ir import (
+    Alloc,
+    Assign,
+    Buffer,
+    Cast,
+    Const,
+    Expr,
+    Extent,
+    For,
+    If,
+    Index,
+    Kernel,
+    Let,
+    Load,
+    Local,
+    Op,
+    Select,
+    Stmt,
+    Store,
+    While,
+    children,
+)
+
+__all__ = ["Numbering", "Rewriter", "postorder", "stmt_blocks", "stmt_exprs", "with_children"]
+
+
+def postorder(roots: Iterable[Expr], seen: Container[int] = ()) -> Iterator[Expr]:
+    """Every expression below `roots` once, operands first, left to right.
+
+    Args:
+        roots: where to start.
+        seen: ids of nodes to leave out, together with what is below them.
+    """
+    done: set[int] = set()
+    for root in roots:
+        stack = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                yield node
+            elif id(node) not in done and id(node) not in seen:
+                done.add(id(node))
+                stack.append((node, True))
+                stack.extend((c, False) for c in reversed(children(node)))
+
+
+def stmt_exprs(s: Stmt) -> tuple[Expr, ...]:
+    """The expressions a statement itself evaluates, those of inner statements left out."""
+    match s:
+        case For(extent=n):
+            return (n,)
+        case Let(value=v) | Assign(value=v):
+            return (v,)
+        case If(condition=c) | While(condition=c):
+            return (c,)
+        case Store(index=index, value=v):
+            return (*index, v)
+    return ()
+
+
+def stmt_blocks(s: Stmt) -> tuple[tuple[Stmt, ...], ...]:
+    """The blocks inside a statement."""
+    match s:
+        case For(body=body) | While(body=body):
+            return (body,)
+        case If(then=then, otherwise=otherwise):
+            return (then, otherwise)
+    return ()
+
+
+def with_children(e: Expr, new: tuple[Expr, ...]) -> Expr:
+    """`e` with other operands; `e` itself if they are the same objects."""
+    if all(a is b for a, b in zip(children(e), new, strict=True)):
+        return e
+    match e:
+        case Load(dtype=dtype, buffer=buffer):
+            return Load(dtype, buffer, new)
+        case Op(dtype=dtype, name=name):
+            return Op(dtype, name, new)
+        case Cast(dtype=dtype):
+            return Cast(dtype, new[0])
+        case Select(dtype=dtype):
+            return Select(dtype, *new)
+    raise TypeError(f"an expression without operands: {e!r}")
+
+
+class Rewriter:
+    """Maps the expressions of a kernel, keeping what is shared shared.
+
+    Args:
+        change: from a node whose operands are already rewritten to its replacement. It also sees
+            the indices and locals that statements bind, so it may rename them.
+        change_buffer: from a buffer whose shape is already rewritten to its replacement.
+    """
+
+    def __init__(
+        self,
+        change: Callable[[Expr], Expr],
+        change_buffer: Callable[[Buffer], Buffer] = lambda b: b,
+    ) -> None:
+        self._change = change
+        self._change_buffer = change_buffer
+        self._done: dict[int, Expr] = {}
+        self._alive: list[Expr] = []  # ids in _done stay taken only while the nodes live
+        self._buffers: dict[str, Buffer] = {}
+
+    def expr(self, e: Expr) -> Expr:
+        """Rewrite an expression."""
+        done = self._done
+        stack = [(e, False)]
+        while stack:
+            node, ready = stack.pop()
+            if id(node) in done:
+                continue
+            if not ready:
+                stack.append((node, True))
+                stack.extend((c, False) for c in reversed(children(node)))
+                continue
+            new = with_children(node, tuple([done[id(c)] for c in children(node)]))
+            if isinstance(new, Load):
+                buffer = self.buffer(new.buffer)
+                new = new if buffer is new.buffer else Load(new.dtype, buffer, new.index)
+            self._alive.append(node)
+            done[id(node)] = self._change(new)
+        return done[id(e)]
+
+    def buffer(self, b: Buffer) -> Buffer:
+        """Rewrite a buffer."""
+        if b.name not in self._buffers:
+            shape = tuple([self.expr(n) for n in b.shape])
+            same = all(x is y for x, y in zip(shape, b.shape, strict=True))
+            self._buffers[b.name] = self._change_buffer(b if same else replace(b, shape=shape))
+        return self._buffers[b.name]
+
+    def block(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+        """Rewrite the statements of a block, in order."""
+        return tuple([self.stmt(s) for s in body])
+
+    def stmt(self, s: Stmt) -> Stmt:
+        """Rewrite a statement and all inside it."""
+        match s:
+            case For(index=i, extent=n, body=body, kind=kind):
+                extent, index = self.expr(n), self.expr(i)
+                assert isinstance(index, Index)
+                return For(index, extent, self.block(body), kind)
+            case Let(local=x, value=v, mutable=mutable):
+                value = self.expr(v)
+                return Let(self._local(x), value, mutable)
+            case Assign(local=x, value=v):
+                value = self.expr(v)
+                return Assign(self._local(x), value)
+            case If(condition=c, then=then, otherwise=otherwise):
+                return If(self.expr(c), self.block(then), self.block(otherwise))
+            case While(condition=c, body=body):
+                return While(self.expr(c), self.block(body))
+            case Store(buffer=b, index=index, value=v):
+                to = self.buffer(b)
+                return Store(to, tuple([self.expr(i) for i in index]), self.expr(v))
+            case Alloc(buffer=b):
+                return Alloc(self.buffer(b))
+        raise TypeError(f"not a statement: {s!r}")
+
+    def _local(self, x: Local) -> Local:
+        new = self.expr(x)
+        assert isinstance(new, Local)
+        return new
+
+    def kernel(self, k: Kernel) -> Kernel:
+        """Rewrite buffers, then the body."""
+        inputs = tuple([self.buffer(b) for b in k.inputs])
+        outputs = tuple([self.buffer(b) for b in k.outputs])
+        return Kernel(k.name, inputs, outputs, k.extents, self.block(k.body))
+
+
+class Numbering:
+    """Gives structurally equal expressions the same number, in linear time.
+
+    Comparing two expressions with ``==`` walks them as trees, which takes exponential time where
+    subexpressions are shared, and finds 0.0 equal to -0.0. Numbers do neither.
+
+    Attributes:
+        keys: what each number stands for; operands appear as numbers.
+    """
+
+    def __init__(self) -> None:
+        self.keys: list[tuple[Any, ...]] = []
+        self._numbers: dict[tuple[Any, ...], int] = {}
+        self._of: dict[int, int] = {}
+        self._alive: list[Expr] = []
+
+    def number(self, e: Expr) -> int:
+        """The number of an expression."""
+        of = self._of
+        if id(e) in of:
+            return of[id(e)]
+        for node in list(postorder([e], seen=of)):
+            key = self._key(node, tuple([of[id(c)] for c in children(node)]))
+            number = self._numbers.setdefault(key, len(self.keys))
+            if number == len(self.keys):
+                self.keys.append(key)
+            self._alive.append(node)
+            of[id(node)] = number
+        return of[id(e)]
+
+    @staticmethod
+    def _key(e: Expr, operands: tuple[int, ...]) -> tuple[Any, ...]:
+        match e:
+            case Const(dtype=dtype, value=value):
+                return ("const", dtype.name, np.asarray(value).astype(dtype).tobytes().hex())
+            case Extent(value=value, name=name):
+                return ("extent", value if name is None else name)
+            case Index(name=name):
+                return ("index", name)
+            case Local(dtype=dtype, name=name):
+                return ("local", dtype.name, name)
+            case Load(dtype=dtype, buffer=buffer):
+                return ("load", dtype.name, buffer.name, *operands)
+            case Op(dtype=dtype, name=name):
+                return ("op", dtype.name, name, *operands)
+            case Cast(dtype=dtype):
+                return ("cast", dtype.name, *operands)
+            case Select(dtype=dtype):
+                return ("select", dtype.name, *operands)
+        raise TypeError(f"not an expression: {e!r}")
