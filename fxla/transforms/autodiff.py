@@ -1,0 +1,583 @@
+"""Reverse mode, and all that derives from jvp and transposition: one derivative, written once.
+
+linearize : (a -> b) -> a -> (b, T a -o T b)
+vjp       : (a -> b) -> a -> (b, CT b -o CT a)
+grad      : (a -> R) -> a -> CT a
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fxla.core.aval import Aval
+from fxla.core.dtypes import is_complex, is_inexact
+from fxla.core.jaxpr import ClosedJaxpr
+from fxla.core.primitive import Linear, Zero, is_zero
+from fxla.core.pytree import leaf_paths, tree_flatten, tree_unflatten
+from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.trace import Tracer, Value, current_trace, running, typeof
+from fxla.errors import DtypeError, NotDifferentiableError, ShapeError
+from fxla.ops.elementwise import convert
+from fxla.ops.structure import instantiate, move_axis, reshape
+from fxla.transforms.api import (
+    FlatFunction,
+    flatten_function,
+    function_name,
+    normalise_argnums,
+    wraps_as,
+)
+from fxla.transforms.jvp import (
+    check_tangent,
+    instantiate_tangent,
+    jvp_flat,
+    strip_finished,
+)
+from fxla.transforms.partial_eval import PartialTrace, dce_closed
+from fxla.transforms.transpose import backward
+from fxla.transforms.vmap import vmap
+
+__all__ = [
+    "grad",
+    "hessian",
+    "jacfwd",
+    "jacrev",
+    "jacobian",
+    "linear_transpose",
+    "linearize",
+    "value_and_grad",
+    "vjp",
+]
+
+
+def linearize_flat(
+    f: Callable[..., Sequence[Value]],
+    primals: Sequence[Value],
+    label: str = "linearize",
+    function: str = "",
+) -> tuple[list[Value], ClosedJaxpr, list[bool]]:
+    """Values of `f` and its derivative at `primals` as a program.
+
+    Returns:
+        The values; the linear program from the tangents of the inexact primals to the nonzero
+        tangents of the results; and for each result whether its tangent is among them.
+    """
+    trace = PartialTrace(current_trace(), label, function)
+    tangents: list[Any] = []
+    unknowns = []
+    for p in primals:
+        aval = typeof(p).tangent()
+        if is_inexact(aval.dtype):
+            unknowns.append(trace.argument(aval))
+            tangents.append(unknowns[-1])
+        else:
+            tangents.append(Zero(aval))
+    with running(trace, ends=True):
+        outs, out_tangents = jvp_flat(f, primals, tangents, label, function)
+        nonzero = [trace.unknown(t) for t in out_tangents]
+        known = [_known(trace, o) for o in outs]
+        closed = trace.close(
+            unknowns, [t for t, nz in zip(out_tangents, nonzero, strict=True) if nz]
+        )
+    return known, dce_closed(closed), nonzero
+
+
+def _known(trace: PartialTrace, x: Value) -> Value:
+    if trace.unknown(x):
+        raise NotDifferentiableError(
+            "the value of a function depends on the tangent of its argument: a custom_jvp rule "
+            "must compute its primal output from the primals only"
+        )
+    return x
+
+
+def vjp_flat(
+    f: Callable[..., Sequence[Value]],
+    primals: Sequence[Value],
+    label: str = "vjp",
+    function: str = "",
+) -> tuple[list[Value], Callable[[Sequence[Any]], list[Any]]]:
+    """Values of `f`, and the function from cotangents of them to cotangents of the primals."""
+    outs, linear, nonzero = linearize_flat(f, primals, label, function)
+    inexact = [is_inexact(typeof(p).dtype) for p in primals]
+    avals = [typeof(p) for p in primals]
+
+    def pullback(cts: Sequence[Any]) -> list[Any]:
+        given = [ct for ct, nz in zip(cts, nonzero, strict=True) if nz]
+        operands = [*linear.consts, *(Linear(a) for a in linear.in_avals)]
+        found = iter(backward(linear.jaxpr, operands, given)[len(linear.consts) :])
+        return [
+            next(found) if inx else Zero(a.tangent())
+            for inx, a in zip(inexact, avals, strict=True)
+        ]
+
+    return outs, pullback
+
+
+def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Value of `f` and its derivative at a point, as a linear function to be called many times.
+
+    Args:
+        f: a function of arrays and pytrees.
+        *primals: the point.
+        has_aux: whether `f` returns ``(value, aux)``.
+
+    Returns:
+        ``(value, f_lin)``, and aux as a third if `has_aux`; ``f_lin(*tangents)`` gives the tangent
+        of the value without evaluating `f` again.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> y, lin = fxla.linearize(lambda x: x * x, 3.0)
+        >>> float(y), float(lin(1.0))
+        (9.0, 6.0)
+    """
+    name = function_name(f)
+    flat_f, flat = flatten_function(f, primals, {}, has_aux)
+    outs, linear, nonzero = linearize_flat(flat_f, flat, "linearize", name)
+    value = flat_f.result(outs)
+
+    def f_lin(*tangents: Any) -> Any:
+        flat_t, tree = tree_flatten((tangents, {}))
+        if tree != flat_f.in_tree:
+            raise TypeError(
+                f"linearize of {name}: tangents differ in structure from the primals: {tree} "
+                f"and {flat_f.in_tree}"
+            )
+        checked = [
+            check_tangent(p, t, f"linearize of {name}") for p, t in zip(flat, flat_t, strict=True)
+        ]
+        given = [t for t in checked if not is_zero(t)]
+        found = iter(eval_jaxpr(linear.jaxpr, *linear.consts, *given))
+        return flat_f.result(
+            [
+                next(found) if nz else instantiate_tangent(Zero(typeof(o).tangent()))
+                for o, nz in zip(outs, nonzero, strict=True)
+            ]
+        )
+
+    return (value, f_lin, strip_finished(flat_f.aux)) if has_aux else (value, f_lin)
+
+
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Value of `f`, and the function that pulls cotangents of it back to the primals.
+
+    Args:
+        f: a function of arrays and pytrees.
+        *primals: the point.
+        has_aux: whether `f` returns ``(value, aux)``.
+
+    Returns:
+        ``(value, f_vjp)``, and aux as a third if `has_aux`; ``f_vjp(ct)`` takes a cotangent of the
+        value's tree, shapes and dtypes and returns a tuple with a cotangent for each primal.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> y, pullback = fxla.vjp(fnp.multiply, 3.0, 4.0)
+        >>> [float(ct) for ct in pullback(1.0)]
+        [4.0, 3.0]
+    """
+    name = function_name(f)
+    flat_f, flat = flatten_function(f, primals, {}, has_aux)
+    outs, pullback = vjp_flat(flat_f, flat, "vjp", name)
+    value = flat_f.result(outs)
+
+    def f_vjp(ct: Any) -> Any:
+        flat_ct, tree = tree_flatten(ct)
+        if tree != flat_f.out_tree:
+            raise TypeError(
+                f"vjp of {name}: the cotangent's structure {tree} is not that of the result, "
+                f"{flat_f.out_tree}"
+            )
+        cts = [
+            check_tangent(o, c, f"vjp of {name}", "cotangent")
+            for o, c in zip(outs, flat_ct, strict=True)
+        ]
+        found = [instantiate_tangent(x) for x in pullback(cts)]
+        return tree_unflatten(flat_f.in_tree, found)[0]
+
+    return (value, f_vjp, strip_finished(flat_f.aux)) if has_aux else (value, f_vjp)
+
+
+def _select_arguments(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: tuple[int, ...]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """`f` as a function of the arguments at `argnums` only, and those arguments."""
+
+    def of_selected(*selected: Any) -> Any:
+        given = list(args)
+        for i, x in zip(argnums, selected, strict=True):
+            given[i] = x
+        return f(*given, **kwargs)
+
+    of_selected.__name__ = function_name(f)
+    return of_selected, tuple(args[i] for i in argnums)
+
+
+def _check_gradient_input(x: Any, path: str, call: str, holomorphic: bool, allow_int: bool) -> None:
+    dtype = typeof(x).dtype
+    if holomorphic and not is_complex(dtype):
+        raise DtypeError(f"{call}: holomorphic=True needs complex inputs, but {path} is {typeof(x)}")
+    if is_complex(dtype) and not holomorphic:
+        return
+    if not is_inexact(dtype) and not allow_int:
+        raise DtypeError(
+            f"{call}: {path} is {typeof(x)}, and derivatives are defined for floating point and "
+            f"complex inputs only. Convert it with .astype(float) (write 2.0, not 2), leave it out "
+            "of argnums, or pass allow_int=True for a float0 gradient."
+        )
+
+
+def value_and_grad(
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """A function that returns the value of `f` and its gradient.
+
+    Args:
+        f: a function whose result is one real scalar (complex if `holomorphic`).
+        argnums: positional argument or arguments to differentiate by; each may be a pytree.
+        has_aux: whether `f` returns ``(value, aux)``.
+        holomorphic: whether `f` is a holomorphic function of complex arguments.
+        allow_int: allow integer arguments; their gradient is of dtype float0.
+
+    Returns:
+        A function with the arguments of `f` that returns ``(value, gradient)``, or
+        ``((value, aux), gradient)``. The gradient has the tree of the argument (a tuple of trees
+        if `argnums` is a sequence). For complex arguments of a real function it is the conjugate of
+        the direction of steepest ascent, as in JAX.
+
+    Raises:
+        TypeError: if the result is not a scalar, or an argument is an integer.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> loss = lambda w: ((w - 1.0) ** 2).sum()
+        >>> fxla.value_and_grad(loss)(fnp.zeros(2))
+        (Array(2.), Array([-2., -2.]))
+    """
+    name = function_name(f)
+
+    @wraps_as("Value and gradient", f)
+    def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
+        call = f"grad of {name}"
+        positions = normalise_argnums(argnums, len(args), call)
+        selected_f, selected = _select_arguments(f, args, kwargs, positions)
+        flat_f, flat = flatten_function(selected_f, selected, {}, has_aux)
+        for k, x in enumerate(flat):
+            if holomorphic or not is_inexact(typeof(x).dtype):
+                path = _argument_path(selected, positions, k)
+                _check_gradient_input(x, path, call, holomorphic, allow_int)
+        outs, pullback = vjp_flat(flat_f, flat, "grad", name)
+        _check_scalar(flat_f, outs, call, holomorphic)
+        aval = typeof(outs[0])
+        cts = pullback([np.ones(aval.shape, aval.dtype)[()]])
+        found = [instantiate_tangent(ct) for ct in cts]
+        gradient = tree_unflatten(flat_f.in_tree, found)[0]
+        if isinstance(argnums, int):
+            gradient = gradient[0]
+        value = flat_f.result(outs)
+        return ((value, strip_finished(flat_f.aux)) if has_aux else value), gradient
+
+    return value_and_grad_f
+
+
+def _argument_path(selected: tuple[Any, ...], positions: tuple[int, ...], k: int) -> str:
+    """Where leaf k of the selected arguments is, e.g. ``argument 1['w']``."""
+    path = leaf_paths(selected, "")[k].lstrip("*")
+    head, _, rest = path[1:].partition("]")
+    return f"argument {positions[int(head)]}{rest}"
+
+
+def _check_scalar(flat_f: FlatFunction, outs: list[Value], call: str, holomorphic: bool) -> None:
+    if len(outs) != 1 or flat_f.out_tree is None or flat_f.out_tree.num_nodes != 1:
+        raise NotDifferentiableError(
+            f"{call}: the function must return one scalar, but it returned a "
+            f"{flat_f.out_tree}. Return the scalar loss, and the rest with has_aux=True; for the "
+            "derivative of several results use jacrev or jacfwd."
+        )
+    aval = typeof(outs[0])
+    if aval.shape != ():
+        raise NotDifferentiableError(
+            f"{call}: the function must return a scalar, but it returned {aval}. Reduce it with "
+            ".sum() or .mean(), or use jacrev, jacfwd or vjp for an array result."
+        )
+    if not is_inexact(aval.dtype):
+        raise NotDifferentiableError(
+            f"{call}: the function returned {aval}, which has no derivative: integers and booleans "
+            "are step functions of their inputs"
+        )
+    if is_complex(aval.dtype) and not holomorphic:
+        raise NotDifferentiableError(
+            f"{call}: the function returned {aval}. Return a real number such as abs(z) ** 2, or "
+            "pass holomorphic=True if the function is holomorphic."
+        )
+
+
+def grad(
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """A function that returns the gradient of a scalar function.
+
+    Args:
+        f: a function whose result is one real scalar (complex if `holomorphic`).
+        argnums: positional argument or arguments to differentiate by; each may be a pytree.
+        has_aux: whether `f` returns ``(value, aux)``; then the result is ``(gradient, aux)``.
+        holomorphic: whether `f` is a holomorphic function of complex arguments.
+        allow_int: allow integer arguments; their gradient is of dtype float0.
+
+    Returns:
+        A function with the arguments of `f`; see `value_and_grad` for what it returns and raises.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> float(fxla.grad(fnp.tanh)(0.0)), float(fxla.grad(fxla.grad(fnp.sin))(0.0))
+        (1.0, -0.0)
+    """
+    both = value_and_grad(f, argnums, has_aux, holomorphic, allow_int)
+
+    @wraps_as("Gradient", f)
+    def grad_f(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return grad_f
+
+
+def _basis(flat: Sequence[Value]) -> list[list[Any]]:
+    """For each leaf its block of the standard basis of all leaves: blocks[k] is (n, *shape)."""
+    sizes = [typeof(x).size for x in flat]
+    total = sum(sizes)
+    blocks = []
+    start = 0
+    for x, n in zip(flat, sizes, strict=True):
+        aval = typeof(x)
+        block = np.zeros((total, n), aval.dtype)
+        block[start : start + n] = np.eye(n, dtype=aval.dtype)
+        blocks.append(block.reshape(total, *aval.shape))
+        start += n
+    return blocks
+
+
+def jacfwd(
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """The Jacobian of `f` by forward mode: one pass for each input element, all batched in one.
+
+    Args:
+        f: a function of arrays and pytrees.
+        argnums: positional argument or arguments to differentiate by.
+        has_aux: whether `f` returns ``(value, aux)``; then the result is ``(jacobian, aux)``.
+        holomorphic: whether `f` is holomorphic.
+
+    Returns:
+        A function that returns, for each result leaf of shape s and each argument leaf of shape t,
+        an array of shape ``s + t``, in the tree of the result with trees of the argument inside.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> fxla.jacfwd(lambda x: x ** 2)(fnp.arange(3.0)).diagonal()
+        Array([0., 2., 4.])
+    """
+    name = function_name(f)
+
+    @wraps_as("Jacobian", f)
+    def jacfwd_f(*args: Any, **kwargs: Any) -> Any:
+        call = f"jacfwd of {name}"
+        positions = normalise_argnums(argnums, len(args), call)
+        selected_f, selected = _select_arguments(f, args, kwargs, positions)
+        flat_f, flat = flatten_function(selected_f, selected, {}, has_aux)
+        for k, x in enumerate(flat):
+            path = _argument_path(selected, positions, k)
+            _check_gradient_input(x, path, call, holomorphic, False)
+        outs, linear, nonzero = linearize_flat(flat_f, flat, "jacfwd", name)
+        pushed = vmap(lambda *t: list(eval_jaxpr(linear.jaxpr, *linear.consts, *t)))(*_basis(flat))
+        found = iter(pushed)
+        sizes = [typeof(x).size for x in flat]
+        blocks = []
+        for o, nz in zip(outs, nonzero, strict=True):
+            aval = typeof(o)
+            stacked = next(found) if nz else np.zeros((sum(sizes), *aval.shape), aval.dtype)
+            blocks.append(_split_last(_front_to_back(stacked), flat, aval.shape))
+        inner = [tree_unflatten(flat_f.in_tree, b)[0] for b in blocks]
+        if isinstance(argnums, int):
+            inner = [b[0] for b in inner]
+        jacobian_tree = flat_f.result(inner)
+        return (jacobian_tree, strip_finished(flat_f.aux)) if has_aux else jacobian_tree
+
+    return jacfwd_f
+
+
+def _front_to_back(x: Value) -> Value:
+    return move_axis(x, 0, typeof(x).ndim - 1)
+
+
+def _split_last(stacked: Value, flat: Sequence[Value], lead: tuple[int, ...]) -> list[Value]:
+    """Cut the last axis into one piece for each leaf and give the piece the leaf's shape."""
+    pieces = []
+    start = 0
+    for x in flat:
+        aval = typeof(x)
+        piece = stacked[..., start : start + aval.size]
+        pieces.append(reshape(piece, (*lead, *aval.shape)))
+        start += aval.size
+    return pieces
+
+
+def jacrev(
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """The Jacobian of `f` by reverse mode: one pass for each result element, all batched in one.
+
+    Args:
+        f: a function of arrays and pytrees.
+        argnums: positional argument or arguments to differentiate by.
+        has_aux: whether `f` returns ``(value, aux)``; then the result is ``(jacobian, aux)``.
+        holomorphic: whether `f` is holomorphic.
+        allow_int: allow integer arguments.
+
+    Returns:
+        A function with the result of `jacfwd`; cheaper when results are fewer than inputs.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> fxla.jacrev(lambda x: x[:2] * 3.0)(fnp.ones(3)).tolist()
+        [[3.0, 0.0, 0.0], [0.0, 3.0, 0.0]]
+    """
+    name = function_name(f)
+
+    @wraps_as("Jacobian", f)
+    def jacrev_f(*args: Any, **kwargs: Any) -> Any:
+        call = f"jacrev of {name}"
+        positions = normalise_argnums(argnums, len(args), call)
+        selected_f, selected = _select_arguments(f, args, kwargs, positions)
+        flat_f, flat = flatten_function(selected_f, selected, {}, has_aux)
+        for k, x in enumerate(flat):
+            path = _argument_path(selected, positions, k)
+            _check_gradient_input(x, path, call, holomorphic, allow_int)
+        outs, pullback = vjp_flat(flat_f, flat, "jacrev", name)
+        for o in outs:
+            if is_complex(typeof(o).dtype) and not holomorphic:
+                raise NotDifferentiableError(
+                    f"{call}: the function returned {typeof(o)}: pass holomorphic=True if it is "
+                    "holomorphic, or return real and imaginary parts"
+                )
+        rows = vmap(lambda *cts: [instantiate(ct) for ct in pullback(cts)])(*_basis(outs))
+        start = 0
+        blocks: list[list[Value]] = []
+        for o in outs:
+            aval = typeof(o)
+            cut = [r[start : start + aval.size] for r in rows]
+            blocks.append(
+                [
+                    reshape(c, (*aval.shape, *typeof(x).shape))
+                    for c, x in zip(cut, flat, strict=True)
+                ]
+            )
+            start += aval.size
+        inner = [tree_unflatten(flat_f.in_tree, b)[0] for b in blocks]
+        if isinstance(argnums, int):
+            inner = [b[0] for b in inner]
+        jacobian_tree = flat_f.result(inner)
+        return (jacobian_tree, strip_finished(flat_f.aux)) if has_aux else jacobian_tree
+
+    return jacrev_f
+
+
+jacobian = jacrev
+
+
+def hessian(
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """The matrix of second derivatives of `f`, forward over reverse.
+
+    Args:
+        f: a function of arrays and pytrees.
+        argnums: positional argument or arguments to differentiate by.
+        has_aux: whether `f` returns ``(value, aux)``.
+        holomorphic: whether `f` is holomorphic.
+
+    Returns:
+        A function that returns, for a result of shape s and arguments of shapes t and u, blocks of
+        shape ``s + t + u`` in the tree of the result, of the argument, and of the argument again.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> fxla.hessian(lambda x: x[0] ** 2 * x[1])(fnp.array([1.0, 2.0])).tolist()
+        [[4.0, 2.0], [2.0, 0.0]]
+    """
+    return jacfwd(
+        jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic
+    )
+
+
+def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., Any]:
+    """The transpose of a function that is linear in all its arguments.
+
+    Args:
+        f: a linear function.
+        *primals: arrays, or anything with ``shape`` and ``dtype``, that give the arguments' types.
+
+    Returns:
+        A function from a cotangent of the result to a tuple of cotangents of the arguments.
+
+    Raises:
+        TypeError: if `f` is not linear.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> fxla.linear_transpose(lambda x: 2.0 * x, 1.0)(3.0)
+        (Array(6.),)
+    """
+    name = function_name(f)
+    flat, in_tree = tree_flatten((primals, {}))
+    flat_f = FlatFunction(f, in_tree)
+    avals = [abstract(x) for x in flat]
+    closed = trace_to_jaxpr(flat_f, avals, "linear_transpose", name)
+
+    def transposed(ct: Any) -> Any:
+        flat_ct, tree = tree_flatten(ct)
+        if tree != flat_f.out_tree:
+            raise TypeError(
+                f"linear_transpose of {name}: the cotangent's structure {tree} is not that of the "
+                f"result, {flat_f.out_tree}"
+            )
+        given = []
+        for aval, c in zip(closed.out_avals, flat_ct, strict=True):
+            if typeof(c).shape != aval.shape:
+                raise ShapeError(
+                    f"linear_transpose of {name}: cotangent {typeof(c)} does not match {aval}"
+                )
+            given.append(convert(c, aval.dtype) if typeof(c).dtype != aval.dtype else c)
+        operands = [*closed.consts, *(Linear(a) for a in closed.in_avals)]
+        found = backward(closed.jaxpr, operands, given)[len(closed.consts) :]
+        return tree_unflatten(in_tree, [instantiate(x) for x in found])[0]
+
+    return transposed
+
+
+def abstract(x: Any) -> Any:
+    """The aval of an array, or of anything that has a shape and a dtype."""
+    if isinstance(x, (Tracer, np.ndarray)) or not hasattr(x, "dtype"):
+        return typeof(x)
+    return Aval(tuple(x.shape), np.dtype(x.dtype))
