@@ -97,7 +97,7 @@ class Primitive(ABC):
 
     @abstractmethod
     def jvp(
-        self, primals: Any, tangents: Any, **params: Any
+        self, primals: Any, tangents: Any, *args: Any, **params: Any
     ) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
         """Results and their tangents. A tangent may be `Zero`, but not all of them are."""
 
@@ -110,7 +110,7 @@ class Primitive(ABC):
 
     @abstractmethod
     def batch(
-        self, axis: AxisFrame, operands: Any, axes: Any, **params: Any
+        self, axis: AxisFrame, operands: Any, axes: Any, *args: Any, **params: Any
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
         """Results for operands that carry a batch axis at ``axes[i]`` (None: not batched)."""
 
