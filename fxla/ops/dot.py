@@ -66,6 +66,9 @@ class DotDims:
         return f"{pair} batch {list(self.lhs_batch)}x{list(self.rhs_batch)}"
 
 
+_PLAIN = DotDims((1,), (0,))
+
+
 def _others(ndim: int, axes: Sequence[int]) -> Shape:
     return tuple(i for i in range(ndim) if i not in axes)
 
@@ -97,6 +100,8 @@ class DotGeneral(Primitive):
         dtype = preferred_element_type or lhs.dtype
         work = _accumulator(dtype)
         lhs, rhs = lhs.astype(work, copy=False), rhs.astype(work, copy=False)
+        if lhs.ndim == rhs.ndim == 2 and dims == _PLAIN:
+            return (np.matmul(lhs, rhs).astype(dtype, copy=False),)
         batch = tuple(lhs.shape[a] for a in dims.lhs_batch)
         rows, columns = dims.lhs_kept(lhs.ndim), dims.rhs_kept(rhs.ndim)
         m = tuple(lhs.shape[a] for a in rows)
@@ -108,7 +113,7 @@ class DotGeneral(Primitive):
         product = np.matmul(
             left.reshape(*count, math.prod(m), k), right.reshape(*count, k, math.prod(n))
         )
-        return (product.reshape(*batch, *m, *n).astype(dtype, copy=False),)
+        return (product.reshape((*batch, *m, *n)).astype(dtype, copy=False),)
 
     def jvp(
         self,
