@@ -1,0 +1,595 @@
+"""LLVM IR as text, one SSA value at a time.
+
+No middle-end pass runs on native kernels, so the builder does while printing the three things that
+they would have been needed for:
+
+* **Common subexpressions.** Instructions are pure text, so an instruction whose text was printed
+  before, in a scope that encloses this one, is the same value.
+* **Loop-invariant code.** A `Scope` is a region of the function in which a set of values can be
+  used: the entry, the body of a loop, an arm of a branch. A value's *level* is the innermost scope
+  it depends on. An instruction whose operands are all older than the innermost loop is printed
+  where the youngest operand lives, before that loop.
+* **SSA form.** Loops and branches take the values they carry and return them as phis.
+
+A `Value` has a `width`: 0 for a scalar, else the number of lanes. Mixed operands are splat, so the
+same Python function prints scalar and vector code.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Block", "Builder", "Scope", "Value", "llvm_type"]
+
+_LLVM = {
+    "f16": "half", "f32": "float", "f64": "double", "i1": "i1", "i8": "i8", "i16": "i16",
+    "i32": "i32", "i64": "i64", "ptr": "ptr",
+}  # fmt: skip
+
+BITS = {"f16": 16, "f32": 32, "f64": 64, "i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64}
+"""Width of each scalar type in bits."""
+
+
+def llvm_type(name: str, width: int = 0) -> str:
+    """LLVM's spelling of a type.
+
+    Example:
+        >>> llvm_type("f32"), llvm_type("f32", 16)
+        ('float', '<16 x float>')
+    """
+    return f"<{width} x {_LLVM[name]}>" if width else _LLVM[name]
+
+
+def _mangled(name: str, width: int) -> str:
+    return f"v{width}{name}" if width else ("p0" if name == "ptr" else name)
+
+
+def _literal(name: str, value: Any) -> str:
+    if name == "f16":
+        return f"0xH{np.float16(value).view(np.uint16):04X}"
+    if name in ("f32", "f64"):
+        with np.errstate(over="ignore"):
+            wide = float(np.float32(value)) if name == "f32" else float(value)
+        return f"0x{struct.unpack('<Q', struct.pack('<d', wide))[0]:016X}"
+    if name == "i1":
+        return "true" if value else "false"
+    bits = BITS[name]
+    value = int(value) & ((1 << bits) - 1)
+    return str(value - (1 << bits) if value >> (bits - 1) else value)
+
+
+class Value:
+    """An SSA value, or a constant.
+
+    Attributes:
+        name: how the value stands in the text.
+        type: scalar type: f16, f32, f64, i1, i8, i16, i32, i64, ptr.
+        width: number of lanes, 0 for a scalar.
+        level: index of the innermost scope it depends on.
+        known: the Python number, if it is a constant.
+    """
+
+    __slots__ = ("builder", "known", "level", "name", "type", "width")
+
+    def __init__(
+        self,
+        builder: Builder,
+        name: str,
+        type: str,
+        width: int = 0,
+        level: int = 0,
+        known: int | float | None = None,
+    ) -> None:
+        self.builder = builder
+        self.name = name
+        self.type = type
+        self.width = width
+        self.level = level
+        self.known = known
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the elements are floating point."""
+        return self.type[0] == "f"
+
+    @property
+    def text(self) -> str:
+        """The value with its type, as an operand."""
+        return f"{llvm_type(self.type, self.width)} {self.name}"
+
+    def __add__(self, other: Value | float) -> Value:
+        return self.builder.arith("add", self, other)
+
+    def __sub__(self, other: Value | float) -> Value:
+        return self.builder.arith("sub", self, other)
+
+    def __mul__(self, other: Value | float) -> Value:
+        return self.builder.arith("mul", self, other)
+
+    def __truediv__(self, other: Value | float) -> Value:
+        return self.builder.arith("div", self, other)
+
+    def __radd__(self, other: float) -> Value:
+        return self.builder.constant(other, self.type, self.width) + self
+
+    def __rsub__(self, other: float) -> Value:
+        return self.builder.constant(other, self.type, self.width) - self
+
+    def __rmul__(self, other: float) -> Value:
+        return self.builder.constant(other, self.type, self.width) * self
+
+    def __rtruediv__(self, other: float) -> Value:
+        return self.builder.constant(other, self.type, self.width) / self
+
+    def __neg__(self) -> Value:
+        if self.is_float:
+            return self.builder.emit(f"fneg {self.text}", self.type, self.width, self)
+        return 0 - self
+
+    def __and__(self, other: Value | int) -> Value:
+        return self.builder.bitwise("and", self, other)
+
+    def __or__(self, other: Value | int) -> Value:
+        return self.builder.bitwise("or", self, other)
+
+    def __xor__(self, other: Value | int) -> Value:
+        return self.builder.bitwise("xor", self, other)
+
+    def __invert__(self) -> Value:
+        return self ^ -1
+
+    def __lshift__(self, other: Value | int) -> Value:
+        return self.builder.bitwise("shl", self, other)
+
+    def __rshift__(self, other: Value | int) -> Value:
+        """Arithmetic shift; see `Builder.bitwise` for the logical one (``lshr``)."""
+        return self.builder.bitwise("ashr", self, other)
+
+    def cmp(self, predicate: str, other: Value | float) -> Value:
+        """Compare by an LLVM predicate (olt, uno, slt, ult, eq, ...)."""
+        return self.builder.compare(predicate, self, other)
+
+
+@dataclass(slots=True)
+class Block:
+    """A basic block: its lines can still grow after its terminator is known."""
+
+    label: str
+    lines: list[str] = field(default_factory=list)
+    terminator: str = "unreachable"
+
+
+@dataclass(slots=True)
+class Scope:
+    """A region of the function; see the module's docstring.
+
+    Attributes:
+        block: where its next instruction goes.
+        loop: whether it is the body of a loop.
+        conditional: whether it may not run although the enclosing scope does.
+        stored: names of the buffers that are written in it, for loops.
+        known: instructions printed in it, by text.
+    """
+
+    block: Block
+    loop: bool = False
+    conditional: bool = False
+    stored: frozenset[str] = frozenset()
+    known: dict[str, Value] = field(default_factory=dict)
+
+
+class Builder:
+    """Builds one function of a module."""
+
+    def __init__(self, ldexp: bool = False) -> None:
+        self.ldexp = ldexp
+        self.declared: dict[str, None] = {}
+        self._count = 0
+        self._allocas: list[str] = []
+        self.entry = Block("entry")
+        self.blocks = [self.entry]
+        self.scopes = [Scope(self.entry)]
+        self.loop_level = 0
+
+    # ------------------------------------------------------------------ values
+
+    def constant(self, value: Any, type: str, width: int = 0) -> Value:
+        """A constant, splat if `width` is not 0."""
+        text = _literal(type, value)
+        known = float(value) if type[0] == "f" else int(value)
+        name = f"splat ({_LLVM[type]} {text})" if width else text
+        return Value(self, name, type, width, 0, known)
+
+    def fresh(self) -> str:
+        """A new name of a value."""
+        self._count += 1
+        return f"%t{self._count}"
+
+    def emit(self, text: str, type: str, width: int, *operands: Value) -> Value:
+        """Print a pure instruction, once, where its operands allow; see the module's docstring."""
+        level = max((v.level for v in operands), default=0)
+        scopes = self.scopes
+        for at in range(level, len(scopes)):
+            found = scopes[at].known.get(text)
+            if found is not None:
+                return found
+        if level >= self.loop_level:
+            level = len(scopes) - 1
+        return self.emit_at(level, text, type, width)
+
+    def load(self, text: str, type: str, width: int, buffer: str, *operands: Value) -> Value:
+        """Print a load, once, before the loops that do not write the buffer.
+
+        `text` must differ between loads with a store between them. Unlike arithmetic, a load does
+        not move out of code that may not run.
+        """
+        level = max(v.level for v in operands)
+        for at in range(level, len(self.scopes)):
+            found = self.scopes[at].known.get(text)
+            if found is not None:
+                return found
+        at = len(self.scopes) - 1
+        while at > level and not self.scopes[at].conditional:
+            if buffer in self.scopes[at].stored:
+                break
+            at -= 1
+        return self.emit_at(at, text, type, width)
+
+    def emit_at(self, level: int, text: str, type: str, width: int) -> Value:
+        """Print an instruction into the scope of a given level and remember it there."""
+        scope = self.scopes[level]
+        value = Value(self, self.fresh(), type, width, level)
+        scope.block.lines.append(f"{value.name} = {text}")
+        scope.known[text] = value
+        return value
+
+    def emit_here(self, text: str, type: str, width: int = 0) -> Value:
+        """Print an instruction here, whatever was printed before: it has a state or an effect."""
+        value = Value(self, self.fresh(), type, width, len(self.scopes) - 1)
+        self.scopes[-1].block.lines.append(f"{value.name} = {text}")
+        return value
+
+    def effect(self, text: str) -> None:
+        """Print an instruction without a result, here."""
+        self.scopes[-1].block.lines.append(text)
+
+    def splat(self, v: Value, width: int) -> Value:
+        """The scalar `v` in every lane."""
+        if v.width == width:
+            return v
+        assert v.width == 0, (v.width, width)
+        if v.known is not None:
+            return self.constant(v.known, v.type, width)
+        t = llvm_type(v.type, width)
+        one = self.emit(f"insertelement {t} poison, {v.text}, i64 0", v.type, width, v)
+        text = f"shufflevector {t} {one.name}, {t} poison, <{width} x i32> zeroinitializer"
+        return self.emit(text, v.type, width, one)
+
+    def lanes(self, type: str, width: int) -> Value:
+        """The vector 0, 1, 2, ..."""
+        items = ", ".join(f"{_LLVM[type]} {_literal(type, k)}" for k in range(width))
+        return Value(self, f"<{items}>", type, width)
+
+    def same(self, *values: Value | float) -> list[Value]:
+        """Operands brought to one width; numbers take the type of the values."""
+        like = next(v for v in values if isinstance(v, Value))
+        width = max(v.width for v in values if isinstance(v, Value))
+        return [
+            self.splat(v, width) if isinstance(v, Value) else self.constant(v, like.type, width)
+            for v in values
+        ]
+
+    # ------------------------------------------------------------ instructions
+
+    def arith(self, name: str, a: Value | float, b: Value | float) -> Value:
+        """add, sub, mul (wrapping for integers); div of floats."""
+        a, b = self.same(a, b)
+        if a.is_float:
+            text = f"f{name} contract {a.text}, {b.name}"
+            return self.emit(text, a.type, a.width, a, b)
+        x, y = a.known, b.known
+        if x is not None and y is not None:
+            folded = {"add": x + y, "sub": x - y, "mul": x * y}[name]
+            return self.constant(folded, a.type, a.width)
+        if y == 0 and name in ("add", "sub") or y == 1 and name == "mul":
+            return a
+        if x == 0 and name == "add" or x == 1 and name == "mul":
+            return b
+        if name == "mul" and (x == 0 or y == 0):
+            return a if x == 0 else b
+        return self.emit(f"{name} {a.text}, {b.name}", a.type, a.width, a, b)
+
+    def bitwise(self, opcode: str, a: Value | int, b: Value | int) -> Value:
+        """and, or, xor, shl, lshr, ashr, sdiv, udiv, srem, urem of integers."""
+        a, b = self.same(a, b)
+        if a.type == "i1" and opcode in ("and", "or"):
+            for known, other in ((a, b), (b, a)):
+                if known.known is not None:
+                    neutral = bool(known.known) == (opcode == "and")
+                    return other if neutral else known
+        return self.emit(f"{opcode} {a.text}, {b.name}", a.type, a.width, a, b)
+
+    def compare(self, predicate: str, a: Value | float, b: Value | float) -> Value:
+        """A boolean (i1) from an LLVM predicate."""
+        a, b = self.same(a, b)
+        kind = "fcmp" if a.is_float else "icmp"
+        return self.emit(f"{kind} {predicate} {a.text}, {b.name}", "i1", a.width, a, b)
+
+    def select(self, condition: Value, a: Value | float, b: Value | float) -> Value:
+        """`a` where the condition holds, else `b`."""
+        a, b = self.same(a, b)
+        if condition.known is not None:
+            return a if condition.known else b
+        if condition.width:
+            a, b = self.splat(a, condition.width), self.splat(b, condition.width)
+        if a.name == b.name:
+            return a
+        text = f"select {condition.text}, {a.text}, {b.text}"
+        return self.emit(text, a.type, a.width, condition, a, b)
+
+    def convert(self, opcode: str, v: Value, type: str) -> Value:
+        """A conversion instruction: bitcast, fptosi, sitofp, zext, trunc, ..."""
+        text = f"{opcode} {v.text} to {llvm_type(type, v.width)}"
+        return self.emit(text, type, v.width, v)
+
+    def bits(self, v: Value) -> Value:
+        """The bits of a float as a signed integer of its width, or back again."""
+        to = {"f16": "i16", "f32": "i32", "f64": "i64", "i16": "f16", "i32": "f32", "i64": "f64"}
+        return self.convert("bitcast", v, to[v.type])
+
+    def intrinsic(
+        self, name: str, *values: Value | float, flags: str = "", extra: str = ""
+    ) -> Value:
+        """A pure intrinsic whose operands and result have one type."""
+        args = self.same(*values)
+        like = args[0]
+        t = llvm_type(like.type, like.width)
+        symbol = f"@llvm.{name}.{_mangled(like.type, like.width)}"
+        types = ", ".join([t] * len(args) + ([extra.split()[0]] if extra else []))
+        self.declared[f"declare {t} {symbol}({types})"] = None
+        operands = ", ".join([a.text for a in args] + ([extra] if extra else []))
+        return self.emit(f"call {flags}{t} {symbol}({operands})", like.type, like.width, *args)
+
+    def fma(self, a: Value | float, b: Value | float, c: Value | float) -> Value:
+        """``a * b + c``, rounded once where that is as fast as twice."""
+        return self.intrinsic("fmuladd", a, b, c)
+
+    def exact_fma(self, a: Value | float, b: Value | float, c: Value | float) -> Value:
+        """``a * b + c`` rounded once, whatever it costs."""
+        return self.intrinsic("fma", a, b, c)
+
+    def abs(self, a: Value) -> Value:
+        """The magnitude of a float."""
+        return self.intrinsic("fabs", a)
+
+    def any(self, mask: Value) -> Value:
+        """Whether any lane holds."""
+        if not mask.width:
+            return mask
+        symbol = f"@llvm.vector.reduce.or.v{mask.width}i1"
+        self.declared[f"declare i1 {symbol}(<{mask.width} x i1>)"] = None
+        return self.emit(f"call i1 {symbol}({mask.text})", "i1", 0, mask)
+
+    def part(self, v: Value, start: int, count: int) -> Value:
+        """Lanes `start` to ``start + count``, as a vector."""
+        items = ", ".join(f"i32 {k}" for k in range(start, start + count))
+        t = llvm_type(v.type, v.width)
+        text = f"shufflevector {v.text}, {t} poison, <{count} x i32> <{items}>"
+        return self.emit(text, v.type, count, v)
+
+    def reverse(self, v: Value) -> Value:
+        """The lanes in opposite order."""
+        items = ", ".join(f"i32 {k}" for k in reversed(range(v.width)))
+        t = llvm_type(v.type, v.width)
+        text = f"shufflevector {v.text}, {t} poison, <{v.width} x i32> <{items}>"
+        return self.emit(text, v.type, v.width, v)
+
+    def lane(self, v: Value, k: int) -> Value:
+        """One lane, as a scalar."""
+        return self.emit(f"extractelement {v.text}, i64 {k}", v.type, 0, v)
+
+    def gep(self, pointer: Value, type: str, offset: Value) -> Value:
+        """The address `offset` elements of `type` after `pointer`."""
+        if offset.known == 0:
+            return pointer
+        text = f"getelementptr {_LLVM[type]}, {pointer.text}, {offset.text}"
+        return self.emit(text, "ptr", offset.width, pointer, offset)
+
+    def alloca(self, type: str, count: int, align: int = 64) -> Value:
+        """Stack memory of the function, from its entry on."""
+        name = self.fresh()
+        self._allocas.append(f"{name} = alloca [{count} x {_LLVM[type]}], align {align}")
+        return Value(self, name, "ptr")
+
+    def call(self, symbol: str, type: str, *args: Value) -> Value:
+        """A pure library function of scalars, or of each lane of vectors."""
+        args = tuple(self.same(*args))
+        t = _LLVM[type]
+        self.declared[f"declare {t} @{symbol}({', '.join(_LLVM[a.type] for a in args)})"] = None
+        width = args[0].width
+        if not width:
+            text = f"call {t} @{symbol}({', '.join(a.text for a in args)})"
+            return self.emit(text, type, 0, *args)
+        return self._call_lanes(symbol, type, args)
+
+    def _call_lanes(self, symbol: str, type: str, args: tuple[Value, ...]) -> Value:
+        width = args[0].width
+        memory = [self.alloca(a.type, width) for a in args]
+        result = self.alloca(type, width)
+        for a, m in zip(args, memory, strict=True):
+            self.effect(f"store {a.text}, ptr {m.name}, align 64")
+
+        def one(k: Value, _: list[Value]) -> list[Value]:
+            lanes = [
+                self.emit_here(
+                    f"load {_LLVM[a.type]}, {self.gep(m, a.type, k).text}, align 1", a.type
+                )
+                for a, m in zip(args, memory, strict=True)
+            ]
+            y = self.emit_here(
+                f"call {_LLVM[type]} @{symbol}({', '.join(v.text for v in lanes)})", type
+            )
+            self.effect(f"store {y.text}, {self.gep(result, type, k).text}, align 1")
+            return []
+
+        zero, count = self.constant(0, "i64"), self.constant(width, "i64")
+        self.loop(zero, count, 1, [], one)
+        text = f"load {llvm_type(type, width)}, ptr {result.name}, align 64"
+        return self.emit_here(text, type, width)
+
+    # ------------------------------------------------------------ control flow
+
+    def block(self) -> Block:
+        """A new block, which takes its place in the text when it is started."""
+        self._count += 1
+        return Block(f"b{self._count}")
+
+    def start(self, block: Block) -> None:
+        """Continue the current scope in `block`."""
+        self.blocks.append(block)
+        self.scopes[-1].block = block
+
+    def terminate(self, text: str) -> Block:
+        """End the current block; returns it."""
+        block = self.scopes[-1].block
+        block.terminator = text
+        return block
+
+    def push(self, scope: Scope) -> None:
+        """Enter a scope, whose block comes next in the text."""
+        self.blocks.append(scope.block)
+        self.scopes.append(scope)
+        if scope.loop:
+            self.loop_level = len(self.scopes) - 1
+
+    def pop(self) -> None:
+        """Leave the current scope."""
+        self.scopes.pop()
+        self.loop_level = max(k for k, s in enumerate(self.scopes) if s.loop or k == 0)
+
+    def phi(self, incoming: Sequence[tuple[Value, Block]]) -> Value:
+        """A phi of the current block, which must not have other instructions yet."""
+        v = incoming[0][0]
+        edges = ", ".join(f"[{x.name}, %{block.label}]" for x, block in incoming)
+        return self.emit_here(f"phi {llvm_type(v.type, v.width)} {edges}", v.type, v.width)
+
+    def branch(
+        self,
+        condition: Value,
+        then: Callable[[], list[Value]],
+        otherwise: Callable[[], list[Value]],
+    ) -> list[Value]:
+        """Run one of two arms; returns the values that they return, as phis."""
+        if condition.known is not None:
+            return then() if condition.known else otherwise()
+        arms = (self.block(), self.block())
+        done = self.block()
+        self.terminate(f"br {condition.text}, label %{arms[0].label}, label %{arms[1].label}")
+        results, ends = [], []
+        for arm, run in zip(arms, (then, otherwise), strict=True):
+            self.push(Scope(arm, conditional=True))
+            results.append(run())
+            ends.append(self.terminate(f"br label %{done.label}"))
+            self.pop()
+        self.start(done)
+        return [self.phi(list(zip(pair, ends, strict=True))) for pair in zip(*results, strict=True)]
+
+    def loop(
+        self,
+        low: Value,
+        high: Value,
+        step: int,
+        carried: list[Value],
+        body: Callable[[Value, list[Value]], list[Value]],
+        stored: frozenset[str] = frozenset(),
+    ) -> list[Value]:
+        """``for i in range(low, high, step)``; returns the carried values after it.
+
+        Two levels are entered: one that runs once if the loop runs at all, and the body.
+        """
+        certain = low.known is not None and high.known is not None and low.known < high.known
+        before, head, done = self.block(), self.block(), self.block()
+        if certain:
+            source = self.terminate(f"br label %{before.label}")
+        else:
+            runs = low.cmp("slt", high)
+            source = self.terminate(
+                f"br {runs.text}, label %{before.label}, label %{done.label}"
+            )
+        self.push(Scope(before, conditional=not certain))
+        self.terminate(f"br label %{head.label}")
+        self.push(Scope(head, loop=True, stored=stored))
+        level = len(self.scopes) - 1
+        index = Value(self, self.fresh(), "i64", 0, level)
+        phis = [Value(self, self.fresh(), v.type, v.width, level) for v in carried]
+        head.lines.append("")  # the phis, once their values are known
+        results = body(index, phis)
+        following = self.emit_here(f"add nsw i64 {index.name}, {step}", "i64")
+        again = self.emit_here(f"icmp slt i64 {following.name}, {high.name}", "i1")
+        latch = self.terminate(f"br {again.text}, label %{head.label}, label %{done.label}")
+        lines = []
+        for p, first, last in zip(
+            [index, *phis], [low, *carried], [following, *results], strict=True
+        ):
+            t = llvm_type(p.type, p.width)
+            lines.append(
+                f"{p.name} = phi {t} [{first.name}, %{before.label}], [{last.name}, %{latch.label}]"
+            )
+        head.lines[0] = "\n  ".join(lines)
+        self.pop()
+        self.pop()
+        self.start(done)
+        if certain:
+            level = len(self.scopes) - 1
+            return [Value(self, r.name, r.type, r.width, level) for r in results]
+        ends = [(c, r) for c, r in zip(carried, results, strict=True)]
+        return [self.phi([(c, source), (r, latch)]) for c, r in ends]
+
+    def while_loop(
+        self,
+        carried: list[Value],
+        condition: Callable[[list[Value]], Value],
+        body: Callable[[list[Value]], list[Value]],
+        stored: frozenset[str] = frozenset(),
+    ) -> list[Value]:
+        """``while condition: body``; returns the carried values after it."""
+        head, inside, done = self.block(), self.block(), self.block()
+        source = self.terminate(f"br label %{head.label}")
+        self.push(Scope(head, loop=True, stored=stored))
+        level = len(self.scopes) - 1
+        phis = [Value(self, self.fresh(), v.type, v.width, level) for v in carried]
+        head.lines.append("")
+        holds = condition(phis)
+        self.terminate(f"br {holds.text}, label %{inside.label}, label %{done.label}")
+        self.push(Scope(inside, conditional=True))
+        results = body(phis)
+        latch = self.terminate(f"br label %{head.label}")
+        head.lines[0] = "\n  ".join(
+            f"{p.name} = phi {llvm_type(p.type, p.width)} "
+            f"[{first.name}, %{source.label}], [{last.name}, %{latch.label}]"
+            for p, first, last in zip(phis, carried, results, strict=True)
+        )
+        self.pop()
+        self.pop()
+        self.start(done)
+        level = len(self.scopes) - 1
+        return [Value(self, p.name, p.type, p.width, level) for p in phis]
+
+    # -------------------------------------------------------------------- text
+
+    def function(self, name: str, params: str) -> str:
+        """The finished function, returning void."""
+        self.terminate("ret void")
+        self.entry.lines[:0] = self._allocas
+        self._allocas = []
+        lines = [f'define void @"{name}"({params}) nounwind {{']
+        for block in self.blocks:
+            lines.append(f"{block.label}:")
+            lines += [f"  {line}" for line in block.lines if line]
+            lines.append(f"  {block.terminator}")
+        return "\n".join([*lines, "}"])

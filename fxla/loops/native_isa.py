@@ -1,0 +1,41 @@
+"""What the native printer must know of a machine: vector width, masks, and a few instructions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["AVX2", "AVX512", "BASELINE", "Isa"]
+
+
+@dataclass(frozen=True, slots=True)
+class Isa:
+    """An instruction set, as far as generated code depends on it.
+
+    Attributes:
+        name: for people.
+        vector_bytes: width of a vector register.
+        masked: element sizes in bytes that masked loads and stores serve in one instruction.
+            Loops over other elements end in a scalar remainder.
+        ldexp: there is a vector instruction for ``x * 2**n`` over the full range of n.
+        half: the hardware converts float16 to float32 and back.
+        cpu: LLVM's name of the processor to generate for.
+        features: LLVM's feature string.
+    """
+
+    name: str
+    vector_bytes: int
+    masked: frozenset[int]
+    ldexp: bool
+    half: bool
+    cpu: str = ""
+    features: str = ""
+
+
+AVX512 = Isa("avx512", 64, frozenset({1, 2, 4, 8}), True, True, "skylake-avx512", "")
+"""Any x86 with the F, BW, DQ and VL parts of AVX-512."""
+
+AVX2 = Isa("avx2", 32, frozenset({4, 8}), False, True, "haswell", "")
+"""x86-64-v3: AVX2, FMA and F16C."""
+
+BASELINE = Isa("baseline", 16, frozenset(), False, False)
+"""128-bit vectors without masks: SSE2, or NEON where it has no `cpu`."""
