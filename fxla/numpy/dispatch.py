@@ -147,8 +147,8 @@ def public(numpy_function: Any, *, name: str | None = None) -> Callable[[F], F]:
         def call(*args: Any, **kwargs: Any) -> Any:
             if state.trace is eval_trace and _precision.default is float64:
                 out = numpy_function(*args, **kwargs)
-                if type(out) is Array:
-                    return out
+                if type(out) is np.ndarray:
+                    return out.view(Array)
                 return result(out)
             return traced(*args, **kwargs)
 
