@@ -3,10 +3,10 @@
     python examples/gp_regression.py
 
 From ten measurements on each of 442 patients (scikit-learn's diabetes data) the process predicts
-how far the disease has progressed a year later. A length for each measurement says how much that one
-matters. The lengths are found where their posterior is highest, by Newton's method with the `grad`
-and the `hessian` of the marginal likelihood, through a Cholesky factor. The Hessian at
-the maximum also gives each length its error bar: Laplace's approximation of the posterior.
+how far the disease has progressed a year later. A length for each measurement says how much that
+one matters. The lengths are found where their posterior is highest, by Newton's method with the
+`grad` and the `hessian` of the marginal likelihood, through a Cholesky factor. The Hessian at the
+maximum also gives each length its error bar: Laplace's approximation of the posterior.
 See Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", chapter 5.
 """
 
