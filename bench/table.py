@@ -103,8 +103,8 @@ def markdown(
     return (
         f"# {named}\n\n"
         f"{datetime.date.today().isoformat()}; {machine()}. float32.\n\n{table}\n\n"
-        "Times are medians over alternating rounds, each package in a process of its own; a ratio is"
-        " the median of the rounds' ratios, below 1 where fxla is faster, bold above 3. A first call"
-        " traces, compiles with empty caches, and runs, after the package's start-up "
+        "Times are medians over alternating rounds, each package in a process of its own; a ratio"
+        " is the median of the rounds' ratios, below 1 where fxla is faster, bold above 3. A first"
+        " call traces, compiles with empty caches, and runs, after the package's start-up "
         f"(import and a first trivial program: {started}).\n" + (f"\n{notes}" if notes else "")
     )
