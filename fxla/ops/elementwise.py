@@ -582,7 +582,7 @@ copysign_p = Elementwise(
     "copysign", "f", np.copysign,
     jvp=[lambda t, out, x, y: mul(t, mul(sign(x), copysign(_one(x), y))), None],
 )  # fmt: skip
-nextafter_p = Elementwise("nextafter", "f", np.nextafter, jvp=[None, None])
+nextafter_p = Elementwise("nextafter", "f", np.nextafter, jvp=[_identity, None])
 abs_ = _function(abs_p)
 sign = _function(sign_p)
 square = _function(square_p)
