@@ -195,10 +195,14 @@ class Numbering:
 
     Attributes:
         keys: what each number stands for; operands appear as numbers.
+        operands: the numbers of each number's operands.
+        examples: an expression of each number.
     """
 
     def __init__(self) -> None:
         self.keys: list[tuple[Any, ...]] = []
+        self.operands: list[tuple[int, ...]] = []
+        self.examples: list[Expr] = []
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._of: dict[int, int] = {}
         self._alive: list[Expr] = []
@@ -209,10 +213,13 @@ class Numbering:
         if id(e) in of:
             return of[id(e)]
         for node in list(postorder([e], seen=of)):
-            key = self._key(node, tuple([of[id(c)] for c in children(node)]))
+            operands = tuple([of[id(c)] for c in children(node)])
+            key = self._key(node, operands)
             number = self._numbers.setdefault(key, len(self.keys))
             if number == len(self.keys):
                 self.keys.append(key)
+                self.operands.append(operands)
+                self.examples.append(node)
             self._alive.append(node)
             of[id(node)] = number
         return of[id(e)]
