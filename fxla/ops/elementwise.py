@@ -135,9 +135,7 @@ class Elementwise(Primitive):
             return self.bind(*operands), (0,)
         full_axes = [a for a, r in zip(axes, ranks, strict=True) if r == rank and a is not None]
         to = full_axes[0] if full_axes else 0
-        sample = next(
-            (x, a) for x, a, r in zip(operands, axes, ranks, strict=True) if r == rank
-        )
+        sample = next((x, a) for x, a, r in zip(operands, axes, ranks, strict=True) if r == rank)
         shape = list(typeof(sample[0]).shape)
         if sample[1] is not None:
             del shape[sample[1]]
@@ -175,14 +173,18 @@ def unbroadcast(ct: Any, aval: Aval) -> Any:
 
 
 class Convert(Primitive):
-    """``x.astype(dtype)``.  Linear between floating dtypes; a step function to integers."""
+    """``x.astype(dtype)``.  Linear between floating dtypes; a step function to integers.
+
+    With ``weak=True`` the result yields to other dtypes as a Python scalar does; operators on weak
+    operands give weak results.
+    """
 
     name = "convert_element_type"
 
-    def abstract_eval(self, x: Aval, *, dtype: DType) -> tuple[Aval, ...]:
-        return (Aval(x.shape, dtype),)
+    def abstract_eval(self, x: Aval, *, dtype: DType, weak: bool = False) -> tuple[Aval, ...]:
+        return (Aval(x.shape, dtype, weak),)
 
-    def impl(self, x: Any, *, dtype: DType) -> tuple[Any, ...]:
+    def impl(self, x: Any, *, dtype: DType, weak: bool = False) -> tuple[Any, ...]:
         x = np.asarray(x)
         if is_complex(x.dtype) and not is_complex(dtype):
             x = x.real
@@ -190,22 +192,24 @@ class Convert(Primitive):
             return (x.astype(dtype),)
 
     def jvp(
-        self, primals: Any, tangents: Any, *, dtype: DType
+        self, primals: Any, tangents: Any, *, dtype: DType, **weak: bool
     ) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
-        (out,), (t,) = self.bind(*primals, dtype=dtype), tangents
+        (out,), (t,) = self.bind(*primals, dtype=dtype, **weak), tangents
         if not is_inexact(dtype) or is_zero(t):
             return (out,), (Zero(typeof(out).tangent()),)
         return (out,), self.bind(t, dtype=dtype)
 
-    def transpose(self, cts: Any, *operands: Any, dtype: DType) -> tuple[Any, ...]:
+    def transpose(
+        self, cts: Any, *operands: Any, dtype: DType, weak: bool = False
+    ) -> tuple[Any, ...]:
         return (convert(cts[0], operands[0].dtype),)
 
     def batch(
-        self, axis: AxisFrame, operands: Any, axes: Any, *, dtype: DType
+        self, axis: AxisFrame, operands: Any, axes: Any, *, dtype: DType, **weak: bool
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
-        return self.bind(*operands, dtype=dtype), tuple(axes)
+        return self.bind(*operands, dtype=dtype, **weak), tuple(axes)
 
-    def lower(self, *views: View, dtype: DType) -> tuple[View, ...]:
+    def lower(self, *views: View, dtype: DType, weak: bool = False) -> tuple[View, ...]:
         (x,) = views
         return (View(x.shape, dtype, lambda i: scalar.cast(x[i], dtype)),)
 
@@ -329,6 +333,11 @@ def convert(x: Value, dtype: DType) -> Value:
     return x if aval.dtype == dtype and not aval.weak_type else convert_p.bind1(x, dtype=dtype)
 
 
+def weaken(x: Value) -> Value:
+    """`x` with a dtype that yields to others, as that of a Python scalar does."""
+    return convert_p.bind1(x, dtype=typeof(x).dtype, weak=True)
+
+
 def bitcast(x: Value, dtype: DType) -> Value:
     """The bits of `x` read as another dtype of the same width."""
     return bitcast_p.bind1(x, dtype=dtype)
@@ -388,9 +397,7 @@ def _pow_exponent(t: Any, out: Any, x: Any, y: Any) -> Value:
 
 def select_like(which: Value, on_true: Value, on_false: Value) -> Value:
     """`select` that broadcasts rank-0 operands to the largest shape among the three."""
-    shape: tuple[int, ...] = max(
-        (typeof(v).shape for v in (which, on_true, on_false)), key=len
-    )
+    shape: tuple[int, ...] = max((typeof(v).shape for v in (which, on_true, on_false)), key=len)
     cases = [
         v if typeof(v).shape == shape else broadcast_in_dim(v, shape, ())
         for v in (on_true, on_false)
@@ -658,9 +665,7 @@ def _half(f: Callable[..., Any]) -> Callable[..., Any]:
     return _silent(widened)
 
 
-sqrt_p = Elementwise(
-    "sqrt", "fc", _silent(np.sqrt), jvp=[lambda t, out, x: _sqrt_jvp(t, out)]
-)
+sqrt_p = Elementwise("sqrt", "fc", _silent(np.sqrt), jvp=[lambda t, out, x: _sqrt_jvp(t, out)])
 
 
 def _sqrt_jvp(t: Any, out: Any) -> Value:
@@ -695,9 +700,7 @@ log2_p = Elementwise(
 log10_p = Elementwise(
     "log10", "f", _silent(np.log10), jvp=[lambda t, out, x: div(t, mul(x, float(np.log(10))))]
 )
-log1p_p = Elementwise(
-    "log1p", "f", _silent(np.log1p), jvp=[lambda t, out, x: div(t, add(x, 1.0))]
-)
+log1p_p = Elementwise("log1p", "f", _silent(np.log1p), jvp=[lambda t, out, x: div(t, add(x, 1.0))])
 sqrt = _function(sqrt_p)
 rsqrt = _function(rsqrt_p)
 exp = _function(exp_p)
@@ -869,4 +872,3 @@ real = _function(real_p)
 imag = _function(imag_p)
 conj = _function(conj_p)
 complex_ = _function(complex_p)
-
