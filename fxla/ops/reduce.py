@@ -1,0 +1,295 @@
+"""Reductions other than the sum: extremes, products, logic, and where an extreme is.
+
+The sum is linear and stands with the other linear maps, in `fxla.ops.structure`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fxla.core.aval import Aval, Shape
+from fxla.core.dtypes import DType, bfloat16, float32, int64, is_bool, is_inexact, short_name
+from fxla.core.primitive import Primitive, Zero, not_linear
+from fxla.core.trace import AxisFrame, Value, typeof
+from fxla.errors import DtypeError, ShapeError
+from fxla.loops import view as scalar
+from fxla.loops.ir import Assign, Buffer, Expr, For, If, Let, Stmt, Store
+from fxla.loops.view import (
+    IndexTuple,
+    Nest,
+    Reduce,
+    View,
+    compare,
+    extent,
+    fresh_index,
+    fresh_local,
+    int_const,
+)
+from fxla.ops.cumulative import cumprod, greatest, least, shifted
+from fxla.ops.elementwise import convert, div, eq, mul, select
+from fxla.ops.structure import (
+    broadcast_in_dim,
+    drop,
+    reduce_over,
+    reduce_sum,
+    reshape,
+    transpose,
+)
+
+__all__ = [
+    "ArgReduction",
+    "Reduction",
+    "argmax",
+    "argmax_p",
+    "argmin",
+    "argmin_p",
+    "reduce_and",
+    "reduce_and_p",
+    "reduce_max",
+    "reduce_max_p",
+    "reduce_min",
+    "reduce_min_p",
+    "reduce_or",
+    "reduce_or_p",
+    "reduce_prod",
+    "reduce_prod_p",
+    "reduce_xor",
+    "reduce_xor_p",
+]
+
+Out = tuple[tuple[Value, ...], tuple[int | None, ...]]
+Tangent = Callable[[Value, Value, Value, Shape], Value]
+
+
+class Reduction(Primitive):
+    """``out[i] = x[i, 0] op x[i, 1] op ...`` over `axes`, in x's own dtype.
+
+    Attributes:
+        kinds: dtype kinds it takes.
+        ufunc: the operation, as a NumPy ufunc.
+        op: its name as a scalar operation.
+        identity: its identity for a dtype.
+        tangent: ``(t, out, x, axes) -> tangent``; None if it has no derivative.
+        empty: whether an empty reduction has a value.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kinds: str,
+        ufunc: Any,
+        op: str,
+        identity: Callable[[DType], Any],
+        tangent: Tangent | None = None,
+        empty: bool = True,
+    ) -> None:
+        self.name = name
+        self.kinds = kinds
+        self.ufunc = ufunc
+        self.op = op
+        self.identity = identity
+        self.tangent = tangent
+        self.empty = empty
+        super().__init__()
+
+    def abstract_eval(self, x: Aval, *, axes: Shape) -> tuple[Aval, ...]:
+        check_kind(self.name, x, self.kinds)
+        if len(set(axes)) != len(axes) or not all(0 <= a < x.ndim for a in axes):
+            raise ShapeError(f"{self.name}: axes {axes} do not fit {x}")
+        shape = drop(x.shape, axes)
+        if not self.empty and x.size == 0 and 0 not in shape:
+            raise ValueError(
+                f"zero-size array to reduction operation {self.ufunc.__name__} "
+                f"which has no identity: {x} over axes {axes}"
+            )
+        return (Aval(shape, x.dtype),)
+
+    def impl(self, x: Any, *, axes: Shape) -> tuple[Any, ...]:
+        x = np.asarray(x)
+        with np.errstate(all="ignore"):
+            # an empty reduction without identity gives NumPy's own error
+            return (self.ufunc.reduce(x, axis=axes, dtype=x.dtype),)
+
+    def jvp(
+        self, primals: Any, tangents: Any, *, axes: Shape
+    ) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
+        (x,), (t,) = primals, tangents
+        (out,) = self.bind(x, axes=axes)
+        if self.tangent is None:
+            return (out,), (Zero(typeof(out).tangent()),)
+        return (out,), (self.tangent(t, out, x, axes),)
+
+    transpose = not_linear
+
+    def batch(self, frame: AxisFrame, operands: Any, batch_axes: Any, *, axes: Shape) -> Out:
+        (x,), (at,) = operands, batch_axes
+        up = tuple(a + (a >= at) for a in axes)
+        return self.bind(x, axes=up), (at - sum(a < at for a in up),)
+
+    def lower(self, *views: View, axes: Shape) -> tuple[Reduce, ...]:
+        (x,) = views
+        op = {"add": "or", "mul": "and"}.get(self.op, self.op) if is_bool(x.dtype) else self.op
+        return (reduce_over(x, axes, op, self.identity(x.dtype)),)
+
+
+def check_kind(name: str, x: Aval, kinds: str) -> None:
+    """Check that the dtype of `x` is of one of the kinds."""
+    kind = "f" if is_inexact(x.dtype) and x.dtype.kind != "c" else x.dtype.kind
+    if kind not in kinds:
+        raise DtypeError(f"{name}: not defined for {short_name(x.dtype)}: {x}")
+
+
+def _extreme_tangent(t: Value, out: Value, x: Value, axes: Shape) -> Value:
+    """The mean of the tangents of the elements that attain the extreme."""
+    aval = typeof(x)
+    kept = [a for a in range(aval.ndim) if a not in axes]
+    wins = eq(x, broadcast_in_dim(out, aval.shape, kept))
+    count = reduce_sum(convert(wins, typeof(t).dtype), axes)
+    return div(reduce_sum(select(wins, t, 0), axes), count)
+
+
+def _prod_tangent(t: Value, out: Value, x: Value, axes: Shape) -> Value:
+    """Sum of t times the product of all other elements, which is right where elements are zero.
+
+    The others are those before and those after: two running products.
+    """
+    shape = typeof(x).shape
+    kept = [a for a in range(len(shape)) if a not in axes]
+    outer = [shape[a] for a in kept]
+    flat = (*outer, math.prod(shape[a] for a in axes))
+    last = len(kept)
+    x, t = (reshape(transpose(v, (*kept, *axes)), flat) for v in (x, t))
+    before = shifted(cumprod(x, last), 1, last)
+    after = shifted(cumprod(x, last, reverse=True), 1, last, reverse=True)
+    return reduce_sum(mul(t, mul(before, after)), (last,))
+
+
+def _all_bits(dtype: DType) -> Any:
+    if is_bool(dtype):
+        return True
+    return -1 if dtype.kind == "i" else np.iinfo(dtype).max
+
+
+def _zero(dtype: DType) -> Any:
+    return False if is_bool(dtype) else 0
+
+
+def _one(dtype: DType) -> Any:
+    return True if is_bool(dtype) else 1
+
+
+reduce_max_p = Reduction(
+    "reduce_max", "biuf", np.maximum, "maximum", least, _extreme_tangent, empty=False
+)
+reduce_min_p = Reduction(
+    "reduce_min", "biuf", np.minimum, "minimum", greatest, _extreme_tangent, empty=False
+)
+reduce_prod_p = Reduction("reduce_prod", "biufc", np.multiply, "mul", _one, _prod_tangent)
+reduce_and_p = Reduction("reduce_and", "biu", np.bitwise_and, "and", _all_bits)
+reduce_or_p = Reduction("reduce_or", "biu", np.bitwise_or, "or", _zero)
+reduce_xor_p = Reduction("reduce_xor", "biu", np.bitwise_xor, "xor", _zero)
+
+
+class ArgReduction(Primitive):
+    """Where along `dimension` the extreme is: its first occurrence; the first NaN if there is one.
+
+    x: T[s] -> index_dtype[s without dimension].  No derivative.
+    """
+
+    def __init__(self, name: str, numpy: Callable[..., Any], wins: str) -> None:
+        self.name = name
+        self.numpy = numpy
+        self.wins = wins
+        super().__init__()
+
+    def abstract_eval(self, x: Aval, *, dimension: int, index_dtype: DType) -> tuple[Aval, ...]:
+        check_kind(self.name, x, "biuf")
+        if not 0 <= dimension < x.ndim:
+            raise ShapeError(f"{self.name}: axis {dimension} is out of bounds for {x}")
+        if x.shape[dimension] == 0:
+            raise ValueError(f"attempt to get {self.name} of an empty sequence: {x}")
+        return (Aval(drop(x.shape, (dimension,)), index_dtype),)
+
+    def impl(self, x: Any, *, dimension: int, index_dtype: DType) -> tuple[Any, ...]:
+        x = np.asarray(x)
+        if x.dtype == bfloat16:
+            x = x.astype(float32)
+        return (self.numpy(x, axis=dimension).astype(index_dtype),)
+
+    def jvp(
+        self, primals: Any, tangents: Any, **params: Any
+    ) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
+        out = self.bind(*primals, **params)
+        return out, (Zero(typeof(out[0]).tangent()),)
+
+    transpose = not_linear
+
+    def batch(
+        self, axis: AxisFrame, operands: Any, axes: Any, *, dimension: int, index_dtype: DType
+    ) -> Out:
+        (x,), (at,) = operands, axes
+        up = dimension + (dimension >= at)
+        return self.bind(x, dimension=up, index_dtype=index_dtype), (at - (up < at),)
+
+    def lower(self, *views: View, dimension: int, index_dtype: DType) -> Nest:
+        (x,) = views
+
+        def body(outer: IndexTuple, outs: tuple[Buffer, ...]) -> Sequence[Stmt]:
+            def element(k: Expr) -> Expr:
+                return x[(*outer[:dimension], k, *outer[dimension:])]
+
+            k = fresh_index("k")
+            best, where = fresh_local(x.dtype, "best"), fresh_local(k.dtype, "where")
+            v = fresh_local(x.dtype, "v")
+            better = compare(self.wins, v, best)
+            if is_inexact(x.dtype):
+                first_nan = scalar.op(
+                    "and", better.dtype, compare("ne", v, v), compare("eq", best, best)
+                )
+                better = scalar.op("or", better.dtype, better, first_nan)
+            step = (Let(v, element(k)), If(better, (Assign(best, v), Assign(where, k))))
+            return [
+                Let(best, element(int_const(0)), mutable=True),
+                Let(where, int_const(0), mutable=True),
+                For(k, extent(x.shape[dimension]), step),
+                Store(outs[0], outer, scalar.cast(where, index_dtype)),
+            ]
+
+        shape = drop(x.shape, (dimension,))
+        return Nest(((shape, index_dtype),), shape, body)
+
+
+argmax_p = ArgReduction("argmax", np.argmax, "gt")
+argmin_p = ArgReduction("argmin", np.argmin, "lt")
+
+
+def _reduction(primitive: Reduction) -> Callable[..., Value]:
+    def apply(x: Value, axes: Sequence[int]) -> Value:
+        return primitive.bind1(x, axes=tuple(sorted(axes))) if len(axes) else x
+
+    apply.__name__ = apply.__qualname__ = primitive.name
+    apply.__doc__ = f"`{primitive.name}` of `x` over `axes`."
+    return apply
+
+
+def _arg_reduction(primitive: ArgReduction) -> Callable[..., Value]:
+    def apply(x: Value, axis: int, index_dtype: DType = int64) -> Value:
+        return primitive.bind1(x, dimension=axis, index_dtype=index_dtype)
+
+    apply.__name__ = apply.__qualname__ = primitive.name
+    apply.__doc__ = f"`{primitive.name}` of `x` along one axis; NaN counts as the extreme."
+    return apply
+
+
+reduce_max = _reduction(reduce_max_p)
+reduce_min = _reduction(reduce_min_p)
+reduce_prod = _reduction(reduce_prod_p)
+reduce_and = _reduction(reduce_and_p)
+reduce_or = _reduction(reduce_or_p)
+reduce_xor = _reduction(reduce_xor_p)
+argmax = _arg_reduction(argmax_p)
+argmin = _arg_reduction(argmin_p)
