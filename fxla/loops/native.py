@@ -351,7 +351,8 @@ class _Printer:
             sums = self._lanes_loop(s, plan.width, names, first, low, rest, stored, masked=False)
             partial = self._folded(plan, sums, plan.rest)
         if plan.rest:
-            partial = self._lanes_loop(s, plan.rest, names, partial, rest, high, stored, True)
+            once = plan.width == plan.rest
+            partial = self._lanes_loop(s, plan.rest, names, partial, rest, high, stored, True, once)
         totals = self._folded(plan, partial, 0)
         for (x, op), a, total in zip(plan.reductions.items(), start, totals, strict=True):
             self.locals[x.name] = self._combine(op, x, a, total)
@@ -384,8 +385,12 @@ class _Printer:
         high: Value,
         stored: frozenset[str],
         masked: bool,
+        once: bool = False,
     ) -> list[Value]:
-        """The loop, `width` iterations at a time; `masked` if the last time has fewer."""
+        """The loop, `width` iterations at a time.
+
+        `masked`: the last time has fewer. `once`: there is one time at most.
+        """
         b = self.b
 
         def body(i: Value, values: list[Value]) -> list[Value]:
@@ -398,7 +403,10 @@ class _Printer:
             return self._values(names)
 
         self.width, self.reducing = width, frozenset(names)
-        out = b.loop(low, high, width, carried, body, stored)
+        if once:
+            out = b.branch(low.cmp("slt", high), lambda: body(low, carried), lambda: carried)
+        else:
+            out = b.loop(low, high, width, carried, body, stored)
         self.width, self.tail, self.reducing = 0, None, frozenset()
         return out
 

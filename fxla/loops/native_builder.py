@@ -518,9 +518,7 @@ class Builder:
             source = self.terminate(f"br label %{before.label}")
         else:
             runs = low.cmp("slt", high)
-            source = self.terminate(
-                f"br {runs.text}, label %{before.label}, label %{done.label}"
-            )
+            source = self.terminate(f"br {runs.text}, label %{before.label}, label %{done.label}")
         self.push(Scope(before, conditional=not certain))
         self.terminate(f"br label %{head.label}")
         self.push(Scope(head, loop=True, stored=stored))

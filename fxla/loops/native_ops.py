@@ -14,9 +14,17 @@ import numpy as np
 
 from fxla.loops.ir import DType
 from fxla.loops.native_builder import BITS, Builder, Value
-from fxla.loops.native_math import MATH
+from fxla.loops.native_special import MATH
 
-__all__ = ["Unsupported", "apply_op", "cast", "from_memory", "memory_type", "register_type", "to_memory"]
+__all__ = [
+    "Unsupported",
+    "apply_op",
+    "cast",
+    "from_memory",
+    "memory_type",
+    "register_type",
+    "to_memory",
+]
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 HALVES = (np.dtype(np.float16), BFLOAT16)
@@ -347,9 +355,7 @@ def _half_nextafter(b: Builder, args: list[Value], dtype: DType) -> Value:
     return b.select(x.cmp("uno", y), x + y, out)
 
 
-def apply_op(
-    b: Builder, name: str, args: list[Value], dtype: DType, result: DType
-) -> Value:
+def apply_op(b: Builder, name: str, args: list[Value], dtype: DType, result: DType) -> Value:
     """The instructions of one op on operands of `dtype` that are all of one width."""
     signed = dtype.kind == "i"
     if name in _FLOAT_PREDICATE:

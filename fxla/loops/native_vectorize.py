@@ -37,10 +37,17 @@ from fxla.loops.ir import (
 from fxla.loops.native_isa import Isa
 from fxla.loops.scalar import SCALAR_OPS
 
-__all__ = ["VectorPlan", "assigned_locals", "contains_load", "identity", "plan_vector", "stored_buffers"]
+__all__ = [
+    "VectorPlan",
+    "assigned_locals",
+    "contains_load",
+    "identity",
+    "plan_vector",
+    "stored_buffers",
+]
 
-_LIGHT, _HEAVY = 16, 60
-"""Costs of a body below which several vectors run at once, and above which code is kept short."""
+_LIGHT = 12
+"""Cost of a body up to which several vectors run at once, and the remainder has its own loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +199,8 @@ def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
     cost = _cost(exprs)
     masked = memory <= isa.masked
     nested = any(isinstance(s, For | While) for s in walk_stmts(body))
-    several = 1
-    if reductions or nested:
-        several = 4 if cost <= _LIGHT else 2 if cost <= _HEAVY else 1
-    if masked and cost > _HEAVY:
+    several = 4 if (reductions or nested) and cost <= _LIGHT else 1
+    if masked and cost > _LIGHT:
         return VectorPlan(0, lanes, reductions)
     return VectorPlan(lanes * several, lanes if masked else 0, reductions)
 

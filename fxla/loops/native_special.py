@@ -1,0 +1,263 @@
+"""Roots, powers and special functions, and the table of all functions the native printer has.
+
+Accuracies stand in `fxla.loops.native_math`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from fxla.loops.native_builder import BITS, Builder, Value
+from fxla.loops.native_math import (
+    INF,
+    NAN,
+    acosh,
+    asinh,
+    atanh,
+    clamp,
+    cosh,
+    exp,
+    exp2,
+    expm1,
+    horner,
+    log,
+    log1p,
+    log2,
+    log10,
+    logistic,
+    sinh,
+    tanh,
+)
+from fxla.loops.native_trig import acos, asin, atan, atan2, cos, sin, tan
+
+__all__ = ["MATH", "cbrt", "digamma", "erf", "erfc", "erfinv", "hypot", "nextafter", "pow", "rsqrt"]
+
+
+def _widened(f: Callable[..., Value]) -> Callable[..., Value]:
+    """An f64 function, also for f32 by computing in f64."""
+
+    def either(b: Builder, *args: Value) -> Value:
+        if args[0].type == "f64":
+            return f(b, *args)
+        wide = [b.convert("fpext", x, "f64") for x in args]
+        return b.convert("fptrunc", f(b, *wide), "f32")
+
+    return either
+
+
+# ------------------------------------------------------------ roots and powers
+
+
+def rsqrt(b: Builder, x: Value) -> Value:
+    """``1 / sqrt(x)``."""
+    return 1.0 / b.intrinsic("sqrt", x)
+
+
+_CBRT = [0.145996192886612446982, -0.758397934778766047437, 1.621429720105354466140]
+_CBRT += [-1.88497979543377169875, 1.87595182427177009643]
+
+
+@_widened
+def cbrt(b: Builder, x: Value) -> Value:
+    """The cube root (FreeBSD's cbrt)."""
+    a = b.abs(x)
+    subnormal = a.cmp("olt", 2.2250738585072014e-308)
+    a = b.select(subnormal, a * 2.0**54, a)
+    # the upper 32 bits divided by 3, by multiplication
+    upper = b.bitwise("lshr", b.bits(a), 32)
+    third = b.bitwise("lshr", upper * 0xAAAAAAAB, 33)
+    t = b.bits((third + 715094163) << 32)
+    t = t * horner(b, (t * t) * (t / a), _CBRT)
+    t = b.bits((b.bits(t) + 0x80000000) & -0x40000000)
+    r = a / (t * t)
+    t = t + t * ((r - t) / (t + t + r))
+    t = b.select(subnormal, t * 2.0**-18, t)
+    ordinary = b.abs(x).cmp("ogt", 0) & b.abs(x).cmp("olt", INF)
+    return b.select(ordinary, b.intrinsic("copysign", t, x), x + x)
+
+
+def hypot(b: Builder, x: Value, y: Value) -> Value:
+    """``sqrt(x*x + y*y)`` without overflow on the way; infinite if either is."""
+    ax, ay = b.abs(x), b.abs(y)
+    if x.type == "f32":
+        u, v = b.convert("fpext", ax, "f64"), b.convert("fpext", ay, "f64")
+        r = b.convert("fptrunc", b.intrinsic("sqrt", b.fma(u, u, v * v)), "f32")
+    else:
+        top = b.select(ax.cmp("ogt", ay), ax, ay)
+        up, down = 2.0**600, 2.0**-600
+        large, small = top.cmp("ogt", 2.0**500), top.cmp("olt", 2.0**-500)
+        one = b.constant(1.0, x.type, x.width)
+        scale = b.select(large, b.constant(down, x.type), b.select(small, one * up, one))
+        back = b.select(large, b.constant(up, x.type), b.select(small, one * down, one))
+        u, v = ax * scale, ay * scale
+        r = b.intrinsic("sqrt", b.fma(u, u, v * v)) * back
+    infinite = ax.cmp("oeq", INF) | ay.cmp("oeq", INF)
+    return b.select(infinite, b.constant(INF, x.type, x.width), r)
+
+
+def pow(b: Builder, x: Value, y: Value) -> Value:
+    """``x ** y``: f32 through f64, f64 by the C library."""
+    if y.known == 2:
+        return x * x
+    if x.type == "f64":
+        return b.call("pow", "f64", x, y)
+    wide_x, wide_y = b.convert("fpext", b.abs(x), "f64"), b.convert("fpext", y, "f64")
+    r = b.convert("fptrunc", exp(b, wide_y * log(b, wide_x)), "f32")
+    one = b.constant(1.0, x.type, x.width)
+    r = b.select(b.abs(x).cmp("oeq", 1) & y.cmp("ord", y), one, r)
+    half = y * 0.5
+    whole = b.intrinsic("roundeven", y).cmp("oeq", y)
+    odd = whole & b.intrinsic("roundeven", half).cmp("one", half)
+    r = b.select(odd & b.bits(x).cmp("slt", 0), -r, r)
+    undefined = x.cmp("olt", 0) & x.cmp("ogt", -INF) & ~whole
+    r = b.select(undefined, b.constant(NAN, x.type, x.width), r)
+    return b.select(y.cmp("oeq", 0) | x.cmp("oeq", 1), one, r)
+
+
+def nextafter(b: Builder, x: Value, y: Value) -> Value:
+    """The neighbour of x toward y."""
+    bits = b.bits(x)
+    least = -(1 << (BITS[bits.type] - 1))
+    smallest = (b.bits(y) & least) | 1
+    grow = y.cmp("ogt", x) ^ bits.cmp("slt", 0)
+    moved = b.select(x.cmp("oeq", 0), smallest, b.select(grow, bits + 1, bits - 1))
+    out = b.select(x.cmp("oeq", y), y, b.bits(moved))
+    return b.select(x.cmp("uno", y), x + y, out)
+
+
+# -------------------------------------------------------------- error function
+
+_ERF32_P = [0.00022905065861350646, 0.0034082910107109506, 0.050955695062380861]
+_ERF32_P += [0.18520832239976145, 1.128379143519084]
+_ERF32_Q = [-1.1791602954361697e-7, 0.000023547966471313185, 0.0010179625278914885]
+_ERF32_Q += [0.014070470171167667, 0.11098505178285362, 0.49746925110067538, 1.0]
+_ERF_T = [9.60497373987051638749, 9.00260197203842689217e1, 2.23200534594684319226e3]
+_ERF_T += [7.00332514112805075473e3, 5.55923013010394962768e4]
+_ERF_U = [1.0, 3.35617141647503099647e1, 5.21357949780152679795e2, 4.59432382970980127987e3]
+_ERF_U += [2.26290000613890934246e4, 4.92673942608635921086e4]
+_ERFC_P = [2.46196981473530512524e-10, 5.64189564831068821977e-1, 7.46321056442269912687]
+_ERFC_P += [4.86371970985681366614e1, 1.96520832956077098242e2, 5.26445194995477358631e2]
+_ERFC_P += [9.34528527171957607540e2, 1.02755188689515710272e3, 5.57535335369399327526e2]
+_ERFC_Q = [1.0, 1.32281951154744992508e1, 8.67072140885989742329e1, 3.54937778887819891062e2]
+_ERFC_Q += [9.75708501743205489753e2, 1.82390916687909736289e3, 2.24633760818710981792e3]
+_ERFC_Q += [1.65666309194161350182e3, 5.57535340817727675546e2]
+_ERFC_R = [5.64189583547755073984e-1, 1.27536670759978104416, 5.01905042251180477414]
+_ERFC_R += [6.16021097993053585195, 7.40974269950448939160, 2.97886665372100240670]
+_ERFC_S = [1.0, 2.26052863220117276590, 9.39603524938001434673, 1.20489539808096656605e1]
+_ERFC_S += [1.70814450747565897222e1, 9.60896809063285878198, 3.36907645100081516050]
+
+
+def _erf_near(b: Builder, x: Value) -> Value:
+    """erf for ``|x| <= 1``."""
+    z = x * x
+    return x * horner(b, z, _ERF_T) / horner(b, z, _ERF_U)
+
+
+def _erfc_far(b: Builder, a: Value) -> Value:
+    """erfc for a from 1 to 27, to full relative accuracy: ``exp(-a*a)`` in two parts."""
+    coarse = b.bits(b.bits(a) & -0x8000000)
+    low = (coarse - a) * (coarse + a)
+    e = exp(b, -(coarse * coarse))
+    e = b.fma(e, b.fma(low * low, 0.5, low), e)
+    near = horner(b, a, _ERFC_P) / horner(b, a, _ERFC_Q)
+    far = horner(b, a, _ERFC_R) / horner(b, a, _ERFC_S)
+    return e * b.select(a.cmp("olt", 8.0), near, far)
+
+
+def erf(b: Builder, x: Value) -> Value:
+    """The error function."""
+    if x.type == "f32":
+        c = clamp(b, x, -3.7439211627767994, 3.7439211627767994)
+        z = c * c
+        return c * horner(b, z, _ERF32_P) / horner(b, z, _ERF32_Q)
+    a = clamp(b, b.abs(x), 0.0, 6.5)
+    far = 1.0 - exp(b, -(a * a)) * (horner(b, a, _ERFC_P) / horner(b, a, _ERFC_Q))
+    near = _erf_near(b, clamp(b, x, -1.0, 1.0))
+    return b.select(a.cmp("ogt", 1.0), b.intrinsic("copysign", far, x), near)
+
+
+@_widened
+def erfc(b: Builder, x: Value) -> Value:
+    """``1 - erf(x)``, to full relative accuracy for large x."""
+    a = b.abs(x)
+    far = _erfc_far(b, clamp(b, a, 1.0, 28.0))
+    far = b.select(x.cmp("olt", 0), 2.0 - far, far)
+    near = 1.0 - _erf_near(b, clamp(b, x, -1.0, 1.0))
+    return b.select(a.cmp("ogt", 1.0), far, near)
+
+
+_ERFINV_CENTRE = [2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087]
+_ERFINV_CENTRE += [-0.00125372503, -0.00417768164, 0.246640727, 1.50140941]
+_ERFINV_TAIL = [-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773]
+_ERFINV_TAIL += [-0.0076224613, 0.00943887047, 1.00167406, 2.83297682]
+
+
+@_widened
+def erfinv(b: Builder, y: Value) -> Value:
+    """The inverse of erf: Giles's approximation, then two steps of Halley's method."""
+    a = b.abs(y)
+    rest = 1.0 - a
+    w = -log(b, rest * (a + 1.0))
+    root = b.intrinsic("sqrt", w)
+    centre = horner(b, w - 2.5, _ERFINV_CENTRE)
+    x = b.select(w.cmp("olt", 5.0), centre, horner(b, root - 3.0, _ERFINV_TAIL)) * a
+    central = a.cmp("olt", 0.5)
+
+    def halley(_: Value, values: list[Value]) -> list[Value]:
+        x = values[0]
+        near = _erf_near(b, clamp(b, x, 0.0, 1.0)) - a
+        error = b.select(central, near, rest - erfc(b, x))
+        step = error / (exp(b, -(x * x)) * (2 / math.sqrt(math.pi)))
+        return [x - step / b.fma(x, step, 1.0)]
+
+    zero, twice = b.constant(0, "i64"), b.constant(2, "i64")
+    x = b.loop(zero, twice, 1, [x], halley)[0]
+    x = b.select(a.cmp("oeq", 1.0), b.constant(INF, y.type, y.width), x)
+    return b.intrinsic("copysign", x, y)
+
+
+# ------------------------------------------------------------- gamma functions
+
+_DIGAMMA = [8.33333333333333333333e-2, -2.10927960927960927961e-2, 7.57575757575757575758e-3]
+_DIGAMMA += [-4.16666666666666666667e-3, 3.96825396825396825397e-3, -8.33333333333333333333e-3]
+_DIGAMMA += [8.33333333333333333333e-2]
+
+
+@_widened
+def digamma(b: Builder, x: Value) -> Value:
+    """The derivative of lgamma: recurrence to 10, then the asymptotic series (Cephes's psi)."""
+    negative = x.cmp("olt", 0)
+    t = b.select(negative, 1.0 - x, x)
+
+    def below(v: list[Value]) -> Value:
+        return b.any(v[0].cmp("olt", 10.0) & v[0].cmp("ogt", 0))
+
+    def step(v: list[Value]) -> list[Value]:
+        more = v[0].cmp("olt", 10.0)
+        return [b.select(more, v[0] + 1.0, v[0]), b.select(more, v[1] + 1.0 / v[0], v[1])]
+
+    t, lower = b.while_loop([t, b.constant(0.0, x.type, x.width)], below, step)
+    z = 1.0 / (t * t)
+    y = log(b, t) - 0.5 / t - z * horner(b, z, _DIGAMMA) - lower
+    fraction = x - b.intrinsic("roundeven", x)
+    y = b.select(negative, y - math.pi / tan(b, fraction * math.pi), y)
+    pole = negative & fraction.cmp("oeq", 0)
+    y = b.select(pole, b.constant(NAN, x.type, x.width), y)
+    y = b.select(x.cmp("oeq", INF), x, y)
+    return b.select(x.cmp("oeq", 0), b.intrinsic("copysign", INF, -x), y)
+
+
+def lgamma(b: Builder, x: Value) -> Value:
+    """The logarithm of the magnitude of the gamma function, by the C library."""
+    return b.call("lgammaf" if x.type == "f32" else "lgamma", x.type, x)
+
+
+MATH: dict[str, Callable[..., Value]] = {
+    f.__name__: f
+    for f in (exp, exp2, expm1, log, log2, log10, log1p, logistic, tanh, sinh, cosh, asinh, acosh)
+}
+MATH |= {f.__name__: f for f in (atanh, sin, cos, tan, asin, acos, atan, atan2)}
+MATH |= {f.__name__: f for f in (rsqrt, hypot, pow, nextafter, erf, lgamma)}
+MATH |= {"cbrt": cbrt, "erfc": erfc, "erfinv": erfinv, "digamma": digamma}
+"""Every function by the name of its scalar op."""
