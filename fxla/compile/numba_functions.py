@@ -1,0 +1,74 @@
+"""The functions that numba's CPU and CUDA targets provide to `fxla.loops.scalar_python`.
+
+They are intrinsics: a type and a few LLVM instructions each. Both targets have the same machinery
+under different module names, so the modules are parameters here and nothing imports numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.ir as ll
+
+__all__ = ["target_functions"]
+
+
+def target_functions(intrinsic: Any, types: Any, signature: Any) -> dict[str, Any]:
+    """The functions of `fxla.loops.scalar_python.TARGET_FUNCTIONS` as intrinsics.
+
+    Args:
+        intrinsic: the target's ``extending.intrinsic``.
+        types: its ``types``.
+        signature: makes a signature of a result and argument types.
+    """
+
+    def bits(source: Any, target: Any, llvm_type: Any) -> Any:
+        def convert(typing: Any, x: Any) -> Any:
+            def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                return builder.bitcast(args[0], llvm_type)
+
+            return signature(target, source), emit
+
+        return intrinsic(convert)
+
+    def rounding(name: str) -> Any:
+        def convert(typing: Any, x: Any) -> Any:
+            if x not in (types.float32, types.float64):
+                return None
+
+            def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                f = builder.module.declare_intrinsic(f"llvm.{name}", [args[0].type])
+                return builder.call(f, args)
+
+            return signature(x, x), emit
+
+        return intrinsic(convert)
+
+    return {
+        "float32_bits": bits(types.float32, types.uint32, ll.IntType(32)),
+        "float32_from_bits": bits(types.uint32, types.float32, ll.FloatType()),
+        "float64_bits": bits(types.float64, types.uint64, ll.IntType(64)),
+        "float64_from_bits": bits(types.uint64, types.float64, ll.DoubleType()),
+        **{name: rounding(name) for name in ("floor", "ceil", "trunc", "rint")},
+        "scratch": _scratch(intrinsic, types, signature),
+    }
+
+
+def _scratch(intrinsic: Any, types: Any, signature: Any) -> Any:
+    """An uninitialised array of a constant size on the stack, as a pointer."""
+
+    def allocate(typing: Any, size: Any, dtype: Any) -> Any:
+        if not isinstance(size, types.IntegerLiteral):
+            return None
+        count, element = size.literal_value, dtype.dtype
+
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            with builder.goto_entry_block():
+                array = builder.alloca(context.get_data_type(element), count)
+            return array
+
+        return signature(types.CPointer(element), size, dtype), emit
+
+    make: Callable[..., Any] = intrinsic(prefer_literal=True)
+    return make(allocate)
