@@ -1,0 +1,390 @@
+"""A program as LLVM text: one function that runs all kernels, loops and branches.
+
+    i32 @program(ptr objects, ptr arena, ptr functions, ptr integers)
+
+`objects` holds the addresses of the NumPy arrays of inputs and outputs (the data pointer is a field
+of the array object), `functions` those of kernels, library routines and host callbacks, `integers`
+every size, stride and offset. So the text depends on the structure of the program alone: a new
+array size compiles nothing. The result is 0, or 1 if a host callback raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fxla.compile.library import blas_name
+from fxla.compile.program import (
+    Branch,
+    Buffer,
+    Copy,
+    Gemm,
+    HostCall,
+    Instruction,
+    Launch,
+    Loop,
+    LoopIndex,
+    Pointer,
+    Program,
+    WhileLoop,
+)
+
+__all__ = ["Driver", "print_driver"]
+
+DATA_OFFSET = 16
+"""Offset of the data pointer in a NumPy array object: after the reference count and the type."""
+
+
+@dataclass
+class Driver:
+    """The text of a program's driver, and what its tables must hold.
+
+    Attributes:
+        text: an LLVM module defining ``program``.
+        functions: for each slot a kernel's position in ``Program.kernels()``, the name of a BLAS
+            routine, or a host call.
+        integers: the values of the integer table.
+    """
+
+    text: str = ""
+    functions: list[int | str | HostCall] = field(default_factory=list)
+    integers: list[int] = field(default_factory=list)
+
+
+def print_driver(program: Program, packed: Sequence[bool]) -> Driver:
+    """Print a program.
+
+    Args:
+        program: with arena offsets assigned.
+        packed: for each kernel, whether it takes its arguments in memory (native target) or as
+            separate parameters (numba target).
+    """
+    return _Printer(program, packed).print()
+
+
+class _Printer:
+    def __init__(self, program: Program, packed: Sequence[bool]) -> None:
+        self.program = program
+        self.packed = packed
+        self.driver = Driver()
+        self.lines: list[str] = []
+        self.names = 0
+        self.block = "entry"
+        self.address: dict[Buffer, str] = {}
+        self.index: dict[LoopIndex, str] = {}
+        self.function_slots: dict[object, int] = {}
+        self.max_args = 1
+        kernels = program.kernels()
+        self.kernel_number = {id(k): n for n, k in enumerate(kernels)}
+        self.declared: dict[str, None] = {}
+
+    # --- text ---
+
+    def emit(self, text: str) -> str:
+        """A line with a result; returns its name."""
+        self.names += 1
+        name = f"%v{self.names}"
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def do(self, text: str) -> None:
+        self.lines.append(f"  {text}")
+
+    def label(self, stem: str) -> str:
+        self.names += 1
+        return f"{stem}{self.names}"
+
+    def start(self, label: str) -> None:
+        self.lines.append(f"{label}:")
+        self.block = label
+
+    def integer(self, value: int) -> str:
+        """An integer of the table. Every use has a slot of its own, so equal values may differ in
+        another program of the same text."""
+        slot = len(self.driver.integers)
+        self.driver.integers.append(value)
+        at = self.emit(f"getelementptr i64, ptr %integers, i64 {slot}")
+        return self.emit(f"load i64, ptr {at}, align 8")
+
+    def function(self, what: int | str | HostCall) -> str:
+        key: object = id(what) if isinstance(what, HostCall) else what
+        slot = self.function_slots.get(key)
+        if slot is None:
+            slot = self.function_slots[key] = len(self.driver.functions)
+            self.driver.functions.append(what)
+        at = self.emit(f"getelementptr ptr, ptr %functions, i64 {slot}")
+        return self.emit(f"load ptr, ptr {at}, align 8")
+
+    # --- addresses ---
+
+    def base(self, buffer: Buffer) -> str:
+        """The address of a buffer; temporaries are computed where they are used."""
+        known = self.address.get(buffer)
+        if known is not None:
+            return known
+        offset = self.integer(buffer.offset)
+        return self.emit(f"getelementptr i8, ptr %arena, i64 {offset}")
+
+    def pointer(self, p: Pointer) -> str:
+        at = self.base(p.buffer)
+        for index, stride in p.terms:
+            step = self.emit(f"mul i64 {self.index[index]}, {self.integer(stride)}")
+            at = self.emit(f"getelementptr i8, ptr {at}, i64 {step}")
+        return at
+
+    # --- instructions ---
+
+    def print(self) -> Driver:
+        program = self.program
+        for k, b in enumerate((*program.inputs, *program.outputs)):
+            slot = self.emit(f"getelementptr ptr, ptr %objects, i64 {k}")
+            obj = self.emit(f"load ptr, ptr {slot}, align 8")
+            field_at = self.emit(f"getelementptr i8, ptr {obj}, i64 {DATA_OFFSET}")
+            self.address[b] = self.emit(f"load ptr, ptr {field_at}, align 8")
+        self.run(program.body)
+        self.do("ret i32 0")
+        lines = [
+            *self.declared,
+            "define i32 @program(ptr %objects, ptr %arena, ptr %functions, ptr %integers) {",
+            "entry:",
+            f"  %args = alloca [{self.max_args} x i64], align 16",
+            "  %small = alloca [16 x i64], align 16",
+            *self.lines,
+            "failed:",
+            "  ret i32 1",
+            "}",
+        ]
+        self.driver.text = "\n".join(lines) + "\n"
+        return self.driver
+
+    def run(self, body: list[Instruction]) -> None:
+        for i in body:
+            match i:
+                case Launch():
+                    self.launch(i)
+                case Gemm():
+                    self.gemm(i)
+                case HostCall():
+                    self.host_call(i)
+                case Copy():
+                    self.copy(i)
+                case Loop():
+                    self.loop(i)
+                case WhileLoop():
+                    self.while_loop(i)
+                case Branch():
+                    self.branch(i)
+
+    def launch(self, i: Launch) -> None:
+        number = self.kernel_number[id(i.kernel)]
+        function = self.function(number)
+        arguments = [("ptr", self.pointer(p)) for p in i.args]
+        arguments += [("i64", self.integer(n)) for n in i.sizes]
+        count = self.integer(i.count)
+        if not self.packed[number]:
+            spelled = ", ".join(f"{t} {v}" for t, v in (*arguments, ("i64", "0"), ("i64", count)))
+            self.do(f"call void {function}({spelled})")
+            return
+        self.max_args = max(self.max_args, len(arguments))
+        self.pack("%args", arguments)
+        self.do(f"call void {function}(ptr %args, i64 0, i64 {count})")
+
+    def pack(self, area: str, values: Sequence[tuple[str, str]]) -> None:
+        """Store values in consecutive 8-byte slots."""
+        for k, (kind, value) in enumerate(values):
+            at = self.emit(f"getelementptr i64, ptr {area}, i64 {k}")
+            self.do(f"store {kind} {value}, ptr {at}, align 8")
+
+    def host_call(self, i: HostCall) -> None:
+        function = self.function(i)
+        places = [("ptr", self.pointer(p)) for p in (*i.inputs, *i.outputs)]
+        self.max_args = max(self.max_args, len(places))
+        self.pack("%args", places)
+        raised = self.emit(f"call i32 {function}(ptr %args)")
+        bad = self.emit(f"icmp ne i32 {raised}, 0")
+        after = self.label("after")
+        self.do(f"br i1 {bad}, label %failed, label %{after}")
+        self.start(after)
+
+    def copy(self, i: Copy) -> None:
+        self.declared["declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"] = None
+        to, source = self.pointer(i.destination), self.pointer(i.source)
+        n = self.integer(i.nbytes)
+        self.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {source}, i64 {n}, i1 false)")
+
+    # --- control flow ---
+
+    def loop(self, i: Loop) -> None:
+        length = self.integer(i.length)
+        starts = [(self.base(a), self.base(b)) for a, b in i.swapped]
+        before = self.block
+        head, inside, done = self.label("loop"), self.label("body"), self.label("done")
+        self.do(f"br label %{head}")
+        self.start(head)
+        counter = f"%count_{head}"
+        phis_at = len(self.lines)
+        self.lines.append("")
+        halves = self.enter_pairs(i.swapped, head)
+        more = self.emit(f"icmp slt i64 {counter}, {length}")
+        self.do(f"br i1 {more}, label %{inside}, label %{done}")
+        self.start(inside)
+        if i.reverse:
+            last = self.emit(f"sub i64 {length}, 1")
+            self.index[i.index] = self.emit(f"sub i64 {last}, {counter}")
+        else:
+            self.index[i.index] = counter
+        self.run(i.body)
+        following = self.emit(f"add i64 {counter}, 1")
+        self.do(f"br label %{head}")
+        phis = [f"  {counter} = phi i64 [0, %{before}], [{following}, %{self.block}]"]
+        phis += self.pair_phis(starts, halves, before)
+        self.lines[phis_at] = "\n".join(phis)
+        self.start(done)
+
+    def enter_pairs(
+        self, swapped: tuple[tuple[Buffer, Buffer], ...], head: str
+    ) -> list[tuple[str, str]]:
+        """Names for the addresses of each pair inside a loop."""
+        halves = []
+        for k, (a, b) in enumerate(swapped):
+            now, following = f"%now_{head}_{k}", f"%next_{head}_{k}"
+            self.address[a], self.address[b] = now, following
+            halves.append((now, following))
+        return halves
+
+    def pair_phis(
+        self, starts: list[tuple[str, str]], halves: list[tuple[str, str]], before: str
+    ) -> list[str]:
+        """Phi nodes by which the two buffers of each pair trade places."""
+        lines = []
+        for (a, b), (now, following) in zip(starts, halves, strict=True):
+            lines.append(f"  {now} = phi ptr [{a}, %{before}], [{following}, %{self.block}]")
+            lines.append(f"  {following} = phi ptr [{b}, %{before}], [{now}, %{self.block}]")
+        return lines
+
+    def while_loop(self, i: WhileLoop) -> None:
+        starts = [(self.base(a), self.base(b)) for a, b in i.swapped]
+        before = self.block
+        head, inside, done = self.label("while"), self.label("body"), self.label("done")
+        self.do(f"br label %{head}")
+        self.start(head)
+        phis_at = len(self.lines)
+        self.lines.append("")
+        halves = self.enter_pairs(i.swapped, head)
+        self.run(i.condition)
+        flag = self.emit(f"load i8, ptr {self.pointer(i.predicate)}, align 1")
+        more = self.emit(f"icmp ne i8 {flag}, 0")
+        self.do(f"br i1 {more}, label %{inside}, label %{done}")
+        self.start(inside)
+        self.run(i.body)
+        self.do(f"br label %{head}")
+        self.lines[phis_at] = "\n".join(self.pair_phis(starts, halves, before)) or "  ; no carry"
+        self.start(done)
+
+    def branch(self, i: Branch) -> None:
+        given = self.emit(f"load i32, ptr {self.pointer(i.index)}, align 4")
+        labels = [self.label("case") for _ in i.branches]
+        done = self.label("done")
+        negative = self.emit(f"icmp slt i32 {given}, 0")
+        number = self.emit(f"select i1 {negative}, i32 0, i32 {given}")
+        cases = " ".join(f"i32 {k}, label %{name}" for k, name in enumerate(labels[:-1]))
+        self.do(f"switch i32 {number}, label %{labels[-1]} [{cases}]")
+        for name, body in zip(labels, i.branches, strict=True):
+            self.start(name)
+            known = dict(self.address)
+            self.run(body)
+            self.address = known
+            self.do(f"br label %{done}")
+        self.start(done)
+
+    # --- matrix products ---
+
+    def gemm(self, i: Gemm) -> None:
+        """One BLAS call for each matrix of the batch. BLAS is column-major: c' = b' a'."""
+        a, b, c = self.pointer(i.a), self.pointer(i.b), self.pointer(i.c)
+        width = i.dtype.itemsize
+        steps = [self.integer(s * width) for s in i.batch_strides]
+        batch = self.integer(i.batch)
+        before = self.block
+        head, done = self.label("gemm"), self.label("done")
+        sizes = [self.integer(n) for n in (i.m, i.n, i.k, i.lda, i.ldb)]
+        self.scalars(i)
+        self.do(f"br label %{head}")
+        self.start(head)
+        number = f"%batch_{head}"
+        phis_at = len(self.lines)
+        self.lines.append("")
+        self.blas_call(i, sizes, (f"%a_{head}", f"%b_{head}", f"%c_{head}"))
+        moved = [
+            self.emit(f"getelementptr i8, ptr %{x}_{head}, i64 {step}")
+            for x, step in zip("abc", steps, strict=True)
+        ]
+        following = self.emit(f"add i64 {number}, 1")
+        more = self.emit(f"icmp slt i64 {following}, {batch}")
+        self.do(f"br i1 {more}, label %{head}, label %{done}")
+        phis = [f"  {number} = phi i64 [0, %{before}], [{following}, %{head}]"]
+        phis += [
+            f"  %{x}_{head} = phi ptr [{start}, %{before}], [{after}, %{head}]"
+            for x, start, after in zip("abc", (a, b, c), moved, strict=True)
+        ]
+        self.lines[phis_at] = "\n".join(phis)
+        self.start(done)
+
+    def scalars(self, i: Gemm) -> None:
+        """1 and 0 of the matrices' dtype, and the flags, in memory for BLAS to read.
+
+        Slots of ``%small``: 0-1 one, 2-3 zero, 4 and 5 the transposition letters, 6 an increment of
+        one, 7 and up the sizes.
+        """
+        kind = "float" if i.dtype.name in ("float32", "complex64") else "double"
+        for slot, value in ((0, "1.0"), (2, "0.0")):
+            at = self.slot(slot)
+            self.do(f"store i64 0, ptr {at}, align 8")
+            self.do(f"store i64 0, ptr {self.slot(slot + 1)}, align 8")
+            self.do(f"store {kind} {value}, ptr {at}, align 8")
+
+    def slot(self, k: int) -> str:
+        return self.emit(f"getelementptr i64, ptr %small, i64 {k}")
+
+    def store_int(self, k: int, value: str) -> str:
+        at = self.slot(k)
+        narrow = self.emit(f"trunc i64 {value} to i32")
+        self.do(f"store i32 {narrow}, ptr {at}, align 4")
+        return at
+
+    def store_letter(self, k: int, letter: str) -> str:
+        at = self.slot(k)
+        self.do(f"store i8 {ord(letter)}, ptr {at}, align 1")
+        return at
+
+    def blas_call(self, i: Gemm, sizes: list[str], places: tuple[str, str, str]) -> None:
+        a, b, c = places
+        m, n, k, lda, ldb = (self.store_int(7 + j, s) for j, s in enumerate(sizes))
+        one, zero = self.slot(0), self.slot(2)
+        if i.n == 1 and i.m > 1:
+            self.matrix_vector(i, (a, b, c), (m, k, lda, ldb), (one, zero))
+            return
+        letter_b = self.store_letter(4, "T" if i.transpose_b else "N")
+        letter_a = self.store_letter(5, "T" if i.transpose_a else "N")
+        function = self.function(blas_name(i.dtype, "gemm"))
+        arguments = [letter_b, letter_a, n, m, k, one, b, ldb, a, lda, zero, c, n]
+        self.do(f"call void {function}({', '.join('ptr ' + x for x in arguments)})")
+
+    def matrix_vector(
+        self,
+        i: Gemm,
+        places: tuple[str, str, str],
+        sizes: tuple[str, str, str, str],
+        constants: tuple[str, str],
+    ) -> None:
+        """``c = a @ b`` for a single column b."""
+        a, b, c = places
+        m, k, lda, ldb = sizes
+        one, zero = constants
+        unit = self.store_int(6, "1")
+        step = unit if i.transpose_b else ldb
+        letter = self.store_letter(5, "N" if i.transpose_a else "T")
+        rows, columns = (m, k) if i.transpose_a else (k, m)
+        function = self.function(blas_name(i.dtype, "gemv"))
+        arguments = [letter, rows, columns, one, a, lda, b, step, zero, c, unit]
+        self.do(f"call void {function}({', '.join('ptr ' + x for x in arguments)})")

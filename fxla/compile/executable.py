@@ -1,0 +1,202 @@
+"""A program made ready to run, and run: kernels compiled, driver loaded, arrays in and out."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from array import array
+from typing import Any
+
+import numpy as np
+
+from fxla.compile.build import build_program
+from fxla.compile.driver import print_driver
+from fxla.compile.library import blas_address
+from fxla.compile.native import compile_native, compile_text
+from fxla.compile.numba_cpu import compile_numba
+from fxla.compile.program import HostCall, Program
+from fxla.core.array import Array
+from fxla.core.aval import Aval
+from fxla.core.dtypes import DType
+from fxla.core.jaxpr import Jaxpr
+from fxla.errors import DtypeError
+from fxla.loops.extents import kernel_key
+from fxla.loops.ir import Kernel
+from fxla.loops.native import Unsupported
+
+__all__ = ["Executable", "compile_jaxpr", "target"]
+
+_Entry = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
+)
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+_entries: dict[int, Any] = {}
+_raised = threading.local()
+
+
+def target() -> str:
+    """The target kernels are compiled by first: ``native`` or ``numba``, from ``FXLA_TARGET``.
+
+    Raises:
+        ValueError: if the variable holds anything else.
+    """
+    chosen = os.environ.get("FXLA_TARGET", "native")
+    if chosen not in ("native", "numba"):
+        raise ValueError(f"FXLA_TARGET={chosen!r}: expected 'native' or 'numba'")
+    return chosen
+
+
+class CompiledKernel:
+    """A kernel's address, and how it takes its arguments."""
+
+    __slots__ = ("address", "owner", "packed", "reason")
+
+    def __init__(self, address: int, packed: bool, owner: Any, reason: str) -> None:
+        self.address = address
+        self.packed = packed
+        self.owner = owner
+        self.reason = reason
+
+
+_compiled: dict[tuple[str, str], CompiledKernel] = {}
+
+
+def compile_kernel(kernel: Kernel) -> CompiledKernel:
+    """Compile a kernel, or find it compiled. What the native target lacks, numba serves."""
+    chosen = target()
+    key = (chosen, kernel_key(kernel))
+    known = _compiled.get(key)
+    if known is not None:
+        return known
+    reason = "FXLA_TARGET=numba"
+    if chosen == "native":
+        try:
+            native = compile_native(kernel)
+            _compiled[key] = CompiledKernel(native.address, True, native, "")
+            return _compiled[key]
+        except Unsupported as why:
+            reason = str(why)
+    function = compile_numba(kernel)
+    _compiled[key] = CompiledKernel(function.address, False, function, reason)
+    return _compiled[key]
+
+
+def _callback(call: HostCall) -> Any:
+    """A C function that calls a Python one on views of the program's memory."""
+    avals = (*call.in_avals, *call.out_avals)
+    sizes = [a.size * a.dtype.itemsize for a in avals]
+    n = len(call.in_avals)
+
+    def view(address: int, aval: Aval, nbytes: int) -> Any:
+        if nbytes == 0:
+            return np.empty(aval.shape, aval.dtype)
+        memory = (ctypes.c_char * nbytes).from_address(address)
+        return np.frombuffer(memory, aval.dtype).reshape(aval.shape)
+
+    def run(places: int) -> int:
+        try:
+            addresses = (ctypes.c_uint64 * len(avals)).from_address(places)
+            arrays = [view(p, a, s) for p, a, s in zip(addresses, avals, sizes, strict=True)]
+            results = call.function(*arrays[:n])
+            for out, result in zip(arrays[n:], results, strict=True):
+                out[...] = result
+        except BaseException as error:
+            _raised.error = error
+            return 1
+        return 0
+
+    return _Callback(run)
+
+
+class Executable:
+    """A compiled program.
+
+    Attributes:
+        program: its instructions.
+        kernels: compiled kernels, in the order of ``program.kernels()``.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.kernels = [compile_kernel(k) for k in program.kernels()]
+        driver = print_driver(program, [k.packed for k in self.kernels])
+        self.driver_text = driver.text
+        address = compile_text(driver.text, ["program"])["program"]
+        if address not in _entries:
+            _entries[address] = _Entry(address)
+        self._entry = _entries[address]
+        self._keep: list[Any] = []
+        self._functions = array("Q", [self._function(f) for f in driver.functions] or [0])
+        self._integers = array("q", driver.integers or [0])
+        self._function_table = self._functions.buffer_info()[0]
+        self._integer_table = self._integers.buffer_info()[0]
+        self._in = [(b.dtype, b.shape) for b in program.inputs]
+        self._out = [(b.shape, b.dtype) for b in program.outputs]
+        self._arena_lock = threading.Lock()
+        self._arena = np.empty(0, np.uint8)
+
+    def _function(self, what: int | str | HostCall) -> int:
+        if isinstance(what, int):
+            return self.kernels[what].address
+        if isinstance(what, str):
+            return blas_address(what)
+        callback = _callback(what)
+        self._keep.append(callback)
+        address = ctypes.cast(callback, ctypes.c_void_p).value
+        assert address is not None
+        return address
+
+    def __call__(self, *args: Any) -> list[Any]:
+        """Run on arrays of the program's input types; returns new arrays."""
+        arrays = [as_input(x, d, s) for x, (d, s) in zip(args, self._in, strict=True)]
+        for shape, dtype in self._out:
+            arrays.append(np.ndarray.__new__(Array, shape, dtype))
+        objects = array("Q", [id(a) for a in arrays] or [0])
+        exclusive = self._arena_lock.acquire(blocking=False)
+        try:
+            arena = self.arena() if exclusive else aligned(self.program.arena)
+            failed = self._entry(
+                objects.buffer_info()[0],
+                arena.__array_interface__["data"][0],
+                self._function_table,
+                self._integer_table,
+            )
+        finally:
+            if exclusive:
+                self._arena_lock.release()
+        if failed:
+            error = _raised.error
+            _raised.error = None
+            raise error
+        return arrays[len(self._in) :]
+
+    def arena(self) -> Any:
+        """The program's own memory for temporaries, kept from call to call."""
+        if self._arena.nbytes < self.program.arena:
+            self._arena = aligned(self.program.arena)
+        return self._arena
+
+
+def aligned(nbytes: int) -> Any:
+    """Fresh bytes that start at a multiple of 64."""
+    raw = np.empty(nbytes + 64, np.uint8)
+    start = -raw.__array_interface__["data"][0] % 64
+    return raw[start : start + nbytes]
+
+
+def as_input(x: Any, dtype: DType, shape: tuple[int, ...]) -> Any:
+    """The argument as a contiguous array of the program's type, without a copy if it is one."""
+    if isinstance(x, np.ndarray) and x.dtype == dtype and x.flags.c_contiguous:
+        if x.shape != shape:
+            raise DtypeError(f"a program for {Aval(shape, dtype)} was called with shape {x.shape}")
+        return x
+    out = np.ascontiguousarray(x, dtype)
+    return out.reshape(shape)
+
+
+def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
+    """Build and compile a program."""
+    return Executable(build_program(jaxpr))
+
+

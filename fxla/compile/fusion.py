@@ -1,0 +1,125 @@
+"""Which values get memory, and which are recomputed where they are read.
+
+One function decides, `plan_storage`, by four rules:
+
+1. A value that is not a pull array (a reduction, a scatter, a library call, a loop), a result of
+   the program, and an operand of a library call or a loop are stored.
+2. A value is stored if recomputing it for every read would cost more than storing it: reads beyond
+   one for each element (broadcast into a larger loop, read from several kernels, read inside a
+   reduction) times its cost exceed `STORE_COST`.
+3. A value whose expression has grown past `MAX_EXPRESSION` is stored, to bound kernel size.
+4. Everything else is recomputed; within one kernel it is still computed once.
+
+The reasons are kept, a line for each stored value, for `inspect(...).plan`.
+"""
+
+from __future__ import annotations
+
+from fxla.compile.graph import Graph, Value, index_key, iteration_shape, size_of
+from fxla.compile.regions import Region
+from fxla.loops.view import Nest, Opaque, View
+
+__all__ = ["MAX_EXPRESSION", "STORE_COST", "plan_storage"]
+
+STORE_COST = 6.0
+"""What it costs to store an element and load it again, in additions."""
+MAX_EXPRESSION = 400.0
+"""The largest inline cost of an expression."""
+
+
+def plan_storage(graph: Graph) -> list[str]:
+    """Set ``stored`` on every value.
+
+    Returns:
+        A reason for each stored value that is not a plain input.
+    """
+    reasons: dict[int, str] = {}
+
+    def store(value: Value, reason: str) -> None:
+        if not value.stored and value.literal is None:
+            value.stored = True
+            reasons[id(value)] = reason
+
+    for node in graph.nodes:
+        if not isinstance(node.form, View):
+            what = type(node.form).__name__.lower()
+            for out in node.outputs:
+                store(out, f"is the result of a {what}")
+        if isinstance(node.form, (Opaque, Region)):
+            for v in node.inputs:
+                store(v, f"is an operand of {node.eqn.primitive.name}")
+    for out in graph.outputs:
+        store(out, "is a result of the program")
+    _bound_expressions(graph, store)
+    _weigh_recomputation(graph, store)
+    lines = []
+    for node in graph.nodes:
+        for out in node.outputs:
+            if out.stored:
+                lines.append(f"{node.eqn.primitive.name} {out.aval}: stored, {reasons[id(out)]}")
+            else:
+                lines.append(f"{node.eqn.primitive.name} {out.aval}: fused into its readers")
+    return lines
+
+
+def _bound_expressions(graph: Graph, store: object) -> None:
+    assert callable(store)
+    for node in graph.nodes:
+        for out in node.outputs:
+            if out.form is None:
+                continue
+            cost = out.own_cost
+            for source, indices in out.reads.items():
+                if not source.stored:
+                    cost += source.inline_cost * len(indices)
+            if cost > MAX_EXPRESSION and isinstance(out.form, View):
+                dearest = max(
+                    (s for s in out.reads if not s.stored),
+                    key=lambda s: s.inline_cost,
+                    default=None,
+                )
+                if dearest is not None and dearest.inline_cost > MAX_EXPRESSION / 4:
+                    store(dearest, "its expression would grow too large")
+                    cost = out.own_cost + sum(
+                        s.inline_cost * len(ix) for s, ix in out.reads.items() if not s.stored
+                    )
+            out.inline_cost = cost
+
+
+def _weigh_recomputation(graph: Graph, store: object) -> None:
+    """Readers before what they read: every value knows how often it would be computed."""
+    assert callable(store)
+    demand: dict[int, dict[object, float]] = {}
+    for node in reversed(graph.nodes):
+        if isinstance(node.form, (Opaque, Region)):
+            continue
+        if isinstance(node.form, Nest):
+            for v in node.inputs:
+                total = max((size_of(o.aval.shape) for o in node.outputs), default=1)
+                demand.setdefault(id(v), {})[(id(node), "nest")] = 2.0 * total
+            continue
+        (out,) = node.outputs
+        assert out.form is not None
+        wanted = demand.get(id(out), {})
+        size = max(size_of(out.aval.shape), 1)
+        if not out.stored and wanted:
+            times = sum(wanted.values()) / size
+            if out.inline_cost * (times - 1.0) > STORE_COST:
+                store(out, f"is cheaper to store than to compute {times:.1f} times")
+        if not wanted and not out.stored:
+            continue
+        shape = iteration_shape(out.form)
+        seeds: dict[object, float] = (
+            {shape: float(max(size_of(shape), 1))} if out.stored else wanted
+        )
+        identity = index_key(out.index)
+        for source, indices in out.reads.items():
+            if source.stored and source.producer is None:
+                continue
+            into = demand.setdefault(id(source), {})
+            for k, index in enumerate(indices):
+                if index_key(index) == identity:
+                    for key, count in seeds.items():
+                        into[key] = max(into.get(key, 0.0), count)
+                else:
+                    into[(id(out), k)] = sum(seeds.values())

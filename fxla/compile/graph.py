@@ -1,0 +1,185 @@
+"""The equations of a jaxpr in lowered form, and what reads what.
+
+Lowering an equation needs views of its inputs before anyone has decided whether an input will be an
+array in memory or an expression computed on the fly. So each input is given as a view that asks the
+graph's current *reader* when it is indexed: the fusion pass reads through a counting reader, the
+scheduler through one that builds a kernel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fxla.compile.regions import Region
+from fxla.core.aval import Aval
+from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
+from fxla.loops.ir import Buffer, Const, Expr, Extent, Index, Load, Op, Select, walk_exprs
+from fxla.loops.scalar import SCALAR_OPS
+from fxla.loops.view import IndexTuple, Nest, Opaque, Reduce, View, const, extent, fresh_index
+
+__all__ = ["Graph", "Node", "Value", "build_graph", "iteration_shape"]
+
+Form = View | Reduce | Nest | Opaque | Region
+Reader = Callable[["Value", IndexTuple], Expr]
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """What a variable holds.
+
+    Attributes:
+        aval: its type.
+        producer: the node that makes it; None for an input of the program.
+        form: how an element is found, if by a View or Reduce.
+        reads: for each value its form reads: the indices read at, for one element.
+        index: the index variables that `reads` is in terms of.
+        own_cost: operations of its own form for one element.
+        inline_cost: operations for one element if all it reads through is recomputed.
+        stored: whether it gets memory.
+        literal: its value, if it is a scalar constant.
+    """
+
+    aval: Aval
+    producer: Node | None = None
+    form: View | Reduce | None = None
+    reads: dict[Value, list[IndexTuple]] = field(default_factory=dict)
+    index: IndexTuple = ()
+    own_cost: float = 0.0
+    inline_cost: float = 0.0
+    stored: bool = False
+    literal: Literal | None = None
+    memo: dict[tuple[Any, ...], tuple[Expr, IndexTuple]] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """An equation in lowered form."""
+
+    eqn: Eqn
+    form: Form
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...] = ()
+
+
+@dataclass(eq=False)
+class Graph:
+    """A lowered program."""
+
+    inputs: list[Value] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    outputs: list[Value] = field(default_factory=list)
+    reader: Reader | None = None
+
+    def read(self, value: Value, index: IndexTuple) -> Expr:
+        """An element of a value, as the current reader gives it."""
+        if value.literal is not None:
+            return const(value.literal.value, value.aval.dtype)
+        assert self.reader is not None
+        return self.reader(value, index)
+
+    def view(self, value: Value) -> View:
+        """The value as a view whose elements are asked of the reader."""
+        return View(value.aval.shape, value.aval.dtype, lambda i: self.read(value, i))
+
+
+def index_key(index: IndexTuple) -> tuple[Any, ...]:
+    """A key under which equal index tuples of one kernel are the same."""
+    return tuple(
+        [
+            e.name if isinstance(e, Index) else ("n", e.value)
+            if isinstance(e, (Const, Extent)) else id(e)
+            for e in index
+        ]
+    )  # fmt: skip
+
+
+def iteration_shape(form: View | Reduce) -> tuple[int, ...]:
+    """The loops it takes to compute all elements."""
+    return form.shape if isinstance(form, View) else (*form.shape, *form.extents)
+
+
+def build_graph(jaxpr: Jaxpr, lower_eqn: Callable[[Eqn, Sequence[View]], Any]) -> Graph:
+    """Lower every equation.
+
+    Args:
+        jaxpr: simplified.
+        lower_eqn: calls the primitive's lower rule, or serves it by a library.
+    """
+    graph = Graph()
+    env: dict[Var, Value] = {}
+    for var in jaxpr.invars:
+        env[var] = Value(var.aval, stored=True)
+        graph.inputs.append(env[var])
+
+    def value_of(atom: Atom) -> Value:
+        if isinstance(atom, Literal):
+            return Value(atom.aval, literal=atom)
+        return env[atom]
+
+    for eqn in jaxpr.eqns:
+        inputs = tuple([value_of(a) for a in eqn.inputs])
+        lowered = lower_eqn(eqn, [graph.view(v) for v in inputs])
+        outputs = tuple([Value(v.aval) for v in eqn.outputs])
+        if isinstance(lowered, tuple):
+            for one, out, var in zip(lowered, outputs, eqn.outputs, strict=True):
+                node = Node(eqn, one, inputs, (out,))
+                out.producer, out.form = node, one
+                graph.nodes.append(node)
+                env[var] = out
+                _survey(graph, out)
+            continue
+        node = Node(eqn, lowered, inputs, outputs)
+        for out, var in zip(outputs, eqn.outputs, strict=True):
+            out.producer = node
+            env[var] = out
+        graph.nodes.append(node)
+    graph.outputs = [value_of(a) for a in jaxpr.outs]
+    return graph
+
+
+def _survey(graph: Graph, value: Value) -> None:
+    """Find what one element of a value reads and costs, by indexing it once."""
+    form = value.form
+    assert form is not None
+    reads: dict[Value, list[IndexTuple]] = {}
+    loads: dict[tuple[int, Any], Expr] = {}
+
+    def note(source: Value, index: IndexTuple) -> Expr:
+        key = (id(source), index_key(index))
+        if key not in loads:
+            shape = tuple(extent(n) for n in source.aval.shape)
+            loads[key] = Load(source.aval.dtype, Buffer("x", source.aval.dtype, shape), index)
+            reads.setdefault(source, []).append(index)
+        return loads[key]
+
+    graph.reader = note
+    index = tuple([fresh_index() for _ in iteration_shape(form)])
+    if isinstance(form, View):
+        element = form.at(index)
+    else:
+        rank = len(form.shape)
+        element = form.element(index[:rank], index[rank:])
+    graph.reader = None
+    value.reads = reads
+    value.index = index
+    value.own_cost = expression_cost(element)
+
+
+def expression_cost(e: Expr) -> float:
+    """Arithmetic of an expression; index arithmetic inside loads counts too, at a discount."""
+    total = 0.0
+    for node in walk_exprs(e):
+        if isinstance(node, Op):
+            cost = SCALAR_OPS[node.name].cost
+            total += cost if node.dtype.kind in "fcb" else min(cost, 4) * 0.5
+        elif isinstance(node, Select):
+            total += 1.0
+    return total
+
+
+def size_of(shape: Sequence[int]) -> int:
+    """Number of elements."""
+    return math.prod(shape)

@@ -1,0 +1,206 @@
+"""Programs: what a jitted function runs. Kernel launches, library calls, loops and branches.
+
+A program is a tree of instructions over buffers. It is printed as LLVM text by
+`fxla.compile.driver` and entered once from Python; on a GPU the host walks the same tree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fxla.core.aval import Aval
+from fxla.core.dtypes import DType
+from fxla.loops.ir import Kernel
+
+__all__ = [
+    "Branch",
+    "Buffer",
+    "Copy",
+    "Gemm",
+    "HostCall",
+    "Instruction",
+    "Launch",
+    "Loop",
+    "LoopIndex",
+    "Pointer",
+    "Program",
+    "WhileLoop",
+    "walk_instructions",
+]
+
+
+@dataclass(eq=False, slots=True)
+class Buffer:
+    """Memory of a program.
+
+    Attributes:
+        shape, dtype: of the C-contiguous array in it.
+        role: input, output or temporary.
+        position: which input or output.
+        offset: of a temporary in the arena, in bytes; set by `fxla.compile.memory`.
+    """
+
+    shape: tuple[int, ...]
+    dtype: DType
+    role: str = "temporary"
+    position: int = 0
+    offset: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(eq=False, slots=True)
+class LoopIndex:
+    """The iteration number of a loop."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pointer:
+    """A place in a buffer: its start, moved by iterations of enclosing loops.
+
+    Attributes:
+        terms: (loop index, bytes for each iteration) pairs.
+    """
+
+    buffer: Buffer
+    terms: tuple[tuple[LoopIndex, int], ...] = ()
+
+    def slice(self, index: LoopIndex, stride: int) -> Pointer:
+        """The place moved by `stride` bytes for each iteration of a loop."""
+        return Pointer(self.buffer, (*self.terms, (index, stride)))
+
+
+@dataclass(eq=False, slots=True)
+class Instruction:
+    """Base of instructions."""
+
+
+@dataclass(eq=False, slots=True)
+class Launch(Instruction):
+    """Run a kernel. `count` is the extent of its outermost parallel axis, 0 if it has none."""
+
+    kernel: Kernel
+    args: tuple[Pointer, ...]
+    n_outputs: int
+    sizes: tuple[int, ...]
+    count: int
+
+
+@dataclass(eq=False, slots=True)
+class Gemm(Instruction):
+    """``c = a @ b`` on row-major matrices, `batch` times.
+
+    a is [m, k] ([k, m] if `transpose_a`) with row stride `lda`; b likewise; c is [m, n] and
+    contiguous. Strides between the matrices of a batch are in elements.
+    """
+
+    dtype: DType
+    m: int
+    n: int
+    k: int
+    a: Pointer
+    lda: int
+    transpose_a: bool
+    b: Pointer
+    ldb: int
+    transpose_b: bool
+    c: Pointer
+    batch: int = 1
+    batch_strides: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(eq=False, slots=True)
+class HostCall(Instruction):
+    """Call a Python function on arrays that view the program's memory."""
+
+    function: Callable[..., Sequence[Any]]
+    name: str
+    inputs: tuple[Pointer, ...]
+    in_avals: tuple[Aval, ...]
+    outputs: tuple[Pointer, ...]
+    out_avals: tuple[Aval, ...]
+
+
+@dataclass(eq=False, slots=True)
+class Copy(Instruction):
+    """Copy `nbytes` bytes."""
+
+    destination: Pointer
+    source: Pointer
+    nbytes: int
+
+
+@dataclass(eq=False, slots=True)
+class Loop(Instruction):
+    """Run `body` `length` times; after each time the buffers of every pair trade places."""
+
+    index: LoopIndex
+    length: int
+    reverse: bool
+    body: list[Instruction]
+    swapped: tuple[tuple[Buffer, Buffer], ...]
+
+
+@dataclass(eq=False, slots=True)
+class WhileLoop(Instruction):
+    """Run `condition`, and while it leaves true in `predicate`, `body`; pairs trade places."""
+
+    condition: list[Instruction]
+    predicate: Pointer
+    body: list[Instruction]
+    swapped: tuple[tuple[Buffer, Buffer], ...]
+
+
+@dataclass(eq=False, slots=True)
+class Branch(Instruction):
+    """Run the branch whose number is in `index` (int32, clamped to the last)."""
+
+    index: Pointer
+    branches: list[list[Instruction]]
+
+
+@dataclass(eq=False, slots=True)
+class Program:
+    """A compiled function's instructions and buffers.
+
+    Attributes:
+        inputs, outputs: buffers in the order of arguments and results.
+        body: instructions.
+        arena: bytes of temporaries.
+        notes: what was fused with what, and why not; a line each.
+    """
+
+    inputs: list[Buffer]
+    outputs: list[Buffer]
+    body: list[Instruction]
+    arena: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def kernels(self) -> list[Kernel]:
+        """Every kernel once, in order of first launch."""
+        found: dict[int, Kernel] = {}
+        for i in walk_instructions(self.body):
+            if isinstance(i, Launch):
+                found.setdefault(id(i.kernel), i.kernel)
+        return list(found.values())
+
+
+def walk_instructions(body: list[Instruction]) -> Iterator[Instruction]:
+    """All instructions, outer before inner."""
+    for i in body:
+        yield i
+        match i:
+            case Loop(body=inner):
+                yield from walk_instructions(inner)
+            case WhileLoop(condition=condition, body=inner):
+                yield from walk_instructions(condition)
+                yield from walk_instructions(inner)
+            case Branch(branches=branches):
+                for b in branches:
+                    yield from walk_instructions(b)

@@ -1,0 +1,180 @@
+"""Merge loops that walk memory as one.
+
+Two nested loops i < n, j < m become one loop over n*m if every access that uses either uses both, as
+adjacent axes (..., i, j, ...) of a buffer whose second axis has size m. An elementwise kernel over
+any number of axes becomes one long loop; a bias added along the last axis keeps two.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fxla.loops.ir import (
+    INDEX,
+    Buffer,
+    Const,
+    Expr,
+    Extent,
+    For,
+    If,
+    Index,
+    Kernel,
+    Load,
+    Stmt,
+    Store,
+    While,
+    children,
+    walk_stmts,
+)
+from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
+
+__all__ = ["collapse"]
+
+_names = itertools.count()
+
+
+def collapse(kernel: Kernel) -> Kernel:
+    """Merge perfectly nested pairs of loops until there are none left to merge.
+
+    Args:
+        kernel: with literal extents (before `parametrise`).
+
+    Example:
+        >>> import numpy as np
+        >>> from fxla.loops.view import extent, fresh_index
+        >>> x, out = (Buffer(n, np.dtype("f4"), (extent(20), extent(30))) for n in ("x", "out"))
+        >>> i, j = fresh_index(), fresh_index()
+        >>> copy = Store(out, (i, j), Load(x.dtype, x, (i, j)))
+        >>> nest = For(i, extent(20), (For(j, extent(30), (copy,), "vector"),))
+        >>> collapse(Kernel("copy", (x,), (out,), (), (nest,))).body[0].extent.value
+        600
+    """
+    while True:
+        for outer in walk_stmts(kernel.body):
+            inner = outer.body[0] if isinstance(outer, For) and len(outer.body) == 1 else None
+            if isinstance(outer, For) and isinstance(inner, For):
+                axes = _merged_axes(kernel, outer, inner)
+                if axes is not None:
+                    kernel = _merge(kernel, outer, inner, axes)
+                    break
+        else:
+            return kernel
+
+
+def _size(e: Expr) -> int | None:
+    if isinstance(e, Extent) and e.name is None:
+        return e.value
+    return int(e.value) if isinstance(e, Const) else None
+
+
+def _accesses(kernel: Kernel) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
+    """Buffer and index of every load and store."""
+    seen: set[int] = set()
+    for s in walk_stmts(kernel.body):
+        if isinstance(s, Store):
+            yield s.buffer, s.index
+        for e in postorder(stmt_exprs(s)):
+            if isinstance(e, Load) and id(e) not in seen:
+                seen.add(id(e))
+                yield e.buffer, e.index
+
+
+def _merged_axes(kernel: Kernel, outer: For, inner: For) -> dict[str, int] | None:
+    """For each buffer that the pair of indices walks, the first of the two axes; None if they
+    cannot be merged."""
+    width = _size(inner.extent)
+    pair = (outer.index.name, inner.index.name)
+    if width is None or _size(outer.extent) is None or _used_elsewhere(kernel, pair):
+        return None
+    axes: dict[str, int] = {}
+    untouched: set[str] = set()
+    for buffer, index in _accesses(kernel):
+        names = [e.name if isinstance(e, Index) else None for e in index]
+        uses = [k for k, name in enumerate(names) if name in pair]
+        if not uses:
+            untouched.add(buffer.name)
+            continue
+        at = uses[0]
+        adjacent = len(uses) == 2 and tuple(names[at : at + 2]) == pair
+        if not adjacent or _size(buffer.shape[at + 1]) != width:
+            return None
+        if axes.setdefault(buffer.name, at) != at:
+            return None
+    return None if untouched & axes.keys() else axes
+
+
+def _used_elsewhere(kernel: Kernel, pair: tuple[str, str]) -> bool:
+    """Whether an index of the pair occurs other than as an axis of an access."""
+
+    def hit(e: Expr) -> bool:
+        return isinstance(e, Index) and e.name in pair
+
+    for s in walk_stmts(kernel.body):
+        roots = stmt_exprs(s)
+        direct = (s.value,) if isinstance(s, Store) else roots
+        if any(hit(e) for e in direct):
+            return True
+        for e in postorder(roots):
+            if not isinstance(e, Load) and any(hit(c) for c in children(e)):
+                return True
+    return False
+
+
+class _Merger(Rewriter):
+    """Puts one index in place of the pair, in accesses and in the shapes of buffers."""
+
+    def __init__(self, merged: Index, axes: dict[str, int]) -> None:
+        super().__init__(self._load, self._shape)
+        self.merged = merged
+        self.axes = axes
+
+    def _shape(self, b: Buffer) -> Buffer:
+        at = self.axes.get(b.name)
+        if at is None:
+            return b
+        n, m = _size(b.shape[at]), _size(b.shape[at + 1])
+        assert n is not None and m is not None
+        return replace(b, shape=(*b.shape[:at], Extent(INDEX, n * m), *b.shape[at + 2 :]))
+
+    def _flat(self, b: Buffer, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        at = self.axes.get(b.name)
+        return index if at is None else (*index[:at], self.merged, *index[at + 2 :])
+
+    def _load(self, e: Expr) -> Expr:
+        if isinstance(e, Load) and e.buffer.name in self.axes:
+            return Load(e.dtype, e.buffer, self._flat(e.buffer, e.index))
+        return e
+
+    def stmt(self, s: Stmt) -> Stmt:
+        new = super().stmt(s)
+        if isinstance(new, Store) and new.buffer.name in self.axes:
+            return replace(new, index=self._flat(new.buffer, new.index))
+        return new
+
+
+def _merge(kernel: Kernel, outer: For, inner: For, axes: dict[str, int]) -> Kernel:
+    """The kernel with one loop in place of the two."""
+    n, m = _size(outer.extent), _size(inner.extent)
+    assert n is not None and m is not None
+    merged = Index(INDEX, f"m{next(_names)}")
+    loop = For(merged, Extent(INDEX, n * m), inner.body, inner.kind)
+    return _Merger(merged, axes).kernel(replace(kernel, body=_put(kernel.body, outer, loop)))
+
+
+def _put(body: tuple[Stmt, ...], old: For, new: For) -> tuple[Stmt, ...]:
+    """A block with one statement, wherever it stands inside, replaced."""
+
+    def one(s: Stmt) -> Stmt:
+        if s is old:
+            return new
+        match s:
+            case For() | While():
+                return replace(s, body=_put(s.body, old, new))
+            case If():
+                then, otherwise = _put(s.then, old, new), _put(s.otherwise, old, new)
+                return replace(s, then=then, otherwise=otherwise)
+        return s
+
+    return tuple([one(s) for s in body])
