@@ -8,9 +8,12 @@ belongs to a trace if ``x.owner is self``, so two nested derivatives can never b
 
 from __future__ import annotations
 
+import dis
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -182,6 +185,14 @@ def axis_frame(name: object) -> AxisFrame:
     )
 
 
+_STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
+
+
+def _stored_by_index(frame: FrameType) -> bool:
+    """Whether a frame is in ``a[i] = x``: NumPy then asks x for a number and loses its tangent."""
+    return frame.f_code.co_code[frame.f_lasti] == _STORE_SUBSCR
+
+
 array_methods: dict[str, Callable[..., Any]] = {}
 """What operators and methods of tracers mean; the NumPy floor fills it in when it is imported."""
 
@@ -330,6 +341,8 @@ class Tracer:
     def _to_number(self, kind: type) -> Any:
         known = self.concrete()
         if known is not None:
+            if _stored_by_index(sys._getframe(2)):
+                self.__array__()
             return kind(np.asarray(known).item()) if np.size(known) == 1 else kind(known)
         raise TracerIntegerConversionError(
             f"{kind.__name__}() of a traced {self.aval}: its value is not known while tracing"

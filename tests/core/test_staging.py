@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fxla.core.aval import Aval
+from fxla.core.jaxpr import Literal
+from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.trace import AxisFrame, axis_frame, current_trace, eval_trace, is_tracing, state
+from fxla.errors import LeakedTracerError
+from fxla.ops.elementwise import add, mul, sin
+
+VECTOR = Aval((3,), np.dtype("float64"))
+SCALAR = Aval((), np.dtype("float64"))
+
+
+def test_replay_gives_the_same_numbers() -> None:
+    x = np.array([0.1, 0.2, 0.3])
+    closed = trace_to_jaxpr(lambda v: [add(sin(v), mul(v, v)), v], [VECTOR])
+    out, same = eval_jaxpr(closed.jaxpr, *closed.consts, x)
+    np.testing.assert_array_equal(out, np.sin(x) + x * x)
+    np.testing.assert_array_equal(same, x)
+
+
+def test_scalars_become_literals_and_arrays_consts() -> None:
+    table = np.arange(3.0)
+    closed = trace_to_jaxpr(lambda v: [add(mul(v, table), np.float64(2.0))], [VECTOR])
+    assert closed.consts == (table,)
+    literals = [a for e in closed.eqns for a in e.inputs if isinstance(a, Literal)]
+    assert [float(a.value) for a in literals] == [2.0]
+
+
+def test_an_array_captured_twice_is_one_const() -> None:
+    table = np.arange(3.0)
+    closed = trace_to_jaxpr(lambda v: [add(mul(v, table), table)], [VECTOR])
+    assert len(closed.consts) == 1
+
+
+def test_a_captured_scalar_array_is_not_frozen_when_it_is_a_view() -> None:
+    storage = np.zeros(3)
+    closed = trace_to_jaxpr(lambda v: [add(v, storage[1:2].reshape(()))], [SCALAR])
+    assert len(closed.consts) == 1
+
+
+def test_nothing_of_an_outer_trace_is_evaluated() -> None:
+    inner_programs = []
+
+    def outer(x: Any) -> list[Any]:
+        closed = trace_to_jaxpr(lambda y: [add(x, y)], [VECTOR])
+        inner_programs.append(closed)
+        return list(eval_jaxpr(closed.jaxpr, *closed.consts, x))
+
+    program = trace_to_jaxpr(outer, [VECTOR])
+    assert [e.primitive.name for e in program.eqns] == ["add"]
+    assert len(inner_programs[0].consts) == 1
+
+
+def test_the_trace_ends_even_after_an_exception() -> None:
+    def bad(x: Any) -> Any:
+        assert is_tracing()
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        trace_to_jaxpr(bad, [VECTOR])
+    assert current_trace() is eval_trace
+    assert state.axes == ()
+
+
+def test_axes_are_in_scope_inside_only() -> None:
+    seen = []
+
+    def f(x: Any) -> list[Any]:
+        seen.append(axis_frame("i").size)
+        return [x]
+
+    trace_to_jaxpr(f, [VECTOR], axes=[AxisFrame("i", 5)])
+    assert seen == [5]
+    with pytest.raises(NameError, match="axis name 'i' is not bound"):
+        axis_frame("i")
+
+
+def test_a_tracer_that_outlives_its_trace_is_refused_by_the_next() -> None:
+    kept: list[Any] = []
+    trace_to_jaxpr(lambda x: kept.append(x) or [x], [VECTOR], "jit", "f")
+    with pytest.raises(LeakedTracerError, match=r'f64\[3\] of jit of "f"'):
+        trace_to_jaxpr(lambda y: [add(y, kept[0])], [VECTOR])
+    with pytest.raises(LeakedTracerError):
+        add(kept[0], np.ones(3))
+
+
+def test_equations_remember_the_users_line() -> None:
+    closed = trace_to_jaxpr(lambda x: [sin(x)], [VECTOR])
+    source = closed.eqns[0].source
+    assert source is not None
+    assert source.file == "test_staging.py"
+    assert "test_equations_remember_the_users_line" in source.function
