@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,16 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-TOUR = Path(__file__).resolve().parents[2] / "notebooks" / "tour.ipynb"
+ROOT = Path(__file__).resolve().parents[2]
+TOUR = ROOT / "notebooks" / "tour.ipynb"
 
 
 @pytest.fixture(scope="module")
 def executed() -> Any:
     notebook = nbformat.read(TOUR, as_version=4)
     # The notebook runs in a kernel of this environment, in a process of its own.
-    NotebookClient(notebook, timeout=300, kernel_name="python3").execute(cwd=str(TOUR.parent))
+    client = NotebookClient(notebook, timeout=300, kernel_name="python3")
+    client.execute(cwd=str(TOUR.parent), env={**os.environ, "PYTHONPATH": str(ROOT)})
     return notebook
 
 
