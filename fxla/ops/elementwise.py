@@ -433,14 +433,14 @@ def _identity(t: Any, out: Any, *xs: Any) -> Value:
 
 
 add_p = Elementwise(
-    "add", "biufc", np.add, jvp=[_identity, _identity], transpose=lambda ct, x, y: (ct, ct)
+    "add", "biufc", _silent(np.add), jvp=[_identity, _identity], transpose=lambda ct, x, y: (ct, ct)
 )
 sub_p = Elementwise(
-    "sub", "iufc", np.subtract,
+    "sub", "iufc", _silent(np.subtract),
     jvp=[_identity, lambda t, out, x, y: neg(t)], transpose=lambda ct, x, y: (ct, neg(ct)),
 )  # fmt: skip
 mul_p = Elementwise(
-    "mul", "biufc", np.multiply,
+    "mul", "biufc", _silent(np.multiply),
     jvp=[lambda t, out, x, y: mul(t, y), lambda t, out, x, y: mul(x, t)],
     transpose=_mul_transpose,
 )  # fmt: skip
@@ -583,7 +583,11 @@ def integer_pow(x: Value, y: int) -> Value:
 abs_p = Elementwise("abs", "iufc", np.abs, _abs_scalar, jvp=[_abs_jvp], result=REAL)
 sign_p = Elementwise("sign", "iuf", _sign_impl, jvp=[None])
 square_p = Elementwise(
-    "square", "iufc", np.square, _square_scalar, jvp=[lambda t, out, x: mul(t, mul(x, 2.0))]
+    "square",
+    "iufc",
+    _silent(np.square),
+    _square_scalar,
+    jvp=[lambda t, out, x: mul(t, mul(x, 2.0))],
 )
 copysign_p = Elementwise(
     "copysign", "f", np.copysign,
