@@ -81,15 +81,14 @@ class Package:
 
 
 @contextlib.contextmanager
-def workers(pythons: dict[str, str]) -> Iterator[dict[str, Package]]:
-    """A process for each package, with an empty cache; all have ended afterwards."""
-    with tempfile.TemporaryDirectory(prefix="fxla-bench-") as cache:
-        started = {name: Package(name, python, cache) for name, python in pythons.items()}
-        try:
-            yield started
-        finally:
-            for package in started.values():
-                package.stop()
+def workers(pythons: dict[str, str], cache: str) -> Iterator[dict[str, Package]]:
+    """A process for each package; all have ended afterwards."""
+    started = {name: Package(name, python, cache) for name, python in pythons.items()}
+    try:
+        yield started
+    finally:
+        for package in started.values():
+            package.stop()
 
 
 def agree(a: list[float], b: list[float]) -> bool:
@@ -103,10 +102,22 @@ def measure(
     name: str, pythons: dict[str, str], rounds: int, seconds: float
 ) -> tuple[Measured, dict[str, dict[str, Any]]]:
     """One workload on every package; also what each package says of itself."""
+    with tempfile.TemporaryDirectory(prefix="fxla-bench-") as cache:
+        result, described = measure_cold(name, pythons, rounds, seconds, cache)
+        if "fxla" in result.first_call:
+            with workers({"fxla": pythons["fxla"]}, cache) as started:
+                result.second_process = started["fxla"].ask("load", name=name)["first_call"]
+    return result, described
+
+
+def measure_cold(
+    name: str, pythons: dict[str, str], rounds: int, seconds: float, cache: str
+) -> tuple[Measured, dict[str, dict[str, Any]]]:
+    """As `measure`, the part that begins with an empty cache."""
     result = Measured(name)
     described: dict[str, dict[str, Any]] = {}
     sums: dict[str, list[float]] = {}
-    with workers(pythons) as started:
+    with workers(pythons, cache) as started:
         working = dict(started)
         for package, worker in started.items():
             try:
