@@ -110,6 +110,6 @@ def markdown(
         "Times are medians over alternating rounds, each package in a process of its own; a ratio"
         " is the median of the rounds' ratios, below 1 where fxla is faster, bold above 3. A first"
         " call traces, compiles with empty caches, and runs, after the package's start-up "
-        f"(import and a first trivial program: {started}). In a second process the first call traces"
-        " and finds its kernels on disk.\n" + (f"\n{notes}" if notes else "")
+        f"(import and a first trivial program: {started}). In a second process the first call"
+        " traces and finds its kernels on disk.\n" + (f"\n{notes}" if notes else "")
     )
