@@ -148,10 +148,18 @@ _ERFC_S = [1.0, 2.26052863220117276590, 9.39603524938001434673, 1.20489539808096
 _ERFC_S += [1.70814450747565897222e1, 9.60896809063285878198, 3.36907645100081516050]
 
 
+_ERF_D = [t - u for t, u in zip([0.0, *_ERF_T], _ERF_U, strict=True)]
+
+
+def _erf_excess(b: Builder, x: Value) -> Value:
+    """``erf(x) - x`` for ``|x| <= 1``, a small number."""
+    z = x * x
+    return x * (horner(b, z, _ERF_D) / horner(b, z, _ERF_U))
+
+
 def _erf_near(b: Builder, x: Value) -> Value:
     """erf for ``|x| <= 1``."""
-    z = x * x
-    return x * horner(b, z, _ERF_T) / horner(b, z, _ERF_U)
+    return x + _erf_excess(b, x)
 
 
 def _erfc_far(b: Builder, a: Value) -> Value:
@@ -159,7 +167,7 @@ def _erfc_far(b: Builder, a: Value) -> Value:
     coarse = b.bits(b.bits(a) & -0x8000000)
     low = (coarse - a) * (coarse + a)
     e = exp(b, -(coarse * coarse))
-    e = b.fma(e, b.fma(low * low, 0.5, low), e)
+    e = b.fma(e, b.fma(low * low, b.fma(low, 1 / 6, 0.5), low), e)
     near = horner(b, a, _ERFC_P) / horner(b, a, _ERFC_Q)
     far = horner(b, a, _ERFC_R) / horner(b, a, _ERFC_S)
     return e * b.select(a.cmp("olt", 8.0), near, far)
@@ -170,7 +178,7 @@ def erf(b: Builder, x: Value) -> Value:
     if x.type == "f32":
         c = clamp(b, x, -3.7439211627767994, 3.7439211627767994)
         z = c * c
-        return c * horner(b, z, _ERF32_P) / horner(b, z, _ERF32_Q)
+        return clamp(b, c * horner(b, z, _ERF32_P) / horner(b, z, _ERF32_Q), -1.0, 1.0)
     a = clamp(b, b.abs(x), 0.0, 6.5)
     far = 1.0 - exp(b, -(a * a)) * (horner(b, a, _ERFC_P) / horner(b, a, _ERFC_Q))
     near = _erf_near(b, clamp(b, x, -1.0, 1.0))
@@ -183,7 +191,8 @@ def erfc(b: Builder, x: Value) -> Value:
     a = b.abs(x)
     far = _erfc_far(b, clamp(b, a, 1.0, 28.0))
     far = b.select(x.cmp("olt", 0), 2.0 - far, far)
-    near = 1.0 - _erf_near(b, clamp(b, x, -1.0, 1.0))
+    c = clamp(b, x, -1.0, 1.0)
+    near = 0.5 - ((c - 0.5) + _erf_excess(b, c))
     return b.select(a.cmp("ogt", 1.0), far, near)
 
 
