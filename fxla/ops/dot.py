@@ -101,7 +101,7 @@ class DotGeneral(Primitive):
         work = _accumulator(dtype)
         lhs, rhs = lhs.astype(work, copy=False), rhs.astype(work, copy=False)
         if lhs.ndim == rhs.ndim == 2 and dims == _PLAIN:
-            return (np.matmul(lhs, rhs).astype(dtype, copy=False),)
+            return (_product(lhs, rhs).astype(dtype, copy=False),)
         batch = tuple(lhs.shape[a] for a in dims.lhs_batch)
         rows, columns = dims.lhs_kept(lhs.ndim), dims.rhs_kept(rhs.ndim)
         m = tuple(lhs.shape[a] for a in rows)
@@ -110,7 +110,7 @@ class DotGeneral(Primitive):
         left = lhs.transpose(*dims.lhs_batch, *rows, *dims.lhs_contract)
         right = rhs.transpose(*dims.rhs_batch, *dims.rhs_contract, *columns)
         count = (math.prod(batch),) if batch else ()
-        product = np.matmul(
+        product = _product(
             left.reshape(*count, math.prod(m), k), right.reshape(*count, k, math.prod(n))
         )
         return (product.reshape((*batch, *m, *n)).astype(dtype, copy=False),)
@@ -228,6 +228,12 @@ def _check(lhs: Aval, rhs: Aval, dims: DotDims) -> None:
 def _accumulator(dtype: DType) -> DType:
     """What to multiply in: BLAS has no 16-bit floats, and NumPy's own loops for them are slow."""
     return float32 if is_floating(dtype) and dtype.itemsize <= float16.itemsize else dtype
+
+
+def _product(lhs: Any, rhs: Any) -> Any:
+    """NumPy's product, without floating-point warnings: compiled code gives none."""
+    with np.errstate(all="ignore"):
+        return np.matmul(lhs, rhs)
 
 
 def _skipping(axes: Shape, at: int | None) -> Shape:

@@ -9,6 +9,7 @@ import pytest
 from fxla.core.trace import typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.dot import DotDims, dot_general, dot_general_p, matmul, matrix_transpose
+from tests.ops.interpret import check_lower
 from tests.ops.rules import check_batch, check_jvp, check_shapes, check_transpose, normal
 
 CASES = [
@@ -38,6 +39,7 @@ def test_values_are_those_of_einsum(
 ) -> None:
     x, y = operands(lhs, rhs, dtype)
     check_shapes(dot_general_p, x, y, dims=dims, preferred_element_type=None)
+    check_lower(dot_general_p, x, y, rtol=1e-5, atol=1e-6, dims=dims, preferred_element_type=None)
     got = dot_general(x, y, dims)
     want = (
         np.einsum(text, x.astype(np.int64), y.astype(np.int64)) > 0
@@ -79,6 +81,9 @@ def test_small_floats_are_summed_in_float32(dtype: Any) -> None:
 def test_a_widened_product_keeps_its_operands_dtype_in_the_transpose() -> None:
     x, y = operands((3, 4), (4, 2), "float32")
     dims = DotDims((1,), (0,))
+    check_lower(
+        dot_general_p, x, y, rtol=1e-6, dims=dims, preferred_element_type=np.dtype(np.float64)
+    )
     check_transpose(
         dot_general_p, x, y, linear=(0, 1), rtol=1e-5,
         dims=dims, preferred_element_type=np.dtype(np.float64),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from fxla.core.trace import typeof
 from fxla.errors import DtypeError, ShapeError
+from fxla.loops.ir import Expr
 from fxla.ops.random_bits import random_bits, random_bits_p
+from tests.ops.interpret import Interpreter
 from tests.ops.rules import check_shapes
 
 KEY = np.array([1, 2], np.uint32)
@@ -61,6 +65,32 @@ def test_several_keys_draw_what_each_draws_alone() -> None:
     assert got.shape == (2, 3, 11)
     for b in np.ndindex(2, 3):
         np.testing.assert_array_equal(got[b], random_bits(keys[b], 32, (11,), start[b]))
+
+
+class Sharing(Interpreter):
+    """Evaluates an expression that several others hold once: the cipher shares every round."""
+
+    def bind(self, indices: Any, at: Any) -> None:
+        super().bind(indices, at)
+        self.known: dict[int, Any] = {}
+
+    def value(self, e: Expr) -> Any:
+        if id(e) not in self.known:
+            self.known[id(e)] = super().value(e)
+        return self.known[id(e)]
+
+
+@pytest.mark.parametrize("width", [8, 16, 32, 64])
+def test_the_lowered_cipher_is_the_same(width: int) -> None:
+    keys = np.array([[1, 2], [3, 2**32 - 1]], np.uint32)
+    start = np.array([0, 2**32 - 2], np.uint64)
+    machine = Sharing()
+    (view,) = random_bits_p.lower(
+        machine.view(keys), machine.view(start), bit_width=width, shape=(2, 3)
+    )
+    np.testing.assert_array_equal(
+        machine.result(view), random_bits(keys, width, (2, 3), start), strict=True
+    )
 
 
 def test_bits_are_balanced() -> None:
