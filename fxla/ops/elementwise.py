@@ -121,8 +121,10 @@ class Elementwise(Primitive):
         if self.transpose_rule is None:
             raise InternalError(f"{self.name} is not linear, so it has no transpose")
         found = self.transpose_rule(cts[0], *operands)
+        if any(is_linear(x) and ct is None for ct, x in zip(found, operands, strict=True)):
+            raise InternalError(f"{self.name} is not linear in these operands")
         return tuple(
-            unbroadcast(ct, x.aval) if is_linear(x) and ct is not None else None
+            unbroadcast(ct, x.aval) if is_linear(x) else None
             for ct, x in zip(found, operands, strict=True)
         )
 
@@ -374,6 +376,8 @@ def _function(primitive: Elementwise) -> Callable[..., Value]:
 
 
 def _mul_transpose(ct: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    if is_linear(x) and is_linear(y):
+        return None, None
     return (mul(ct, y), None) if is_linear(x) else (None, mul(x, ct))
 
 
@@ -447,7 +451,7 @@ mul_p = Elementwise(
 div_p = Elementwise(
     "div", "fc", _silent(np.true_divide),
     jvp=[lambda t, out, x, y: div(t, y), lambda t, out, x, y: neg(mul(div(out, y), t))],
-    transpose=lambda ct, x, y: (div(ct, y), None),
+    transpose=lambda ct, x, y: (None if is_linear(y) else div(ct, y), None),
 )  # fmt: skip
 neg_p = Elementwise(
     "neg", "iufc", np.negative,
@@ -619,7 +623,14 @@ def _popcount(x: Any) -> Any:
     return np.bitwise_count(x.view(f"u{x.dtype.itemsize}")).astype(x.dtype)
 
 
-popcount_p = Elementwise("population_count", "iu", _popcount, "popcount", jvp=[None])
+def _popcount_scalar(x: Expr) -> Expr:
+    """The scalar op is NumPy's, which counts the bits of the absolute value; this, all bits."""
+    bits = np.dtype(f"u{x.dtype.itemsize}")
+    count = scalar.op("popcount", bits, scalar.op("bitcast", bits, x))
+    return scalar.op("bitcast", x.dtype, count)
+
+
+popcount_p = Elementwise("population_count", "iu", _popcount, _popcount_scalar, jvp=[None])
 clz_p = Elementwise("clz", "iu", SCALAR_OPS["clz"].reference, jvp=[None])
 eq_p = Elementwise("eq", "biufc", np.equal, jvp=[None, None], result=BOOLEAN)
 ne_p = Elementwise("ne", "biufc", np.not_equal, jvp=[None, None], result=BOOLEAN)

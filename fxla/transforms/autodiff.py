@@ -19,8 +19,9 @@ from fxla.core.primitive import Linear, Zero, is_zero
 from fxla.core.pytree import leaf_paths, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, current_trace, running, typeof
-from fxla.errors import DtypeError, NotDifferentiableError, ShapeError
+from fxla.errors import DtypeError, InternalError, NotDifferentiableError, ShapeError
 from fxla.ops.elementwise import convert
+from fxla.ops.shape import slice_in_dim
 from fxla.ops.structure import instantiate, move_axis, reshape
 from fxla.transforms.api import (
     FlatFunction,
@@ -430,7 +431,7 @@ def _split_last(stacked: Value, flat: Sequence[Value], lead: tuple[int, ...]) ->
     start = 0
     for x in flat:
         aval = typeof(x)
-        piece = stacked[..., start : start + aval.size]
+        piece = slice_in_dim(stacked, start, start + aval.size, axis=typeof(stacked).ndim - 1)
         pieces.append(reshape(piece, (*lead, *aval.shape)))
         start += aval.size
     return pieces
@@ -483,7 +484,7 @@ def jacrev(
         blocks: list[list[Value]] = []
         for o in outs:
             aval = typeof(o)
-            cut = [r[start : start + aval.size] for r in rows]
+            cut = [slice_in_dim(r, start, start + aval.size) for r in rows]
             blocks.append(
                 [
                     reshape(c, (*aval.shape, *typeof(x).shape))
@@ -570,7 +571,13 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., Any]
                 )
             given.append(convert(c, aval.dtype) if typeof(c).dtype != aval.dtype else c)
         operands = [*closed.consts, *(Linear(a) for a in closed.in_avals)]
-        found = backward(closed.jaxpr, operands, given)[len(closed.consts) :]
+        try:
+            found = backward(closed.jaxpr, operands, given)[len(closed.consts) :]
+        except InternalError as error:
+            raise NotDifferentiableError(
+                f"linear_transpose of {name}: the function is not linear in its arguments "
+                f"({error}). Close over what it is not linear in, or take the vjp at a point."
+            ) from error
         return tree_unflatten(in_tree, [instantiate(x) for x in found])[0]
 
     return transposed
