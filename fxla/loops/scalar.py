@@ -65,6 +65,13 @@ def _clz(x: Any) -> Any:
     return np.vectorize(lambda v: width - int(v).bit_length(), otypes=[x.dtype])(bits)
 
 
+def _complex(x: Any, y: Any) -> Any:
+    """The parts as they are; ``x + 1j * y`` would make NaN of an infinite one."""
+    out = np.empty(np.broadcast(x, y).shape, np.result_type(x, y, np.complex64))
+    out.real, out.imag = x, y
+    return out
+
+
 def _truncated_div(x: Any, y: Any) -> Any:
     """C's integer division, rounding toward zero; 0 where y is 0."""
     x, y = np.asarray(x), np.asarray(y)
@@ -156,7 +163,7 @@ _ROWS = [
     ScalarOp("real", 1, "c", np.real),
     ScalarOp("imag", 1, "c", np.imag),
     ScalarOp("conj", 1, "c", np.conj),
-    ScalarOp("complex", 2, "f", lambda x, y: x + 1j * y),
+    ScalarOp("complex", 2, "f", _complex),
 ]
 
 SCALAR_OPS: dict[str, ScalarOp] = {row.name: row for row in _ROWS}

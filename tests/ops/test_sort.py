@@ -50,8 +50,20 @@ def test_sort_together(num_keys: int, axis: int) -> None:
     params = {"dimension": axis, "num_keys": num_keys, "is_stable": True}
     distinct = [RNG.permutation(np.arange(24.0)).reshape(6, 4) for _ in xs]
     check_shapes(ops.sort_p, *xs, **params)
-    check_jvp(ops.sort_p, *distinct, **params)
     check_batch(ops.sort_p, *distinct, **params)
+
+
+def test_sort_together_permutes_each_tangent() -> None:
+    x, y, t, u = RNG.standard_normal((4, 3, 5))
+    order = np.argsort(x, 1)
+    for tangents in [(t, u), (t, np.zeros_like(u))]:
+        _, got = jvp(lambda a, b: ops.sort((a, b), 1), (x, y), tangents)
+        for tangent, given in zip(got, tangents, strict=True):
+            np.testing.assert_array_equal(tangent, np.take_along_axis(given, order, 1))
+    # an operand without a tangent has none afterwards
+    _, (of_keys, of_values) = jvp(lambda b: ops.sort((x, b), 1), (y,), (u,))
+    assert not np.any(of_keys)
+    np.testing.assert_array_equal(of_values, np.take_along_axis(u, order, 1))
 
 
 def test_nan_comes_last() -> None:
