@@ -16,7 +16,6 @@ import functools
 import hashlib
 import importlib
 import linecache
-import math
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -40,7 +39,7 @@ from fxla.loops.python_ops import storage_dtype
 from fxla.loops.python_source import PythonSource, python_source
 from fxla.loops.scalar_python import bind_prelude, plain_functions
 
-__all__ = ["NumbaFunction", "compile_numba", "load_python", "save_source"]
+__all__ = ["NumbaFunction", "cache_path", "compile_numba", "load_python", "save_source"]
 
 _FORMAT = "fxla-numba-1"
 """Part of every hash; changes when the way from source to LLVM code does."""
@@ -126,6 +125,12 @@ def _directory() -> Path | None:
         return None
 
 
+def cache_path(kind: str, key: str, suffix: str) -> Path | None:
+    """Where an entry of the cache is, if there is a cache."""
+    directory = _directory()
+    return None if directory is None else directory / kind / key[:2] / f"{key}{suffix}"
+
+
 def save_source(printed: PythonSource) -> str:
     """Write a kernel's Python where tracebacks and debuggers look; returns the file name.
 
@@ -162,12 +167,10 @@ def load_python(printed: PythonSource, functions: dict[str, Any]) -> Callable[..
 
 def _llvm_text(printed: PythonSource, dtypes: tuple[DType, ...], key: str, symbol: str) -> str:
     """The optimised module that defines `symbol`, from the disk if it is there."""
-    directory = _directory()
-    path = None if directory is None else directory / "numba" / key[:2] / f"{key}.ll"
-    if path is not None:
-        found = read_entry(path)
-        if found is not None:
-            return found.decode()
+    path = cache_path("numba", key, ".ll")
+    found = read_entry(path) if path is not None else None
+    if found is not None:
+        return found.decode()
     text = _compile(printed, dtypes, symbol)
     if path is not None:
         write_entry(path, text.encode())
@@ -235,7 +238,7 @@ def _functions() -> dict[str, Any]:
     """The prelude as numba functions."""
     signature = _numba(".core.typing").signature
     provided = target_functions(_numba(".extending").intrinsic, _numba(".types"), signature)
-    return bind_prelude(_numba("").njit(error_model="numpy"), provided, math)
+    return bind_prelude(_numba("").njit(error_model="numpy"), provided)
 
 
 def _numba(module: str) -> Any:

@@ -6,7 +6,8 @@ under different module names, so the modules are parameters here and nothing imp
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import llvmlite.ir as ll
@@ -14,13 +15,17 @@ import llvmlite.ir as ll
 __all__ = ["target_functions"]
 
 
-def target_functions(intrinsic: Any, types: Any, signature: Any) -> dict[str, Any]:
+def target_functions(
+    intrinsic: Any, types: Any, signature: Any, library: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
     """The functions of `fxla.loops.scalar_python.TARGET_FUNCTIONS` as intrinsics.
 
     Args:
         intrinsic: the target's ``extending.intrinsic``.
         types: its ``types``.
         signature: makes a signature of a result and argument types.
+        library: for a rounding that is no LLVM intrinsic there, the name of the target's function
+            on doubles; with an f at the end it is the one on floats.
     """
 
     def bits(source: Any, target: Any, llvm_type: Any) -> Any:
@@ -38,12 +43,29 @@ def target_functions(intrinsic: Any, types: Any, signature: Any) -> dict[str, An
                 return None
 
             def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                f = builder.module.declare_intrinsic(f"llvm.{name}", [args[0].type])
+                kind, module = args[0].type, builder.module
+                if name not in library:
+                    return builder.call(module.declare_intrinsic(f"llvm.{name}", [kind]), args)
+                called = library[name] + ("f" if x == types.float32 else "")
+                known = module.globals.get(called)
+                f = known or ll.Function(module, ll.FunctionType(kind, [kind]), called)
                 return builder.call(f, args)
 
             return signature(x, x), emit
 
         return intrinsic(convert)
+
+    def remainder() -> Any:
+        def apply(typing: Any, x: Any, y: Any) -> Any:
+            if x != y or x not in (types.float32, types.float64):
+                return None
+
+            def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                return builder.frem(*args)
+
+            return signature(x, x, y), emit
+
+        return intrinsic(apply)
 
     return {
         "float32_bits": bits(types.float32, types.uint32, ll.IntType(32)),
@@ -51,6 +73,7 @@ def target_functions(intrinsic: Any, types: Any, signature: Any) -> dict[str, An
         "float64_bits": bits(types.float64, types.uint64, ll.IntType(64)),
         "float64_from_bits": bits(types.uint64, types.float64, ll.DoubleType()),
         **{name: rounding(name) for name in ("floor", "ceil", "trunc", "rint")},
+        "fmod": remainder(),
         "scratch": _scratch(intrinsic, types, signature),
     }
 
@@ -70,5 +93,4 @@ def _scratch(intrinsic: Any, types: Any, signature: Any) -> Any:
 
         return signature(types.CPointer(element), size, dtype), emit
 
-    make: Callable[..., Any] = intrinsic(prefer_literal=True)
-    return make(allocate)
+    return intrinsic(allocate)

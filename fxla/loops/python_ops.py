@@ -13,9 +13,20 @@ import numpy as np
 
 from fxla.errors import InternalError
 from fxla.loops.expand import HALVES
-from fxla.loops.ir import INDEX, Cast, Const, DType, Expr, Extent, Index, Op
+from fxla.loops.ir import INDEX, Cast, Const, DType, Expr, Extent, Load, Op
 
-__all__ = ["ATOM", "CONDITIONAL", "Text", "spell_cast", "spell_const", "spell_op", "storage_dtype"]
+__all__ = [
+    "ATOM",
+    "CONDITIONAL",
+    "Text",
+    "dtype_name",
+    "spell_cast",
+    "spell_const",
+    "spell_load",
+    "spell_op",
+    "spell_stored",
+    "storage_dtype",
+]
 
 CONDITIONAL, NOT, COMPARE, BIT_OR, BIT_XOR, BIT_AND, SHIFT, SUM, PRODUCT, UNARY, ATOM = range(11)
 """Precedences of Python's operators, loosest first."""
@@ -47,15 +58,15 @@ _MATH = {
     name: name
     for name in (
         "copysign isnan isinf isfinite sqrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin "
-        "acos atan atan2 sinh cosh tanh asinh acosh atanh hypot pow fmod erf erfc"
+        "acos atan atan2 sinh cosh tanh asinh acosh atanh hypot pow erf erfc"
     ).split()
 }
 """Ops on real floats that are functions of ``math``."""
 
 _FLOAT_CALLS = {
     "maximum": "maximum", "minimum": "minimum", "floordiv": "float_floordiv", "mod": "float_mod",
-    "sign": "float_sign", "signbit": "signbit", "floor": "floor", "ceil": "ceil", "trunc": "trunc",
-    "rint": "rint", "logistic": "logistic", "lgamma": "lgamma",
+    "sign": "float_sign", "fmod": "fmod", "signbit": "signbit", "floor": "floor", "ceil": "ceil",
+    "trunc": "trunc", "rint": "rint", "logistic": "logistic", "lgamma": "lgamma",
 }  # fmt: skip
 
 _COMPLEX_CALLS = {
@@ -71,15 +82,30 @@ _BOOL_INFIX = {"add": "or", "mul": "and", "maximum": "or", "minimum": "and"}
 _PREDICATES_OF_MATH = frozenset(["isnan", "isinf", "isfinite"])
 
 
-def storage_dtype(dtype: DType) -> DType:
+def value_dtype(dtype: DType) -> DType:
     """The dtype a value has in generated code: half floats are their 16 bits."""
     return np.dtype(np.uint16) if dtype in HALVES else dtype
 
 
+def storage_dtype(dtype: DType) -> DType:
+    """The dtype of a buffer in generated code: booleans are bytes, half floats their 16 bits."""
+    return np.dtype(np.uint8) if dtype.kind == "b" else value_dtype(dtype)
+
+
+def spell_load(e: Load, position: Text) -> Text:
+    """An element of a flat buffer."""
+    text = f"{e.buffer.name}[{position}]"
+    return Text(f"{text} != 0", COMPARE) if e.dtype.kind == "b" else Text(text)
+
+
+def spell_stored(dtype: DType, value: Text) -> Text:
+    """A value as a buffer holds it."""
+    return convert(np.dtype(np.uint8), str(value)) if dtype.kind == "b" else value
+
+
 def dtype_name(dtype: DType) -> str:
     """The dtype as generated code names it, e.g. ``np.float32``."""
-    name = storage_dtype(dtype).name
-    return "np.bool_" if name == "bool" else f"np.{name}"
+    return f"np.{value_dtype(dtype).name}"
 
 
 def convert(dtype: DType, source: str) -> Text:
@@ -89,7 +115,7 @@ def convert(dtype: DType, source: str) -> Text:
 
 def spell_const(e: Const, typed: bool = False) -> Text:
     """A constant. Doubles and int64 are plain numbers unless `typed`."""
-    dtype = storage_dtype(e.dtype)
+    dtype = value_dtype(e.dtype)
     if e.dtype in HALVES:
         return convert(dtype, str(np.asarray(e.value).astype(e.dtype).view(np.uint16)[()]))
     value = np.asarray(e.value).astype(dtype).item()
@@ -136,8 +162,6 @@ def spell_cast(e: Cast, arg: Text) -> Text:
             arg = convert(np.dtype(np.int32), str(arg))
         elif to == np.dtype(np.uint32):
             arg = convert(INDEX, str(arg))
-    if source == INDEX and to.kind in "iu" and isinstance(e.arg, (Index, Extent, Op, Const)):
-        arg = convert(INDEX, str(arg))  # a Python integer: plain Python would refuse to wrap it
     return convert(to, str(arg))
 
 
@@ -210,7 +234,10 @@ def _on_floats(e: Op, args: tuple[Text, ...]) -> Text:
     return Text(call) if name in _KEEPING or not single else convert(e.dtype, call)
 
 
-_KEEPING = frozenset("maximum minimum floor ceil trunc rint signbit".split())
+_ON_UNSIGNED = frozenset(["shr_logical", "popcount", "clz"])
+"""Integer ops whose function takes and gives unsigned numbers."""
+
+_KEEPING = frozenset("maximum minimum fmod floor ceil trunc rint signbit".split())
 """Functions of the prelude whose result has the operands' dtype (or is a predicate)."""
 
 
@@ -222,7 +249,7 @@ def _on_integers(e: Op, args: tuple[Text, ...]) -> Text:
     if name in ("floordiv", "mod") and dtype == INDEX and _is_size(e.args[1]):
         return _infix("//" if name == "floordiv" else "%", PRODUCT, *args)
     text = _integer_text(name, args, width, unsigned, dtype)
-    keeps = dtype == INDEX or name in ("maximum", "minimum")
+    keeps = name in ("maximum", "minimum") or (dtype == INDEX and name not in _ON_UNSIGNED)
     return text if keeps else convert(dtype, str(text))
 
 
@@ -284,7 +311,7 @@ def _bitcast(e: Op, arg: Text) -> Text:
         return Text(
             f"float{width}_from_bits({arg if source.kind == 'u' else f'np.uint{width}({arg})'})"
         )
-    return arg if storage_dtype(source) == storage_dtype(to) else convert(to, str(arg))
+    return arg if value_dtype(source) == value_dtype(to) else convert(to, str(arg))
 
 
 def _is_size(e: Expr) -> bool:

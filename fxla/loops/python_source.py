@@ -49,7 +49,10 @@ from fxla.loops.python_ops import (
     dtype_name,
     spell_cast,
     spell_const,
+    spell_load,
     spell_op,
+    spell_stored,
+    storage_dtype,
 )
 from fxla.loops.rewrite import Rewriter, stmt_exprs
 from fxla.loops.scalar_python import PRELUDE, TARGET_FUNCTIONS
@@ -305,7 +308,7 @@ class _Printer:
                 self._emit(depth, f"{x.name} = {texts[0]}")
                 self._forget(available, {x.name})
             case Store(buffer=b):
-                self._emit(depth, f"{b.name}[{texts[0]}] = {texts[1]}")
+                self._emit(depth, f"{b.name}[{texts[0]}] = {spell_stored(b.dtype, texts[1])}")
                 self._forget(available, {b.name})
             case Alloc(buffer=b):
                 size = 1
@@ -313,7 +316,10 @@ class _Printer:
                     if not isinstance(n, Const):
                         raise InternalError(f"scratch array {b.name} has a run-time size")
                     size *= int(n.value)
-                self._emit(depth, f"{b.name} = scratch({max(size, 1)}, {dtype_name(b.dtype)})")
+                self._emit(
+                    depth,
+                    f"{b.name} = scratch({max(size, 1)}, {dtype_name(storage_dtype(b.dtype))})",
+                )
 
     def _bind_shared(
         self, roots: list[int], depth: int, available: dict[int, str], repeated: set[int]
@@ -366,8 +372,8 @@ def _spell(e: Expr, parts: tuple[Text, ...]) -> Text:
             return Text(str(value) if name is None else name)
         case Index(name=name) | Local(name=name):
             return Text(name)
-        case Load(buffer=b):
-            return Text(f"{b.name}[{parts[0]}]")
+        case Load():
+            return spell_load(e, parts[0])
         case Cast():
             return spell_cast(e, parts[0])
         case Select():

@@ -2,9 +2,9 @@
 
 The same source runs in plain Python, under ``numba.njit``, under ``numba.cuda.jit(device=True)``
 and in the CUDA simulator. So these functions use only arithmetic, ``math``, other functions of this
-file, and the few that a target provides itself: the bits of a float and rounding to an integral
-float (`TARGET_FUNCTIONS`). In plain Python ``math`` is `numpy_math`, whose functions neither raise
-nor lose the dtype.
+file, and the few that a target provides itself: the bits of a float, rounding to an integral float
+and ``fmod`` (`TARGET_FUNCTIONS`). In plain Python ``math`` is `numpy_math`, whose functions neither
+raise nor lose the dtype, and ``np`` is `wrapping_np`.
 
 Arguments are of one dtype. A result may come in a wider one; the printer casts it back.
 """
@@ -22,6 +22,18 @@ import scipy.special
 __all__ = ["PRELUDE", "TARGET_FUNCTIONS", "bind_prelude", "numpy_math", "plain_functions"]
 
 Scalar = Any
+
+
+class WrappingCast:
+    """A conversion to an integer type that wraps, as in machine code; NumPy's may refuse."""
+
+    def __init__(self, scalar: Any) -> None:
+        self.scalar = scalar
+
+    def __call__(self, x: Scalar) -> Scalar:
+        if isinstance(x, int):
+            x = np.uint64(x & 0xFFFFFFFFFFFFFFFF)
+        return np.asarray(x).astype(self.scalar)[()]
 
 
 # -- provided by each target; these are plain Python's ---------------------------------------------
@@ -67,9 +79,14 @@ def rint(x: Scalar) -> Scalar:
     return np.rint(x)
 
 
+def fmod(x: Scalar, y: Scalar) -> Scalar:
+    """Remainder of a float with the dividend's sign."""
+    return np.fmod(x, y)
+
+
 def scratch(size: int, dtype: Any) -> Any:
     """A small flat array, uninitialised."""
-    return np.empty(size, dtype)
+    return np.empty(size, dtype.scalar if isinstance(dtype, WrappingCast) else dtype)
 
 
 # -- order -----------------------------------------------------------------------------------------
@@ -151,7 +168,7 @@ def uint_mod(x: Scalar, y: Scalar) -> Scalar:
 
 def float_mod(x: Scalar, y: Scalar) -> Scalar:
     """Remainder with the divisor's sign."""
-    r = math.fmod(x, y)
+    r = fmod(x, y)
     if r == 0:
         return math.copysign(r, y)
     if (r < 0) != (y < 0):
@@ -163,7 +180,7 @@ def float_floordiv(x: Scalar, y: Scalar) -> Scalar:
     """The largest integral float not above ``x / y``, as NumPy finds it from the remainder."""
     if y == 0 or x != x or y != y:
         return x / y
-    r = math.fmod(x, y)
+    r = fmod(x, y)
     q = (x - r) / y
     if r != 0 and (r < 0) != (y < 0):
         q = q - 1
@@ -344,9 +361,9 @@ def logistic(x: Scalar) -> Scalar:
 
 
 def lgamma(x: Scalar) -> Scalar:
-    """Logarithm of the absolute value of the gamma function."""
+    """Logarithm of the absolute value of the gamma function; -inf of -inf, as SciPy has it."""
     if x <= 0 and floor(x) == x:
-        return math.inf
+        return -math.inf if x == -math.inf else math.inf
     return math.lgamma(x)
 
 
@@ -362,8 +379,7 @@ def digamma(x: Scalar) -> Scalar:
         return math.nan
     shift = 0.0
     if x < 0:
-        part = x - floor(x)  # tan has period pi, and a small argument keeps its accuracy
-        shift = -math.pi / math.tan(math.pi * (part - 1.0 if part > 0.5 else part))
+        shift = -math.pi / math.tan(math.pi * (x - rint(x)))  # tan has period pi
         x = 1.0 - x
     if abs(x - 1.4616321449683623) < 0.1:
         return shift + digamma_near_root(x)
@@ -608,6 +624,7 @@ TARGET_FUNCTIONS: dict[str, Callable[..., Any]] = {
         ceil,
         trunc,
         rint,
+        fmod,
         scratch,
     )
 }
@@ -624,7 +641,7 @@ numpy_math = SimpleNamespace(
     **{
         name: getattr(np, name)
         for name in (
-            "copysign cos cosh exp exp2 expm1 fmod hypot isfinite isinf isnan log log10 log1p log2 "
+            "copysign cos cosh exp exp2 expm1 hypot isfinite isinf isnan log log10 log1p log2 "
             "sin sinh sqrt tan tanh"
         ).split()
     },
@@ -645,11 +662,24 @@ numpy_math = SimpleNamespace(
 )
 """``math`` for plain Python: NumPy's functions, which keep the dtype and raise nothing."""
 
+wrapping_np = SimpleNamespace(
+    float32=np.float32,
+    float64=np.float64,
+    complex64=np.complex64,
+    complex128=np.complex128,
+    **{
+        name: WrappingCast(getattr(np, name))
+        for name in "int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()
+    },
+)
+"""``np`` for plain Python: the dtypes, as conversions that wrap."""
+
 
 def bind_prelude(
     wrap: Callable[[Callable[..., Any]], Any],
     provided: dict[str, Any],
-    math_module: Any,
+    math_module: Any = math,
+    np_module: Any = np,
 ) -> dict[str, Any]:
     """The functions of this file, each made by `wrap`, seeing each other and what is provided.
 
@@ -657,11 +687,12 @@ def bind_prelude(
         wrap: a target's decorator, such as ``numba.njit``.
         provided: the target's own `TARGET_FUNCTIONS`.
         math_module: what ``math`` means.
+        np_module: what ``np`` means.
 
     Returns:
         The names a generated kernel may use.
     """
-    scope: dict[str, Any] = {"np": np, "math": math_module, "__name__": __name__, **provided}
+    scope: dict[str, Any] = {"np": np_module, "math": math_module, "__name__": __name__, **provided}
     for name, f in PRELUDE.items():
         scope[name] = wrap(FunctionType(f.__code__, scope, name))
     return scope
@@ -669,4 +700,4 @@ def bind_prelude(
 
 def plain_functions() -> dict[str, Any]:
     """The functions as plain Python runs them: with NumPy's floating-point semantics."""
-    return bind_prelude(lambda f: f, TARGET_FUNCTIONS, numpy_math)
+    return bind_prelude(lambda f: f, TARGET_FUNCTIONS, numpy_math, wrapping_np)
