@@ -209,15 +209,17 @@ def addresses(
     starts, valid = _starts(dims, shape, indices, sizes, mode)
     positions = []
     for d in indexed:
-        p: Any = np.zeros((1,) * len(space), np.intp)
+        terms = []
         if d in starts:
-            p = p + starts[d].reshape((*batch, *[1] * len(partial)))
+            terms.append(starts[d].reshape((*batch, *[1] * len(partial))))
         if d in dims.operand_batching_dims:
             k = dims.start_indices_batching_dims[dims.operand_batching_dims.index(d)]
-            p = p + _along(k, shape[d], len(space))
+            terms.append(_along(k, shape[d], len(space)))
         if d in partial:
-            p = p + _along(len(batch) + partial.index(d), sizes[d], len(space))
-        positions.append(p)
+            terms.append(_along(len(batch) + partial.index(d), sizes[d], len(space)))
+        positions.append(
+            sum(terms[1:], terms[0]) if terms else np.zeros((1,) * len(space), np.intp)
+        )
     layout = (*partial, *whole)
     free = iter(range(len(batch)))
     order = tuple(

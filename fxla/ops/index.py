@@ -22,8 +22,8 @@ from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar
-from fxla.loops.ir import AxisKind, Buffer, Expr, For, If, Index, Let, Load, Stmt, Store
-from fxla.loops.view import IndexTuple, Nest, View, extent, fresh_index, fresh_local
+from fxla.loops.ir import Expr
+from fxla.loops.view import IndexTuple, Nest, View
 from fxla.ops.elementwise import add, convert, div, eq, mul, select, sub
 from fxla.ops.gather_dims import (
     GatherDims,
@@ -33,6 +33,7 @@ from fxla.ops.gather_dims import (
     lowered_addresses,
     lowered_starts,
 )
+from fxla.ops.scatter_nest import scatter_nest
 from fxla.ops.shape import all_of, iota
 from fxla.ops.structure import (
     batch_move,
@@ -258,6 +259,8 @@ class Scatter(Primitive):
     def write(self, work: Any, rows: Any, new: Any, unique: bool) -> None:
         """Combine the rows of `new` into the given rows of `work`, in order."""
         columns = work.shape[1]
+        if columns == 1:
+            work, new = work[:, 0], new[:, 0]
         if self.ufunc is None:
             work[rows] = new
         elif unique:
@@ -323,60 +326,8 @@ class Scatter(Primitive):
         mode: IndexMode,
         unique_indices: bool,
     ) -> Nest:
-        """Copy x, then write the windows in order. Batching axes are independent of each other."""
         x, indices, updates = views
-        batching = dims.start_indices_batching_dims
-
-        def body(outer: IndexTuple, outs: tuple[Buffer, ...]) -> Sequence[Stmt]:
-            (out,) = outs
-            i = _free_indices(x.ndim, dims.operand_batching_dims, outer)
-            b = _free_indices(indices.ndim - 1, batching, outer)
-            w = tuple(fresh_index("w") for _ in dims.offset_dims)
-            copied = _loops(i, x.shape, outer, (Store(out, i, x[i]),), "parallel")
-            found, inside = lowered_starts(dims, x.shape, indices, sizes, mode, b)
-            starts = {d: fresh_local(e.dtype, "s") for d, e in found.items()}
-            lets = tuple(Let(starts[d], e) for d, e in found.items())
-            target = lowered_addresses(dims, x.ndim, starts, b, w)
-            value = updates[_updates_index(dims, b, w)]
-            if self.combine is not None:
-                value = scalar.op(self.combine, x.dtype, Load(x.dtype, out, target), value)
-            extents = [sizes[d] for d in dims.window_dims(x.ndim)]
-            written = _loops(w, extents, (), (Store(out, target, value),), "parallel")
-            if inside:
-                written = (If(all_of(inside), written),)
-            kind: AxisKind = "parallel" if unique_indices else "serial"
-            return [*copied, *_loops(b, indices.shape[:-1], outer, (*lets, *written), kind)]
-
-        parallel = tuple(indices.shape[k] for k in batching)
-        return Nest(((x.shape, x.dtype),), parallel, body)
-
-
-def _free_indices(rank: int, fixed: Shape, outer: IndexTuple) -> IndexTuple:
-    """One index for each axis: those of `outer` at the axes `fixed`, new ones elsewhere."""
-    known = dict(zip(fixed, outer, strict=True))
-    return tuple(known[d] if d in known else fresh_index() for d in range(rank))
-
-
-def _updates_index(dims: GatherDims, batch: IndexTuple, window: IndexTuple) -> IndexTuple:
-    free = iter(batch)
-    return tuple(
-        window[dims.offset_dims.index(k)] if k in dims.offset_dims else next(free)
-        for k in range(len(batch) + len(window))
-    )
-
-
-def _loops(
-    indices: IndexTuple,
-    extents: Sequence[int],
-    outer: IndexTuple,
-    body: tuple[Stmt, ...],
-    kind: AxisKind,
-) -> tuple[Stmt, ...]:
-    """`body` for all values of the indices that are not among `outer`."""
-    for i, n in zip(reversed(indices), reversed(extents), strict=True):
-        if isinstance(i, Index) and i not in outer:
-            body = (For(i, extent(n), body, kind),)
-    return body
+        return scatter_nest(x, indices, updates, dims, sizes, mode, unique_indices, self.combine)
 
 
 def _linear_tangent(

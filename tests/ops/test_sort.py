@@ -119,6 +119,15 @@ def test_top_k(k: int) -> None:
     check_batch(ops.top_k_p, x, **params)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "int8", "uint8"])
+def test_top_k_of_many_with_ties(dtype: str) -> None:
+    x = RNG.integers(0, 9, (3, 2, 80)).astype(dtype)
+    values, places = ops.top_k(x, 7)
+    expected = np.argsort(-x.astype(int), axis=-1, kind="stable")[..., :7]
+    np.testing.assert_array_equal(places, expected)
+    np.testing.assert_array_equal(values, np.take_along_axis(x, expected, -1))
+
+
 def test_top_k_ties_and_nan() -> None:
     values, places = ops.top_k(np.array([1.0, 2.0, np.nan, 2.0, 1.0]), 4)
     np.testing.assert_array_equal(values, [np.nan, 2, 2, 1])
