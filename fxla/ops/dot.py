@@ -24,7 +24,7 @@ from fxla.loops.view import IndexTuple, Reduce, View
 from fxla.ops.elementwise import add, convert
 from fxla.ops.structure import transpose
 
-__all__ = ["DotDims", "dot_general", "dot_general_p", "matmul", "matrix_transpose"]
+__all__ = ["DotDims", "accumulator", "dot_general", "dot_general_p", "matmul", "matrix_transpose"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class DotGeneral(Primitive):
     ) -> tuple[Any, ...]:
         lhs, rhs = np.asarray(lhs), np.asarray(rhs)
         dtype = preferred_element_type or lhs.dtype
-        work = _accumulator(dtype)
+        work = accumulator(dtype)
         lhs, rhs = lhs.astype(work, copy=False), rhs.astype(work, copy=False)
         if lhs.ndim == rhs.ndim == 2 and dims == _PLAIN:
             return (_product(lhs, rhs).astype(dtype, copy=False),)
@@ -225,7 +225,7 @@ def _check(lhs: Aval, rhs: Aval, dims: DotDims) -> None:
             )
 
 
-def _accumulator(dtype: DType) -> DType:
+def accumulator(dtype: DType) -> DType:
     """What to multiply in: BLAS has no 16-bit floats, and NumPy's own loops for them are slow."""
     return float32 if is_floating(dtype) and dtype.itemsize <= float16.itemsize else dtype
 
