@@ -202,7 +202,7 @@ class Pad(Primitive):
             index: list[Expr] = []
             inside: list[Expr] = []
             for d, n in enumerate(x.shape):
-                j = binary("sub", i[d], extent(low[d])) if low[d] else i[d]
+                j = _minus(i[d], low[d])
                 if interior[d]:
                     step = extent(interior[d] + 1)
                     inside.append(compare("eq", binary("mod", j, step), int_const(0)))
@@ -217,6 +217,13 @@ class Pad(Primitive):
             return scalar.select(all_of(inside), x[tuple(index)], value[()])
 
         return (View(shape, x.dtype, at),)
+
+
+def _minus(i: Expr, n: int) -> Expr:
+    """``i - n``; only a positive extent becomes a run-time value."""
+    if n == 0:
+        return i
+    return binary("sub", i, extent(n)) if n > 0 else binary("add", i, extent(-n))
 
 
 def padded_shape(shape: Shape, low: Shape, high: Shape, interior: Shape) -> Shape:
@@ -406,8 +413,9 @@ def pad(
     aval = typeof(x)
     low, high = _ints(low), _ints(high)
     interior = (0,) * aval.ndim if interior is None else _ints(interior)
-    if not (any(low) or any(high) or any(interior)):
-        return x
+    if not any(interior) and all(k <= 0 for k in (*low, *high)):
+        limit = [n + k for n, k in zip(aval.shape, high, strict=True)]
+        return slice_(x, [-k for k in low], limit)
     if isinstance(value, (bool, int, float, complex)):
         value = np.asarray(value, aval.dtype)[()]
     return pad_p.bind1(x, value, low=low, high=high, interior=interior)

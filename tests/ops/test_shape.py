@@ -175,3 +175,9 @@ def test_split_stack_tile() -> None:
         np.testing.assert_array_equal(got, expected)
     np.testing.assert_array_equal(ops.stack([X, X + 1], 2), np.stack([X, X + 1], 2))
     np.testing.assert_array_equal(ops.tile(X, (2, 1, 3)), np.tile(X, (2, 1, 3)))
+
+
+def test_cropping_is_a_slice() -> None:
+    got = ops.pad(X, 0, (-1, 0, 0), (0, -2, -1))
+    np.testing.assert_array_equal(got, X[1:, :-2, :-1])
+    assert ops.pad(X, 0, (0, 0, 0), (0, 0, 0)) is X
