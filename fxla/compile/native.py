@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import dataclasses
 import hashlib
 import os
 import sys
@@ -78,8 +79,9 @@ def compile_native(kernel: Kernel, isa: Isa | None = None) -> NativeFunction:
         fxla.loops.native.Unsupported: the numba target must compile it.
     """
     isa = host_isa() if isa is None else isa
-    text = print_native(kernel, isa)
-    return NativeFunction(kernel.name, compile_text(text, [kernel.name], isa)[kernel.name])
+    symbol = f"kernel.{kernel.name}"  # a kernel named cos must not be what calls of cos reach
+    text = print_native(dataclasses.replace(kernel, name=symbol), isa)
+    return NativeFunction(kernel.name, compile_text(text, [symbol], isa)[symbol])
 
 
 def compile_text(text: str, names: Sequence[str], isa: Isa | None = None) -> dict[str, int]:

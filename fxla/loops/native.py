@@ -44,6 +44,7 @@ from fxla.loops.ir import (
     Store,
     While,
     children,
+    walk_exprs,
 )
 from fxla.loops.native_builder import Builder, Value, llvm_type
 from fxla.loops.native_isa import Isa
@@ -59,7 +60,6 @@ from fxla.loops.native_ops import (
 from fxla.loops.native_vectorize import (
     VectorPlan,
     assigned_locals,
-    contains_load,
     identity,
     plan_vector,
     stored_buffers,
@@ -98,6 +98,7 @@ class _Memory:
     pointer: Value
     strides: list[Value]
     type: str
+    constant: bool
     version: int = 0
 
 
@@ -129,6 +130,7 @@ class _Printer:
         self.reducing: frozenset[str] = frozenset()
         self.memo: dict[int, Result] = {}
         self.indices: dict[str, Result] = {}
+        self.ranges: dict[str, Expr] = {}
         self.locals: dict[str, Result] = {}
         self.extents: dict[str, Value] = {}
         self.memory: dict[str, _Memory] = {}
@@ -149,6 +151,7 @@ class _Printer:
             self._add(buffer, b.emit(f"load ptr, {slot.text}, align 8", "ptr", 0, slot))
         match kernel.body:
             case (For(kind="parallel") as loop,):
+                self.ranges[loop.index.name] = loop.extent
                 low, high = Value(b, "%begin", "i64"), Value(b, "%end", "i64")
                 if any(isinstance(s, For | While) for s in loop.body):
                     self._serial(loop, low, high)
@@ -165,8 +168,9 @@ class _Printer:
         for n in reversed(buffer.shape):
             strides.insert(0, stride)
             stride = self._uniform(n) * stride
-        type = memory_type(buffer.dtype)
-        self.memory[buffer.name] = _Memory(buffer, pointer, strides, type)
+        kind = memory_type(buffer.dtype)
+        constant = buffer in self.kernel.inputs
+        self.memory[buffer.name] = _Memory(buffer, pointer, strides, kind, constant)
 
     # -------------------------------------------------------------- statements
 
@@ -212,6 +216,7 @@ class _Printer:
         return self.guard if self.guard is not None else self.tail
 
     def _for(self, s: For) -> None:
+        self.ranges[s.index.name] = s.extent
         zero = self.b.constant(0, "i64")
         extent = self.plain(self.expr(s.extent))
         if extent.width:
@@ -339,7 +344,6 @@ class _Printer:
         if plan is None:
             self._serial(s, low, high)
             return
-        b = self.b
         names = [x.name for x in plan.reductions]
         start = self._values(names)
         stored = self._written(s.body)
@@ -531,8 +535,7 @@ class _Printer:
         condition = self.plain(self.memo[id(e.condition)])
         if condition.known is not None:
             return self.expr(e.then if condition.known else e.otherwise)
-        lazy = contains_load(e.then) or contains_load(e.otherwise)
-        if not lazy:
+        if not (self._lazy(e.then) or self._lazy(e.otherwise)):
             x, y = self.expr(e.then), self.expr(e.otherwise)
             return b.select(condition, self.plain(x), self.plain(y))
         if condition.width:
@@ -545,6 +548,17 @@ class _Printer:
             return [b.splat(self._arm(x, self.guard), self.width)]
 
         return b.branch(condition, lambda: arm(e.then), lambda: arm(e.otherwise))[0]
+
+    def _lazy(self, e: Expr) -> bool:
+        """Whether `e` reads an element that may not exist where it is not wanted."""
+        return any(isinstance(x, Load) and not self._in_bounds(x) for x in walk_exprs(e))
+
+    def _in_bounds(self, e: Load) -> bool:
+        """Whether every index is that of a loop over the axis."""
+        return all(
+            isinstance(i, Index) and self.ranges.get(i.name) == n
+            for i, n in zip(e.index, e.buffer.shape, strict=True)
+        )
 
     def _arm(self, e: Expr, guard: Value | None) -> Value:
         """An arm of a select; what is computed in it is not known outside."""
@@ -594,37 +608,42 @@ class _Printer:
     def _load(self, e: Load) -> Value:
         memory = self.memory[e.buffer.name]
         place = self._place(memory, [self.memo[id(i)] for i in e.index])
+        safe = self._in_bounds(e)
         if place.stride == 0:
-            raw = self._load_uniform(memory, place.pointer)
+            raw = self._load_uniform(memory, place.pointer, safe)
         else:
-            raw = self._load_lanes(memory, place)
+            raw = self._load_lanes(memory, place, safe)
         return from_memory(self.b, raw, e.buffer.dtype)
 
-    def _load_text(self, memory: _Memory, text: str, width: int, *operands: Value) -> Value:
+    def _load_text(
+        self, memory: _Memory, text: str, width: int, safe: bool, *operands: Value
+    ) -> Value:
         if memory.version:
             text += f" ; {memory.buffer.name}.{memory.version}"
-        return self.b.load(text, memory.type, width, memory.buffer.name, *operands)
+        safe = safe and memory.constant
+        return self.b.load(text, memory.type, width, memory.buffer.name, safe, *operands)
 
-    def _load_uniform(self, memory: _Memory, pointer: Value) -> Value:
+    def _load_uniform(self, memory: _Memory, pointer: Value, safe: bool) -> Value:
         b, size = self.b, memory.buffer.dtype.itemsize
-        if self.guard is not None and self.guard.width:
+        if self.guard is not None and not safe:
             if self.spare is None:
                 self.spare = b.alloca("i64", 1)
             pointer = b.select(b.any(self.guard), pointer, self.spare)
         text = f"load {llvm_type(memory.type)}, {pointer.text}, align {size}"
-        return self._load_text(memory, text, 0, pointer)
+        return self._load_text(memory, text, 0, safe, pointer)
 
-    def _load_lanes(self, memory: _Memory, place: _Place) -> Value:
-        b, width, mask = self.b, self.width, self._mask()
+    def _load_lanes(self, memory: _Memory, place: _Place, safe: bool) -> Value:
+        b, width = self.b, self.width
+        mask = self.tail if safe else self._mask()
         size = memory.buffer.dtype.itemsize
         t = llvm_type(memory.type, width)
         if place.stride == 1 and mask is None:
             text = f"load {t}, {place.pointer.text}, align {size}"
-            return self._load_text(memory, text, width, place.pointer)
+            return self._load_text(memory, text, width, safe, place.pointer)
         if place.stride == -1 and mask is None:
             first = b.gep(place.pointer, memory.type, b.constant(1 - width, "i64"))
             text = f"load {t}, {first.text}, align {size}"
-            return b.reverse(self._load_text(memory, text, width, first))
+            return b.reverse(self._load_text(memory, text, width, safe, first))
         if mask is None:
             mask = b.constant(1, "i1", width)
         if place.stride == 1:
@@ -641,7 +660,7 @@ class _Printer:
             f"call {t} {symbol}({pointers} align {size} {pointer.name}, {mask.text}, "
             f"{t} zeroinitializer)"
         )
-        return self._load_text(memory, text, width, pointer, mask)
+        return self._load_text(memory, text, width, safe, pointer, mask)
 
     def _store(self, s: Store) -> None:
         b = self.b

@@ -80,14 +80,14 @@ class Value:
         self,
         builder: Builder,
         name: str,
-        type: str,
+        kind: str,
         width: int = 0,
         level: int = 0,
         known: int | float | None = None,
     ) -> None:
         self.builder = builder
         self.name = name
-        self.type = type
+        self.type = kind
         self.width = width
         self.level = level
         self.known = known
@@ -198,19 +198,19 @@ class Builder:
 
     # ------------------------------------------------------------------ values
 
-    def constant(self, value: Any, type: str, width: int = 0) -> Value:
+    def constant(self, value: Any, kind: str, width: int = 0) -> Value:
         """A constant, splat if `width` is not 0."""
-        text = _literal(type, value)
-        known = float(value) if type[0] == "f" else int(value)
-        name = f"splat ({_LLVM[type]} {text})" if width else text
-        return Value(self, name, type, width, 0, known)
+        text = _literal(kind, value)
+        known = float(value) if kind[0] == "f" else int(value)
+        name = f"splat ({_LLVM[kind]} {text})" if width else text
+        return Value(self, name, kind, width, 0, known)
 
     def fresh(self) -> str:
         """A new name of a value."""
         self._count += 1
         return f"%t{self._count}"
 
-    def emit(self, text: str, type: str, width: int, *operands: Value) -> Value:
+    def emit(self, text: str, kind: str, width: int, *operands: Value) -> Value:
         """Print a pure instruction, once, where its operands allow; see the module's docstring."""
         level = max((v.level for v in operands), default=0)
         scopes = self.scopes
@@ -220,13 +220,16 @@ class Builder:
                 return found
         if level >= self.loop_level:
             level = len(scopes) - 1
-        return self.emit_at(level, text, type, width)
+        return self.emit_at(level, text, kind, width)
 
-    def load(self, text: str, type: str, width: int, buffer: str, *operands: Value) -> Value:
+    def load(
+        self, text: str, kind: str, width: int, buffer: str, safe: bool, *operands: Value
+    ) -> Value:
         """Print a load, once, before the loops that do not write the buffer.
 
         `text` must differ between loads with a store between them. Unlike arithmetic, a load does
-        not move out of code that may not run.
+        not move out of code that may not run, unless it is `safe`: its address is always valid
+        and nothing writes there.
         """
         level = max(v.level for v in operands)
         for at in range(level, len(self.scopes)):
@@ -234,23 +237,23 @@ class Builder:
             if found is not None:
                 return found
         at = len(self.scopes) - 1
-        while at > level and not self.scopes[at].conditional:
+        while at > level and (safe or not self.scopes[at].conditional):
             if buffer in self.scopes[at].stored:
                 break
             at -= 1
-        return self.emit_at(at, text, type, width)
+        return self.emit_at(at, text, kind, width)
 
-    def emit_at(self, level: int, text: str, type: str, width: int) -> Value:
+    def emit_at(self, level: int, text: str, kind: str, width: int) -> Value:
         """Print an instruction into the scope of a given level and remember it there."""
         scope = self.scopes[level]
-        value = Value(self, self.fresh(), type, width, level)
+        value = Value(self, self.fresh(), kind, width, level)
         scope.block.lines.append(f"{value.name} = {text}")
         scope.known[text] = value
         return value
 
-    def emit_here(self, text: str, type: str, width: int = 0) -> Value:
+    def emit_here(self, text: str, kind: str, width: int = 0) -> Value:
         """Print an instruction here, whatever was printed before: it has a state or an effect."""
-        value = Value(self, self.fresh(), type, width, len(self.scopes) - 1)
+        value = Value(self, self.fresh(), kind, width, len(self.scopes) - 1)
         self.scopes[-1].block.lines.append(f"{value.name} = {text}")
         return value
 
@@ -270,10 +273,10 @@ class Builder:
         text = f"shufflevector {t} {one.name}, {t} poison, <{width} x i32> zeroinitializer"
         return self.emit(text, v.type, width, one)
 
-    def lanes(self, type: str, width: int) -> Value:
+    def lanes(self, kind: str, width: int) -> Value:
         """The vector 0, 1, 2, ..."""
-        items = ", ".join(f"{_LLVM[type]} {_literal(type, k)}" for k in range(width))
-        return Value(self, f"<{items}>", type, width)
+        items = ", ".join(f"{_LLVM[kind]} {_literal(kind, k)}" for k in range(width))
+        return Value(self, f"<{items}>", kind, width)
 
     def same(self, *values: Value | float) -> list[Value]:
         """Operands brought to one width; numbers take the type of the values."""
@@ -296,9 +299,9 @@ class Builder:
         if x is not None and y is not None:
             folded = {"add": x + y, "sub": x - y, "mul": x * y}[name]
             return self.constant(folded, a.type, a.width)
-        if y == 0 and name in ("add", "sub") or y == 1 and name == "mul":
+        if (y == 0 and name in ("add", "sub")) or (y == 1 and name == "mul"):
             return a
-        if x == 0 and name == "add" or x == 1 and name == "mul":
+        if (x == 0 and name == "add") or (x == 1 and name == "mul"):
             return b
         if name == "mul" and (x == 0 or y == 0):
             return a if x == 0 else b
@@ -317,8 +320,8 @@ class Builder:
     def compare(self, predicate: str, a: Value | float, b: Value | float) -> Value:
         """A boolean (i1) from an LLVM predicate."""
         a, b = self.same(a, b)
-        kind = "fcmp" if a.is_float else "icmp"
-        return self.emit(f"{kind} {predicate} {a.text}, {b.name}", "i1", a.width, a, b)
+        opcode = "fcmp" if a.is_float else "icmp"
+        return self.emit(f"{opcode} {predicate} {a.text}, {b.name}", "i1", a.width, a, b)
 
     def select(self, condition: Value, a: Value | float, b: Value | float) -> Value:
         """`a` where the condition holds, else `b`."""
@@ -332,10 +335,10 @@ class Builder:
         text = f"select {condition.text}, {a.text}, {b.text}"
         return self.emit(text, a.type, a.width, condition, a, b)
 
-    def convert(self, opcode: str, v: Value, type: str) -> Value:
+    def convert(self, opcode: str, v: Value, kind: str) -> Value:
         """A conversion instruction: bitcast, fptosi, sitofp, zext, trunc, ..."""
-        text = f"{opcode} {v.text} to {llvm_type(type, v.width)}"
-        return self.emit(text, type, v.width, v)
+        text = f"{opcode} {v.text} to {llvm_type(kind, v.width)}"
+        return self.emit(text, kind, v.width, v)
 
     def bits(self, v: Value) -> Value:
         """The bits of a float as a signed integer of its width, or back again."""
@@ -393,34 +396,34 @@ class Builder:
         """One lane, as a scalar."""
         return self.emit(f"extractelement {v.text}, i64 {k}", v.type, 0, v)
 
-    def gep(self, pointer: Value, type: str, offset: Value) -> Value:
+    def gep(self, pointer: Value, kind: str, offset: Value) -> Value:
         """The address `offset` elements of `type` after `pointer`."""
         if offset.known == 0:
             return pointer
-        text = f"getelementptr {_LLVM[type]}, {pointer.text}, {offset.text}"
+        text = f"getelementptr {_LLVM[kind]}, {pointer.text}, {offset.text}"
         return self.emit(text, "ptr", offset.width, pointer, offset)
 
-    def alloca(self, type: str, count: int, align: int = 64) -> Value:
+    def alloca(self, kind: str, count: int, align: int = 64) -> Value:
         """Stack memory of the function, from its entry on."""
         name = self.fresh()
-        self._allocas.append(f"{name} = alloca [{count} x {_LLVM[type]}], align {align}")
+        self._allocas.append(f"{name} = alloca [{count} x {_LLVM[kind]}], align {align}")
         return Value(self, name, "ptr")
 
-    def call(self, symbol: str, type: str, *args: Value) -> Value:
+    def call(self, symbol: str, kind: str, *args: Value) -> Value:
         """A pure library function of scalars, or of each lane of vectors."""
         args = tuple(self.same(*args))
-        t = _LLVM[type]
+        t = _LLVM[kind]
         self.declared[f"declare {t} @{symbol}({', '.join(_LLVM[a.type] for a in args)})"] = None
         width = args[0].width
         if not width:
             text = f"call {t} @{symbol}({', '.join(a.text for a in args)})"
-            return self.emit(text, type, 0, *args)
-        return self._call_lanes(symbol, type, args)
+            return self.emit(text, kind, 0, *args)
+        return self._call_lanes(symbol, kind, args)
 
-    def _call_lanes(self, symbol: str, type: str, args: tuple[Value, ...]) -> Value:
+    def _call_lanes(self, symbol: str, kind: str, args: tuple[Value, ...]) -> Value:
         width = args[0].width
         memory = [self.alloca(a.type, width) for a in args]
-        result = self.alloca(type, width)
+        result = self.alloca(kind, width)
         for a, m in zip(args, memory, strict=True):
             self.effect(f"store {a.text}, ptr {m.name}, align 64")
 
@@ -432,15 +435,15 @@ class Builder:
                 for a, m in zip(args, memory, strict=True)
             ]
             y = self.emit_here(
-                f"call {_LLVM[type]} @{symbol}({', '.join(v.text for v in lanes)})", type
+                f"call {_LLVM[kind]} @{symbol}({', '.join(v.text for v in lanes)})", kind
             )
-            self.effect(f"store {y.text}, {self.gep(result, type, k).text}, align 1")
+            self.effect(f"store {y.text}, {self.gep(result, kind, k).text}, align 1")
             return []
 
         zero, count = self.constant(0, "i64"), self.constant(width, "i64")
         self.loop(zero, count, 1, [], one)
-        text = f"load {llvm_type(type, width)}, ptr {result.name}, align 64"
-        return self.emit_here(text, type, width)
+        text = f"load {llvm_type(kind, width)}, ptr {result.name}, align 64"
+        return self.emit_here(text, kind, width)
 
     # ------------------------------------------------------------ control flow
 

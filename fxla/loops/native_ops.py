@@ -6,9 +6,6 @@ memory holds booleans as one byte and halves as two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import ml_dtypes
 import numpy as np
 
@@ -30,7 +27,7 @@ BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 HALVES = (np.dtype(np.float16), BFLOAT16)
 
 
-class Unsupported(NotImplementedError):
+class Unsupported(NotImplementedError):  # noqa: N818
     """The native printer cannot print this kernel; the message says why."""
 
 

@@ -31,7 +31,18 @@ from fxla.loops.native_math import (
 )
 from fxla.loops.native_trig import acos, asin, atan, atan2, cos, sin, tan
 
-__all__ = ["MATH", "cbrt", "digamma", "erf", "erfc", "erfinv", "hypot", "nextafter", "pow", "rsqrt"]
+__all__ = [
+    "MATH",
+    "cbrt",
+    "digamma",
+    "erf",
+    "erfc",
+    "erfinv",
+    "hypot",
+    "nextafter",
+    "power",
+    "rsqrt",
+]
 
 
 def _widened(f: Callable[..., Value]) -> Callable[..., Value]:
@@ -96,7 +107,7 @@ def hypot(b: Builder, x: Value, y: Value) -> Value:
     return b.select(infinite, b.constant(INF, x.type, x.width), r)
 
 
-def pow(b: Builder, x: Value, y: Value) -> Value:
+def power(b: Builder, x: Value, y: Value) -> Value:
     """``x ** y``: f32 through f64, f64 by the C library."""
     if y.known == 2:
         return x * x
@@ -259,7 +270,8 @@ def digamma(b: Builder, x: Value) -> Value:
 
 def lgamma(b: Builder, x: Value) -> Value:
     """The logarithm of the magnitude of the gamma function, by the C library."""
-    return b.call("lgammaf" if x.type == "f32" else "lgamma", x.type, x)
+    y = b.call("lgammaf" if x.type == "f32" else "lgamma", x.type, x)
+    return b.select(x.cmp("oeq", -INF), x, y)  # as SciPy
 
 
 MATH: dict[str, Callable[..., Value]] = {
@@ -267,6 +279,6 @@ MATH: dict[str, Callable[..., Value]] = {
     for f in (exp, exp2, expm1, log, log2, log10, log1p, logistic, tanh, sinh, cosh, asinh, acosh)
 }
 MATH |= {f.__name__: f for f in (atanh, sin, cos, tan, asin, acos, atan, atan2)}
-MATH |= {f.__name__: f for f in (rsqrt, hypot, pow, nextafter, erf, lgamma)}
-MATH |= {"cbrt": cbrt, "erfc": erfc, "erfinv": erfinv, "digamma": digamma}
+MATH |= {f.__name__: f for f in (rsqrt, hypot, nextafter, erf, lgamma)}
+MATH |= {"pow": power, "cbrt": cbrt, "erfc": erfc, "erfinv": erfinv, "digamma": digamma}
 """Every function by the name of its scalar op."""

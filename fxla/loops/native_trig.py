@@ -10,13 +10,17 @@ from __future__ import annotations
 import math
 
 from fxla.loops.native_builder import BITS, Builder, Value
-from fxla.loops.native_math import horner
+from fxla.loops.native_math import clamp, horner
 
 __all__ = ["acos", "asin", "atan", "atan2", "cos", "sin", "tan"]
 
 _PI32 = (3.140625, 9.670257568359375e-4, 6.2771141529083251953e-07, 1.2154201256553420762e-10)
-_PI64 = (3.1415926218032836914, 3.1786509424591713469e-08, 1.2246467864107188502e-16)
-_PI64 += (1.2736634327021899816e-24,)
+_PI64 = (
+    3.1415926218032836914,
+    3.1786509424591713469e-08,
+    1.2246467864107188502e-16,
+    1.2736634327021899816e-24,
+)
 
 
 def _reduced(b: Builder, x: Value, n: Value, scale: float) -> Value:
@@ -56,6 +60,8 @@ def _sine(b: Builder, x: Value, n: Value, flip: Value) -> Value:
     r = _reduced(b, x, n, 1.0)
     z = r * r
     y = b.fma(horner(b, z, _SIN32 if x.type == "f32" else _SIN64) * z, r, r)
+    if x.type == "f32":
+        y = clamp(b, y, -1.0, 1.0)
     return b.bits(b.bits(y) ^ flip)
 
 

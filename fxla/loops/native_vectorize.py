@@ -40,7 +40,6 @@ from fxla.loops.scalar import SCALAR_OPS
 __all__ = [
     "VectorPlan",
     "assigned_locals",
-    "contains_load",
     "identity",
     "plan_vector",
     "stored_buffers",
@@ -75,11 +74,6 @@ def assigned_locals(body: tuple[Stmt, ...]) -> list[Local]:
 def stored_buffers(body: tuple[Stmt, ...]) -> frozenset[str]:
     """Names of the buffers that `body` writes."""
     return frozenset(s.buffer.name for s in walk_stmts(body) if isinstance(s, Store))
-
-
-def contains_load(e: Expr) -> bool:
-    """Whether evaluating `e` reads memory."""
-    return any(isinstance(x, Load) for x in walk_exprs(e))
 
 
 def statement_exprs(s: Stmt) -> tuple[Expr, ...]:

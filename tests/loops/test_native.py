@@ -1,4 +1,4 @@
-"""The native printer against NumPy: statements, addresses, masks, dtypes, on every instruction set."""
+"""The native printer against NumPy: statements, addresses, masks and dtypes, on every ISA."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SIZES = (0, 1, 3, 15, 16, 17, 63, 64, 65, 257)
 _ORDER = {"baseline": 0, "avx2": 1, "avx512": 2}
 ISAS = [BASELINE] + [x for x in (AVX2, AVX512) if _ORDER[x.name] <= _ORDER[host_isa().name]]
 
-I, J, K = Index(INDEX, "i"), Index(INDEX, "j"), Index(INDEX, "k")
+I, J, K = Index(INDEX, "i"), Index(INDEX, "j"), Index(INDEX, "k")  # noqa: E741
 N, M = Extent(INDEX, 8, "n"), Extent(INDEX, 8, "m")
 
 
@@ -95,7 +95,7 @@ def numbers(dtype: Any, n: int, seed: int = 0) -> np.ndarray:
         bits = rng.integers(0, 256, n * dtype.itemsize, dtype=np.uint8).view(dtype)
         small = rng.integers(0 if dtype.kind == "u" else -9, 9, n).astype(dtype)
         x = np.where(rng.random(n) < 0.5, bits, small)
-        extremes = [info.min, info.max, 0, 1]
+        extremes: list[float] = [info.min, info.max, 0, 1]
     else:
         x = (rng.standard_normal(n) * 3).astype(dtype)
         extremes = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0]
@@ -153,7 +153,7 @@ def test_broadcast_transposed_reversed_and_gathered_reads(isa: Isa, n: int, m: i
     back = binary("sub", binary("sub", M, int_const(1)), J)
     terms = [at(row, J), at(column, I), at(turned, J, I), at(flipped, back)]
     terms.append(at(table, Cast(INDEX, at(where, I, J))))
-    total = terms[0]
+    total: Expr = terms[0]
     for t in terms[1:]:
         total = op("add", F32, total, t)
     kernel = two_dimensional(total, (row, column, turned, flipped, table, where))
@@ -210,6 +210,12 @@ def test_nested_selects_with_loads_in_arms(isa: Isa) -> None:
 # ----------------------------------------------------------------- reductions
 
 
+def ufunc(name: str) -> np.ufunc:
+    reference = SCALAR_OPS[name].reference
+    assert isinstance(reference, np.ufunc)
+    return reference
+
+
 def reduction(name: str, dtype: Any, initial: Any, kind: Any) -> Kernel:
     dtype = np.dtype(dtype)
     x, out, acc = buffer("x", dtype, N), buffer("out", dtype), Local(dtype, "acc")
@@ -230,7 +236,7 @@ def test_full_reduction(isa: Isa, name: str, dtype: Any, n: int, kind: Any) -> N
     initial = {"add": 0, "mul": 1, "maximum": 0, "minimum": 1}[name]
     out = np.zeros((), dtype)
     call(reduction(name, dtype, initial, kind), isa, [x, out], n)
-    expected = SCALAR_OPS[name].reference.reduce(x, initial=initial, dtype=dtype)
+    expected = ufunc(name).reduce(x, initial=initial, dtype=dtype)
     np.testing.assert_array_equal(out, expected)
 
 
@@ -244,7 +250,7 @@ def test_extremes_keep_nan_and_infinities(isa: Isa, name: str, n: int) -> None:
             out = np.zeros((), F32)
             initial = -np.inf if name == "maximum" else np.inf
             call(reduction(name, F32, initial, "vector"), isa, [x, out], n)
-            np.testing.assert_array_equal(out, SCALAR_OPS[name].reference.reduce(x))
+            np.testing.assert_array_equal(out, ufunc(name).reduce(x))
 
 
 def test_sum_of_negative_zeros_is_negative(isa: Isa) -> None:
@@ -463,15 +469,14 @@ def test_long_chain_of_operations_needs_no_recursion() -> None:
 # ----------------------------------------------------------- every op and cast
 
 _INTEGERS = [np.dtype(f"{k}{8 * s}") for k in ("int", "uint") for s in (1, 2, 4, 8)]
+_DIVISIONS = {"truncdiv", "floordiv", "mod", "fmod"}
+_INEXACT = {"bitcast", "complex", "fma", "div"}
 _EXACT = [
     (row.name, d)
     for row in SCALAR_OPS.values()
     for d in [np.dtype(bool), *_INTEGERS, F32, F64]
     if d.kind in row.kinds
-    and row.cost < 4
-    and row.name not in {"bitcast", "complex", "fma", "div"}
-    or row.name in {"truncdiv", "floordiv", "mod", "fmod"}
-    and d.kind in row.kinds
+    and ((row.cost < 4 and row.name not in _INEXACT) or row.name in _DIVISIONS)
 ]
 
 
@@ -525,7 +530,8 @@ def test_halves_round_to_nearest_even(isa: Isa, source: np.dtype[Any], dtype: An
     if not isa.half and dtype == np.float16:
         pytest.skip("float16 needs hardware conversion")
     rng = np.random.default_rng(0)
-    bits = rng.integers(0, 2**16, 3000, dtype=np.uint16).view(dtype).astype(source)
+    with np.errstate(invalid="ignore"):
+        bits = rng.integers(0, 2**16, 3000, dtype=np.uint16).view(dtype).astype(source)
     bits = bits[np.isfinite(bits)]
     ulp = np.abs(bits) * 2.0**-9
     x = (bits + ulp * rng.choice([0, 0.25, 0.5, -0.5, 0.125], len(bits))).astype(source)
@@ -564,7 +570,7 @@ def test_common_subexpressions_are_printed_once() -> None:
         [F32], F32, lambda a: op("add", F32, op("sqrt", F32, a), op("sqrt", F32, at(kernel_x, I)))
     )
     text = print_native(kernel, AVX512)
-    assert text.count("call <16 x float> @llvm.sqrt") == 2  # main loop and remainder
+    assert text.count("call <16 x float> @llvm.sqrt") == 1
 
 
 kernel_x = buffer("x0", F32, N)

@@ -1,0 +1,167 @@
+"""Compilation to addresses, and the cache that must never be wrong."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import pytest
+
+from fxla.compile import native
+from fxla.compile.native import cache_directory, compile_text, host_isa
+from fxla.errors import CacheWarning, InternalError
+
+
+def constant_function(name: str, value: int) -> str:
+    return f"define i64 @{name}() {{\n  ret i64 {value}\n}}\n"
+
+
+def value_of(address: int) -> int:
+    result: int = ctypes.CFUNCTYPE(ctypes.c_int64)(address)()
+    return result
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty cache of this test's own."""
+    monkeypatch.setattr(native, "_addresses", {})
+    monkeypatch.setattr(native, "_warned", False)
+    monkeypatch.setenv("FXLA_CACHE", "1")
+    monkeypatch.setenv("FXLA_CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def forget() -> None:
+    """What a new process does not know."""
+    native._addresses.clear()
+
+
+def objects(directory: Path) -> list[Path]:
+    return sorted(p for p in directory.rglob("*") if p.is_file())
+
+
+def test_text_to_addresses() -> None:
+    text = constant_function("one", 1) + constant_function("two", 2)
+    addresses = compile_text(text, ["one", "two"])
+    assert [value_of(addresses[n]) for n in ("one", "two")] == [1, 2]
+
+
+def test_same_text_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = constant_function("once", 3)
+    first = compile_text(text, ["once"])
+    monkeypatch.setattr(native, "_object", lambda *_: pytest.fail("compiled again"))
+    assert compile_text(text, ["once"]) == first
+
+
+def test_same_name_in_two_texts() -> None:
+    a = compile_text(constant_function("f", 5), ["f"])["f"]
+    b = compile_text(constant_function("f", 6), ["f"])["f"]
+    assert (value_of(a), value_of(b)) == (5, 6)
+
+
+def test_library_symbols_are_found() -> None:
+    text = (
+        "declare double @cbrt(double)\n"
+        "define double @root(double %x) {\n"
+        "  %y = call double @cbrt(double %x)\n  ret double %y\n}\n"
+    )
+    address = compile_text(text, ["root"])["root"]
+    assert ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(address)(27.0) == pytest.approx(3.0)
+
+
+def test_disk_serves_what_was_compiled(monkeypatch: pytest.MonkeyPatch, fresh: Path) -> None:
+    text = constant_function("kept", 7)
+    compile_text(text, ["kept"])
+    assert len(objects(fresh)) == 1
+    forget()
+    monkeypatch.setattr(native, "_compile", lambda *_: pytest.fail("compiled again"))
+    assert value_of(compile_text(text, ["kept"])["kept"]) == 7
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "short"])
+def test_damaged_object_is_compiled_again(fresh: Path, damage: str) -> None:
+    text = constant_function("hurt", 8)
+    compile_text(text, ["hurt"])
+    (path,) = objects(fresh)
+    good = path.read_bytes()
+    bad = {
+        "truncated": good[:-10],
+        "flipped": good[:200] + bytes([good[200] ^ 1]) + good[201:],
+        "empty": b"",
+        "short": good[:20],
+    }[damage]
+    path.write_bytes(bad)
+    forget()
+    with pytest.warns(CacheWarning, match="damaged"):
+        assert value_of(compile_text(text, ["hurt"])["hurt"]) == 8
+    assert path.read_bytes() == good
+
+
+def test_unwritable_directory_costs_one_warning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where a directory should be")
+    monkeypatch.setenv("FXLA_CACHE_DIR", str(blocked))
+    with pytest.warns(CacheWarning):
+        assert value_of(compile_text(constant_function("w1", 1), ["w1"])["w1"]) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert value_of(compile_text(constant_function("w2", 2), ["w2"])["w2"]) == 2
+
+
+def test_cache_can_be_switched_off(monkeypatch: pytest.MonkeyPatch, fresh: Path) -> None:
+    monkeypatch.setenv("FXLA_CACHE", "0")
+    assert cache_directory() is None
+    compile_text(constant_function("off", 1), ["off"])
+    assert not objects(fresh)
+
+
+def test_no_partial_files_are_left(fresh: Path) -> None:
+    for k in range(5):
+        compile_text(constant_function(f"f{k}", k), [f"f{k}"])
+    assert all(p.suffix == ".o" for p in objects(fresh))
+
+
+def test_invalid_text_is_an_internal_error() -> None:
+    with pytest.raises(InternalError, match="not valid"):
+        compile_text("define nonsense", ["nonsense"])
+
+
+def test_undefined_name_is_an_internal_error() -> None:
+    with pytest.raises(InternalError, match="missing"):
+        compile_text(constant_function("present", 1), ["missing"])
+
+
+def test_threads_compile_together() -> None:
+    results: dict[int, int] = {}
+
+    def work(k: int) -> None:
+        for j in range(3):
+            value_of(compile_text(constant_function("same", j), ["same"])["same"])
+        name = f"own{k}"
+        results[k] = value_of(compile_text(constant_function(name, k), [name])[name])
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert results == {k: k for k in range(6)}
+
+
+def test_host_is_known() -> None:
+    assert host_isa().vector_bytes in (16, 32, 64)
+    assert host_isa() is host_isa()
+
+
+def test_neither_numba_nor_a_compiler_at_import() -> None:
+    code = (
+        "import sys, fxla.compile.native as n;"
+        "assert 'numba' not in sys.modules, 'numba'; assert not n._initialised"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
