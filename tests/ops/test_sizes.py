@@ -13,6 +13,7 @@ import pytest
 
 from fxla.core.dtypes import int64
 from fxla.core.primitive import Primitive
+from fxla.loops.check import check_kernel
 from fxla.loops.extents import canonical, kernel_key, parametrise
 from fxla.loops.ir import Buffer, For, Kernel, Let, Load, Local, Op, Stmt, Store
 from fxla.loops.view import IndexTuple, Nest, Reduce, View, const, extent, fresh_index, op
@@ -186,6 +187,7 @@ def test_one_kernel_for_all_sizes(case: str) -> None:
     keys = []
     for n in (1000, 1300):
         k, _ = parametrise(canonical(kernel(primitive, args(n), params(n))))
+        check_kernel(k)
         keys.append((kernel_key(k), str(k)))
     assert keys[0] == keys[1], f"{keys[0][1]}\n{keys[1][1]}"
 
