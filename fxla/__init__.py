@@ -1,0 +1,46 @@
+"""fxla: NumPy functions, differentiated, vectorised and compiled to native code.
+
+    import fxla
+    import fxla.numpy as np
+
+    @fxla.jit
+    def step(w, x, y):
+        loss, grad = fxla.value_and_grad(lambda w: ((x @ w - y) ** 2).mean())(w)
+        return loss, w - 0.1 * grad
+"""
+
+from fxla.control.jit import disable_jit, jit
+from fxla.core.array import Array
+from fxla.core.dtypes import default_dtype
+from fxla.transforms.autodiff import (
+    grad,
+    hessian,
+    jacfwd,
+    jacobian,
+    jacrev,
+    linear_transpose,
+    linearize,
+    value_and_grad,
+    vjp,
+)
+from fxla.transforms.jvp import jvp
+from fxla.transforms.vmap import vmap
+
+__all__ = [
+    "Array",
+    "default_dtype",
+    "disable_jit",
+    "grad",
+    "hessian",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jit",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]
+__version__ = "0.1.0"

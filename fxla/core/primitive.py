@@ -110,7 +110,7 @@ class Primitive(ABC):
 
     @abstractmethod
     def batch(
-        self, axis: AxisFrame, operands: Any, axes: Any, *args: Any, **params: Any
+        self, axis: AxisFrame, operands: Any, axes: Any, /, *args: Any, **params: Any
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
         """Results for operands that carry a batch axis at ``axes[i]`` (None: not batched)."""
 
@@ -121,6 +121,10 @@ class Primitive(ABC):
     def partial_eval(self, trace: Any, args: Sequence[Value], params: dict[str, Any]) -> Any:
         """Split into what can be computed now and what must be recorded; default: record all."""
         return trace.record(self, args, params)
+
+    def inlined(self, params: dict[str, Any]) -> Any:
+        """The jaxpr that an application of this primitive means, if it is no more than a call."""
+        return None
 
     def dce(self, eqn: Any, used: Sequence[bool]) -> Any:
         """A cheaper equation that still gives the `used` results; default: the same."""

@@ -1,0 +1,1 @@
+"""Higher-order primitives: those whose params hold a jaxpr. They use the transforms freely."""

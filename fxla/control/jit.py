@@ -1,0 +1,483 @@
+"""Compilation: a function as one native program.
+
+jit : (a -> b) -> (a -> b)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect as python_inspect
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fxla.compile.inspect import Inspection, inspect_executable
+from fxla.control.programs import (
+    executable_of,
+    forwarded,
+    jvp_of,
+    rearranged,
+    remembered,
+    scope_key,
+    split_of,
+    vmap_of,
+)
+from fxla.core.aval import Aval
+from fxla.core.dtypes import default_float
+from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
+from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
+from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
+from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.trace import AxisFrame, Tracer, Value, eval_trace, state, typeof
+from fxla.errors import InternalError
+from fxla.ops.structure import move_axis
+from fxla.transforms.api import FlatFunction, check_leaf, flatten_function, function_name, wraps_as
+from fxla.transforms.partial_eval import PartialTrace
+from fxla.transforms.transpose import transpose_jaxpr
+
+__all__ = ["JitFunction", "Lowered", "Traced", "disable_jit", "jit", "jit_p"]
+
+
+class Jit(Primitive):
+    """A call of a program that is compiled as one.  params: jaxpr, and the function's name."""
+
+    name = "jit"
+
+    def abstract_eval(self, *avals: Aval, jaxpr: Jaxpr, name: str) -> tuple[Aval, ...]:
+        return jaxpr.out_avals
+
+    def impl(self, *args: Any, jaxpr: Jaxpr, name: str) -> tuple[Any, ...]:
+        if _mode.disabled:
+            return eval_jaxpr(jaxpr, *args)
+        return tuple(executable_of(jaxpr)(*args))
+
+    def jvp(
+        self, primals: Any, tangents: Any, *, jaxpr: Jaxpr, name: str
+    ) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
+        nonzero = [not is_zero(t) for t in tangents]
+        both, out_nonzero = jvp_of(jaxpr, nonzero)
+        given = [t for t in tangents if not is_zero(t)]
+        found = self.bind(*primals, *given, jaxpr=both, name=f"jvp({name})")
+        n = len(jaxpr.outs)
+        rest = iter(found[n:])
+        out_tangents = tuple(
+            next(rest) if nz else Zero(a.aval.tangent())
+            for nz, a in zip(out_nonzero, jaxpr.outs, strict=True)
+        )
+        return found[:n], out_tangents
+
+    def partial_eval(self, trace: PartialTrace, args: Sequence[Value], params: Any) -> Any:
+        jaxpr, name = params["jaxpr"], params["name"]
+        unknown = [trace.unknown(x) for x in args]
+        split = split_of(jaxpr, unknown)
+        known_args = [x for x, u in zip(args, unknown, strict=True) if not u]
+        n_out = len(split.known.outs) - split.n_residuals
+        passed = forwarded(split.known, split.known.outs[n_out:])
+        keep = [*range(n_out), *(n_out + k for k, p in enumerate(passed) if p is None)]
+        small = remembered(split.known, "small", lambda: rearranged(split.known, outputs=keep))
+        found = (
+            trace.process_known(self, known_args, {"jaxpr": small, "name": name}) if keep else ()
+        )
+        computed = iter(found[n_out:])
+        residuals = [next(computed) if p is None else known_args[p] for p in passed]
+        rest = [x for x, u in zip(args, unknown, strict=True) if u]
+        unknown_outs = iter(
+            trace.record(self, [*residuals, *rest], {"jaxpr": split.unknown, "name": name})
+        )
+        known_outs = iter(found[:n_out])
+        return tuple(next(unknown_outs) if u else next(known_outs) for u in split.out_unknown)
+
+    def transpose(self, cts: Any, *operands: Any, jaxpr: Jaxpr, name: str) -> tuple[Any, ...]:
+        linear = [is_linear(x) for x in operands]
+        nonzero = [not is_zero(ct) for ct in cts]
+        key = ("transpose", tuple(linear), tuple(nonzero), scope_key())
+        turned = remembered(jaxpr, key, lambda: transpose_jaxpr(jaxpr, linear, nonzero))
+        known = [x for x in operands if not is_linear(x)]
+        given = [ct for ct in cts if not is_zero(ct)]
+        found = iter(self.bind(*known, *given, jaxpr=turned, name=f"transpose({name})"))
+        return tuple(next(found) if lin else None for lin in linear)
+
+    def batch(
+        self, axis: AxisFrame, operands: Any, axes: Any, *, jaxpr: Jaxpr, name: str
+    ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
+        batched = [a is not None for a in axes]
+        mapped, out_batched = vmap_of(jaxpr, axis, batched)
+        moved = [x if a is None else move_axis(x, a, 0) for x, a in zip(operands, axes, strict=True)]
+        outs = self.bind(*moved, jaxpr=mapped, name=f"vmap({name})")
+        return outs, tuple(0 if b else None for b in out_batched)
+
+    def lower(self, *views: Any, jaxpr: Jaxpr, name: str) -> Any:
+        raise InternalError("jit is inlined before lowering")
+
+    def inlined(self, params: dict[str, Any]) -> Jaxpr:
+        jaxpr: Jaxpr = params["jaxpr"]
+        return jaxpr
+
+
+jit_p = Jit()
+
+
+class _Mode(threading.local):
+    disabled = False
+
+
+_mode = _Mode()
+
+
+@contextlib.contextmanager
+def disable_jit(disable: bool = True) -> Iterator[None]:
+    """Run jitted functions as plain Python for a scope, to step through them with a debugger.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> with fxla.disable_jit():
+        ...     fxla.jit(lambda x: print("concrete:", x > 0) or x)(fnp.float64(1.0))
+        concrete: True
+        Array(1.)
+    """
+    before = _mode.disabled
+    _mode.disabled = disable
+    try:
+        yield
+    finally:
+        _mode.disabled = before
+
+
+class _Traced:
+    """A function traced for one signature."""
+
+    __slots__ = ("closed", "executable", "out_tree")
+
+    def __init__(self, closed: ClosedJaxpr, out_tree: TreeDef) -> None:
+        self.closed = closed
+        self.out_tree = out_tree
+        self.executable: Any = None
+
+
+class Traced:
+    """The result of ``jitted.trace(*args)``: the program before compilation.
+
+    Attributes:
+        jaxpr: the program.
+        out_tree: structure of the result.
+    """
+
+    def __init__(self, entry: _Traced, in_tree: TreeDef, name: str) -> None:
+        self._entry = entry
+        self._in_tree = in_tree
+        self.fun_name = name
+        self.jaxpr = entry.closed
+        self.out_tree = entry.out_tree
+
+    @property
+    def out_info(self) -> Any:
+        """Types of the results, in the result's tree."""
+        return tree_unflatten(self.out_tree, list(self.jaxpr.out_avals))
+
+    def lower(self) -> Lowered:
+        """The program ready to compile."""
+        return Lowered(self._entry, self._in_tree, self.fun_name)
+
+
+class Lowered:
+    """The result of ``jitted.lower(*args)``."""
+
+    def __init__(self, entry: _Traced, in_tree: TreeDef, name: str) -> None:
+        self._entry = entry
+        self._in_tree = in_tree
+        self.fun_name = name
+
+    def as_text(self) -> str:
+        """The loop nests as text."""
+        return self.compile().as_text()
+
+    def compile(self) -> Compiled:
+        """Compile now rather than at the first call."""
+        return Compiled(self._entry, self._in_tree, self.fun_name)
+
+
+class Compiled:
+    """The result of ``jitted.lower(*args).compile()``: a function of one signature only."""
+
+    def __init__(self, entry: _Traced, in_tree: TreeDef, name: str) -> None:
+        self._entry = entry
+        self._in_tree = in_tree
+        self.fun_name = name
+        self._executable = executable_of(entry.closed.jaxpr)
+
+    def as_text(self) -> str:
+        """The loop nests as text."""
+        return inspect_executable(self._entry.closed, self._executable).loops
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves, tree = tree_flatten((args, kwargs))
+        wanted = self._entry.closed.in_avals
+        if tree != self._in_tree or [typeof(x).shape for x in leaves] != [a.shape for a in wanted]:
+            raise TypeError(
+                f"{self.fun_name} was compiled for ({', '.join(map(str, wanted))}) and called with "
+                f"({', '.join(str(typeof(x)) for x in leaves)})"
+            )
+        outs = jit_p.bind(
+            *self._entry.closed.consts, *leaves, jaxpr=self._entry.closed.jaxpr, name=self.fun_name
+        )
+        return tree_unflatten(self._entry.out_tree, outs)
+
+
+class JitFunction:
+    """A compiled function; see `jit`."""
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        static_argnums: Sequence[int],
+        static_argnames: Sequence[str],
+        inline: bool,
+    ) -> None:
+        self._f = f
+        self._name = function_name(f)
+        self._inline = inline
+        self._static_nums, self._static_names = _static_arguments(
+            f, static_argnums, static_argnames
+        )
+        self._traces: dict[Any, _Traced] = {}
+        wraps_as("Compiled version", f)(self)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        return _Bound(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if _mode.disabled:
+            return self._f(*args, **kwargs)
+        entry, leaves = self._entry(args, kwargs)
+        if state.trace is eval_trace and not any([isinstance(x, Tracer) for x in leaves]):
+            run = entry.executable
+            if run is None:
+                run = entry.executable = executable_of(entry.closed.jaxpr)
+            return tree_unflatten(entry.out_tree, run(*entry.closed.consts, *leaves))
+        closed = entry.closed
+        if self._inline:
+            outs = eval_jaxpr(closed.jaxpr, *closed.consts, *leaves)
+        else:
+            outs = jit_p.bind(*closed.consts, *leaves, jaxpr=closed.jaxpr, name=self._name)
+        return tree_unflatten(entry.out_tree, outs)
+
+    def _entry(self, args: Any, kwargs: Any) -> tuple[_Traced, list[Value]]:
+        """The traced function for these arguments, and its flat arguments."""
+        static: Any = None
+        f = self._f
+        if self._static_nums or self._static_names:
+            f, args, kwargs, static = self._split_static(args, kwargs)
+        leaves, tree = tree_flatten((args, kwargs))
+        try:
+            types = tuple([_type_key(x) for x in leaves])
+        except AttributeError:
+            flatten_function(f, args, kwargs)
+            types = tuple([typeof(x) for x in leaves])
+        key = (tree, types, static, state.axes and scope_key(), default_float())
+        known = self._traces.get(key)
+        if known is not None:
+            return known, leaves
+        for x in leaves:
+            check_leaf(x, "an argument", self._name)
+        flat_f = FlatFunction(f, tree)
+        closed = trace_to_jaxpr(flat_f, [typeof(x) for x in leaves], "jit", self._name)
+        assert flat_f.out_tree is not None
+        entry = _Traced(closed, flat_f.out_tree)
+        if not any(isinstance(c, Tracer) for c in closed.consts):
+            self._traces[key] = entry
+        return entry, leaves
+
+    def _split_static(self, args: Any, kwargs: Any) -> tuple[Any, Any, Any, Any]:
+        """The function with its static arguments fixed, the other arguments, and a key."""
+        nums = {i if i >= 0 else i + len(args) for i in self._static_nums}
+        fixed = {i: args[i] for i in sorted(nums) if i < len(args)}
+        named = {k: kwargs[k] for k in self._static_names if k in kwargs}
+        for where, value in (*fixed.items(), *named.items()):
+            self._check_hashable(where, value)
+        n = len(args)
+        f = self._f
+
+        def with_static(*dynamic: Any, **dynamic_kwargs: Any) -> Any:
+            given = iter(dynamic)
+            full = [fixed[i] if i in fixed else next(given) for i in range(n)]
+            return f(*full, **dynamic_kwargs, **named)
+
+        with_static.__name__ = self._name
+        rest = tuple(x for i, x in enumerate(args) if i not in fixed)
+        rest_kwargs = {k: v for k, v in kwargs.items() if k not in named}
+        key = (
+            tuple((i, type(v), v) for i, v in fixed.items()),
+            tuple((k, type(v), v) for k, v in sorted(named.items())),
+        )
+        return with_static, rest, rest_kwargs, key
+
+    def _check_hashable(self, where: int | str, value: Any) -> None:
+        if isinstance(value, Tracer):
+            raise TypeError(
+                f"jit of {self._name}: static argument {where!r} is a traced {value.aval}. A static "
+                "argument must be a concrete value: remove it from static_argnums."
+            )
+        try:
+            hash(value)
+        except TypeError:
+            raise TypeError(
+                f"jit of {self._name}: static argument {where!r} is a {type(value).__qualname__}, "
+                "which is not hashable, so compiled versions cannot be told apart by it. Pass a "
+                "tuple instead of a list, a frozen dataclass instead of a dict, or do not declare "
+                "it static if it holds arrays."
+            ) from None
+
+    def trace(self, *args: Any, **kwargs: Any) -> Traced:
+        """Trace for these arguments (arrays, or anything with a shape and a dtype)."""
+        entry, _ = self._entry(_concrete(args), _concrete(kwargs))
+        return Traced(entry, self._in_tree(args, kwargs), self._name)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """Trace for these arguments and stop before compiling."""
+        return self.trace(*args, **kwargs).lower()
+
+    def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Types of the results, without computing them."""
+        return self.trace(*args, **kwargs).out_info
+
+    def inspect(self, *args: Any, **kwargs: Any) -> Inspection:
+        """Every stage from jaxpr to generated source, for these arguments.
+
+        Returns:
+            An object with ``.jaxpr``, ``.loops``, ``.source`` and ``.plan``; it prints well in a
+            terminal and in Jupyter.
+        """
+        entry, _ = self._entry(_concrete(args), _concrete(kwargs))
+        return inspect_executable(entry.closed, executable_of(entry.closed.jaxpr))
+
+    def clear_cache(self) -> None:
+        """Forget all traced and compiled versions."""
+        self._traces.clear()
+
+    def _in_tree(self, args: Any, kwargs: Any) -> TreeDef:
+        if self._static_nums or self._static_names:
+            _, args, kwargs, _ = self._split_static(args, kwargs)
+        return tree_flatten((args, kwargs))[1]
+
+
+class _Bound:
+    """A jitted method of an instance."""
+
+    def __init__(self, function: JitFunction, instance: Any) -> None:
+        self._function = function
+        self._instance = instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(self._instance, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._function, name)
+        return lambda *args, **kwargs: method(self._instance, *args, **kwargs)
+
+
+def _type_key(x: Any) -> Any:
+    """What tells two leaves apart for tracing: cheap, and equal for equal avals."""
+    if isinstance(x, np.ndarray):
+        return (x.shape, x.dtype)
+    if isinstance(x, Tracer):
+        return x.aval
+    if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic):
+        return type(x)
+    return (x.shape, x.dtype)
+
+
+def _concrete(tree: Any) -> Any:
+    """Zeros in place of shape-and-dtype records, so that a signature can be traced from types."""
+    leaves, treedef = tree_flatten(tree)
+
+    def fill(x: Any) -> Any:
+        if isinstance(x, (np.ndarray, np.generic, Tracer)) or not hasattr(x, "dtype"):
+            return x
+        return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+
+    return tree_unflatten(treedef, [fill(x) for x in leaves])
+
+
+def _static_arguments(
+    f: Callable[..., Any], nums: Sequence[int], names: Sequence[str]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Positions and names of static arguments, each completed by the other where possible."""
+    try:
+        parameters = list(python_inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        return tuple(nums), tuple(names)
+    positional = [
+        p.name
+        for p in parameters
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    known = {p.name for p in parameters}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for name in names:
+        if name not in known and not open_ended:
+            raise ValueError(
+                f"jit of {function_name(f)}: static_argnames has {name!r}, but the arguments are "
+                f"{', '.join(known)}"
+            )
+    all_nums = {*nums, *(positional.index(n) for n in names if n in positional)}
+    all_names = {*names, *(positional[i] for i in nums if -len(positional) <= i < len(positional))}
+    return tuple(sorted(all_nums)), tuple(sorted(all_names))
+
+
+def jit(
+    f: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+    donate_argnames: str | Sequence[str] = (),
+    keep_unused: bool = False,
+    device: Any = None,
+    backend: Any = None,
+    inline: bool = False,
+) -> Any:
+    """Compile `f`: its operations run as one native program, traced once for each signature.
+
+    The function is traced with its arguments abstract, so Python side effects happen only while
+    tracing, and a Python ``if`` on a traced value is an error that says what to write instead. A
+    new shape is traced again, but kernels are compiled for run-time sizes and are not.
+
+    Args:
+        f: a pure function of arrays and pytrees. Without it a decorator is returned.
+        static_argnums: positions of arguments that are compile-time constants; they must be
+            hashable, and every new value compiles anew.
+        static_argnames: names of such arguments.
+        donate_argnums: positions of arguments whose memory the results may reuse. A permission,
+            which this version does not make use of.
+        donate_argnames: names of such arguments.
+        keep_unused: accepted for compatibility with JAX.
+        device, backend: accepted for compatibility with JAX.
+        inline: when called while tracing, write the equations out instead of one call.
+
+    Returns:
+        The compiled function, which also has ``trace``, ``lower``, ``inspect``, ``eval_shape`` and
+        ``clear_cache``.
+
+    Raises:
+        TypeError: if an argument is not an array, or a static one is not hashable.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> norm = fxla.jit(lambda x: fnp.sqrt((x * x).sum()))
+        >>> norm(fnp.array([3.0, 4.0]))
+        Array(5.)
+    """
+    del donate_argnums, donate_argnames, keep_unused, device, backend
+    nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums or ())
+    names = (
+        (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames or ())
+    )
+    if f is None:
+        return lambda g: JitFunction(g, nums, names, inline)
+    if not callable(f):
+        raise TypeError(f"jit: expected a function, got {type(f).__qualname__}")
+    return JitFunction(f, nums, names, inline)

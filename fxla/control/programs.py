@@ -1,0 +1,103 @@
+"""Operations on jaxprs that the higher-order primitives share."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
+
+from fxla.compile.executable import Executable, compile_jaxpr
+from fxla.core.jaxpr import Atom, Jaxpr, Literal, Var
+from fxla.core.trace import AxisFrame, state
+from fxla.transforms.jvp import jvp_jaxpr
+from fxla.transforms.partial_eval import SplitJaxpr, partial_eval_jaxpr
+from fxla.transforms.vmap import vmap_jaxpr
+
+__all__ = [
+    "executable_of",
+    "forwarded",
+    "jvp_of",
+    "rearranged",
+    "remembered",
+    "scope_key",
+    "split_of",
+    "vmap_of",
+    "with_unused_inputs",
+]
+
+T = TypeVar("T")
+_memory: weakref.WeakKeyDictionary[Jaxpr, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
+
+
+def remembered(jaxpr: Jaxpr, key: Hashable, make: Callable[[], T]) -> T:
+    """What `make` gives for a jaxpr and key; made once, kept as long as the jaxpr lives."""
+    entries = _memory.setdefault(jaxpr, {})
+    if key not in entries:
+        entries[key] = make()
+    found: T = entries[key]
+    return found
+
+
+def scope_key() -> Hashable:
+    """What a trace of a program depends on besides the program: the named axes in scope."""
+    return tuple([(f.name, f.size) for f in state.axes])
+
+
+def executable_of(jaxpr: Jaxpr) -> Executable:
+    """The compiled program of a jaxpr."""
+    return remembered(jaxpr, "executable", lambda: compile_jaxpr(jaxpr))
+
+
+def jvp_of(
+    jaxpr: Jaxpr, nonzero: Sequence[bool], instantiate_outs: Sequence[bool] | bool = False
+) -> tuple[Jaxpr, list[bool]]:
+    """`jvp_jaxpr`, remembered."""
+    wanted = instantiate_outs if isinstance(instantiate_outs, bool) else tuple(instantiate_outs)
+    key = ("jvp", tuple(nonzero), wanted, scope_key())
+    return remembered(jaxpr, key, lambda: jvp_jaxpr(jaxpr, nonzero, instantiate_outs))
+
+
+def split_of(
+    jaxpr: Jaxpr, unknown: Sequence[bool], force: Sequence[bool] | None = None
+) -> SplitJaxpr:
+    """`partial_eval_jaxpr`, remembered."""
+    key = ("split", tuple(unknown), tuple(force) if force else None, scope_key())
+    return remembered(jaxpr, key, lambda: partial_eval_jaxpr(jaxpr, unknown, force))
+
+
+def vmap_of(
+    jaxpr: Jaxpr, frame: AxisFrame, batched: Sequence[bool], force: Sequence[bool] | bool = False
+) -> tuple[Jaxpr, list[bool]]:
+    """`vmap_jaxpr`, remembered."""
+    forced = force if isinstance(force, bool) else tuple(force)
+    key = ("vmap", frame.name, frame.size, tuple(batched), forced, scope_key())
+    return remembered(jaxpr, key, lambda: vmap_jaxpr(jaxpr, frame, batched, force))
+
+
+def rearranged(
+    jaxpr: Jaxpr, inputs: Sequence[int] | None = None, outputs: Sequence[int] | None = None
+) -> Jaxpr:
+    """The program with its inputs and outputs in another order; an output may be left out."""
+    invars = jaxpr.invars if inputs is None else tuple(jaxpr.invars[i] for i in inputs)
+    outs = jaxpr.outs if outputs is None else tuple(jaxpr.outs[i] for i in outputs)
+    return Jaxpr(invars, jaxpr.eqns, outs)
+
+
+def with_unused_inputs(jaxpr: Jaxpr, positions: Sequence[int | None], avals: Any) -> Jaxpr:
+    """The program with more inputs, which it ignores.
+
+    Args:
+        jaxpr: the program.
+        positions: for each input of the result the input of `jaxpr` it is, or None for a new one.
+        avals: types of the inputs of the result.
+    """
+    invars = tuple(
+        Var(a) if p is None else jaxpr.invars[p] for p, a in zip(positions, avals, strict=True)
+    )
+    return Jaxpr(invars, jaxpr.eqns, jaxpr.outs)
+
+
+def forwarded(jaxpr: Jaxpr, atoms: Sequence[Atom]) -> list[int | None]:
+    """For each atom the position of the input that it is, or None."""
+    position = {v: k for k, v in enumerate(jaxpr.invars)}
+    return [None if isinstance(a, Literal) else position.get(a) for a in atoms]
