@@ -24,6 +24,7 @@ __all__ = [
     "assert_ulps",
     "direction",
     "draw_bool",
+    "draw_distinct",
     "draw_float",
     "draw_int",
     "is_inexact_array",
@@ -54,6 +55,7 @@ class Sample:
         canonical: brings results that are unique up to a sign or an order to one form, before they
             are compared with the oracle.
         call: how to make the call, when it is not ``primitive.bind(*operands, **params)``.
+        defined: whether there is a derivative; where there is none, it is refused.
         batchable: operands that may be batched; all if None.
     """
 
@@ -70,6 +72,7 @@ class Sample:
     holomorphic: bool = False
     canonical: Callable[..., tuple[Any, ...]] | None = None
     call: Callable[..., Sequence[Any]] | None = None
+    defined: bool = True
     batchable: tuple[int, ...] | None = None
 
     def draw(self, seed: int = 0) -> tuple[Any, ...]:
@@ -125,6 +128,22 @@ def draw_int(
 def draw_bool(shape: tuple[int, ...]) -> Callable[[np.random.Generator], Any]:
     """True or False."""
     return lambda rng: np.asarray(rng.random(shape) < 0.5)
+
+
+def draw_distinct(
+    shape: tuple[int, ...], dtype: Any = "float64", gap: float = 0.25
+) -> Callable[[np.random.Generator], Any]:
+    """Numbers in random order that differ by more than the steps of differences."""
+    dtype = np.dtype(dtype)
+    n = int(np.prod(shape))
+
+    def draw(rng: np.random.Generator) -> Any:
+        if dtype.kind in "iu":
+            return rng.permutation(n).reshape(shape).astype(dtype)
+        x = (np.arange(n) - n / 2) * gap + rng.uniform(0.0, gap / 3, n)
+        return np.asarray(rng.permutation(x).reshape(shape)).astype(dtype)
+
+    return draw
 
 
 def direction(rng: np.random.Generator, x: Any) -> Any:

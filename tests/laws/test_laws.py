@@ -17,12 +17,14 @@ from fxla.core.check import check_jaxpr
 from fxla.core.primitive import Linear, Primitive, registered
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import typeof
+from fxla.errors import NotDifferentiableError
 from fxla.transforms.autodiff import linearize, vjp
 from fxla.transforms.jvp import jvp
 from fxla.transforms.vmap import vmap
 from tests.laws.differences import complex_step, difference, inner
 from tests.laws.sample import Sample, assert_close, assert_ulps, direction, is_inexact_array
 from tests.laws.samples import BROKEN, SAMPLES, cases
+from tests.laws.samples_random import KNOWN_ANSWERS, threefry
 
 DERIVATIVE = 2e-9
 SECOND_DERIVATIVE = 2e-7
@@ -51,6 +53,11 @@ def test_every_module_can_be_imported() -> None:
 def test_every_primitive_has_samples() -> None:
     missing = sorted(set(registered) - set(SAMPLES))
     assert not missing, f"no samples in tests/laws for: {', '.join(missing)}"
+
+
+def test_the_oracle_of_random_bits_gives_the_known_answers() -> None:
+    for key, counter, expected in KNOWN_ANSWERS:
+        assert threefry(key, counter) == expected
 
 
 def test_every_primitive_has_an_oracle() -> None:
@@ -255,7 +262,14 @@ def test_batch_is_a_python_loop(primitive: Primitive, sample: Sample) -> None:
             assert_ulps(a, np.stack(e), 2 * sample.ulps, sample.whole)
 
 
-@over([c for c in cases() if any(is_inexact_array(x) for x in c[2].draw())])
+@over(cases(defined=False))
+def test_a_derivative_that_does_not_exist_is_refused(primitive: Primitive, sample: Sample) -> None:
+    operands = sample.draw()
+    with pytest.raises(NotDifferentiableError):
+        jvp(lambda *xs: tuple(sample.run(primitive, *xs)), operands, operands)
+
+
+@over([c for c in cases(defined=True) if any(is_inexact_array(x) for x in c[2].draw())])
 def test_tangents_have_the_types_of_their_values(primitive: Primitive, sample: Sample) -> None:
     """The derivative of a program in float32, bfloat16, ... stays in that dtype."""
     operands = sample.draw()
