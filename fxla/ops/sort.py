@@ -198,10 +198,10 @@ class SearchSorted(Primitive):
         ordered, values = np.asarray(ordered), np.asarray(values)
         if batch_dims == 0:
             return (np.asarray(np.searchsorted(ordered, values, side)).astype(index_dtype),)
-        rows = ordered.reshape(-1, ordered.shape[-1])
-        columns = math.prod(values.shape[batch_dims:])
-        out = np.empty((len(rows), columns), index_dtype)
-        for k, (a, v) in enumerate(zip(rows, values.reshape(-1, columns), strict=True)):
+        n, columns = math.prod(values.shape[:batch_dims]), math.prod(values.shape[batch_dims:])
+        rows = ordered.reshape(n, ordered.shape[-1])
+        out = np.empty((n, columns), index_dtype)
+        for k, (a, v) in enumerate(zip(rows, values.reshape(n, columns), strict=True)):
             out[k] = np.searchsorted(a, v, side)
         return (out.reshape(values.shape),)
 
