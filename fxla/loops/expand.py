@@ -3,8 +3,9 @@
 * An op with a `definition` in the scalar table becomes that expression.
 * float16 and bfloat16 are storage. Arithmetic happens in float32, and a value is rounded (to
   nearest, ties to even) where the program stores it or casts to the half type, not after each
-  operation. Afterwards a half-typed expression is one of: a load, a cast from float32 (to float16 also from float64),
-  a bitcast from an integer of 16 bits; and only a cast to float32, a store, or a bitcast uses it.
+  operation. Afterwards a half-typed expression is a load, a cast from float32 (to float16 also from
+  float64), a bitcast from an integer of 16 bits, or a select of these; and only a cast to float32,
+  a store, a select or a bitcast uses it.
 """
 
 from __future__ import annotations

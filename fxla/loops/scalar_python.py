@@ -596,7 +596,7 @@ def complex_power(x: Scalar, y: Scalar) -> Scalar:
     if y.real == 0 and y.imag == 0:
         return x * 0 + 1 if x == x and not math.isinf(abs(x)) else complex(1.0, 0.0)
     if x.real == 0 and x.imag == 0:
-        return x if y.real > 0 and y.imag == 0 else complex(math.nan, math.nan)
+        return x if y.real > 0 else complex(math.nan, math.nan)
     n = int(y.real) if abs(y.real) < 100 else 0
     if y.imag == 0 and n != 0 and n == y.real:
         base = x
