@@ -1,1 +1,3 @@
 """NumPy."""
+
+from fxla.numpy.creation import arange, array

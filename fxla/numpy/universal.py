@@ -10,6 +10,7 @@ NumPy's own loops do.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -34,10 +35,9 @@ from fxla.ops.elementwise import Elementwise, convert
 
 __all__ = ["apply_ufunc", "binary", "documented", "loop_dtypes", "unary"]
 
-Rule = Callable[..., Any]
+Rule = Callable[..., Any] | Elementwise
 
 _WEAK: dict[str, type] = {"i": int, "u": int, "f": float, "c": complex}
-_NARROW = {float64: float32, complex128: complex64}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -53,10 +53,7 @@ def _resolve(
     exact = [k for k in kinds if isinstance(k, type) or not is_inexact(k)]
     if default == float64 or dtype is not None or len(exact) < len(kinds):
         return loop
-    if default == float32:
-        wide = {float16: float32, **_NARROW}
-    else:
-        wide = {float64: default, float32: default, float16: default, complex128: complex64}
+    wide = {float64: default, float32: default, float16: default, complex128: complex64}
     return tuple([wide.get(d, d) for d in loop])
 
 
@@ -125,7 +122,7 @@ def documented(body: Any, name: str, summary: str, operands: int, example: str) 
         if operands == 1
         else "    x1: array or number.\n    x2: array or number; broadcasts against `x1`.\n"
     )
-    if "dtype" in (body.__kwdefaults__ or ()):
+    if "dtype" in inspect.signature(body).parameters:
         arguments += "    dtype: dtype to compute in and to return.\n"
     body.__doc__ = (
         f"{summary}, elementwise. See `numpy.{name}`.\n\nArgs:\n{arguments}\n"
@@ -148,7 +145,7 @@ def _chosen(rule: Rule, complex_rule: Rule | None) -> Rule:
 
 def unary(
     ufunc: np.ufunc,
-    rule: Rule | Elementwise,
+    rule: Rule,
     summary: str,
     example: str,
     *,
@@ -168,7 +165,7 @@ def unary(
 
 def binary(
     ufunc: np.ufunc,
-    rule: Rule | Elementwise,
+    rule: Rule,
     summary: str,
     example: str,
     *,

@@ -1,0 +1,510 @@
+"""Functions that make arrays: from numbers and lists, by a shape, or by a formula.
+
+While tracing, what is made from concrete data stays concrete, and what is made from a shape alone
+(`zeros`, `arange`, `eye`) is recorded as operations, so that no program carries a large constant
+that it could compute.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fxla.core.array import as_array
+from fxla.core.dtypes import (
+    DType,
+    canonical_dtype,
+    default_float,
+    float64,
+    inexact_dtype,
+    int64,
+    is_complex,
+    is_inexact,
+    is_integer,
+    real_dtype,
+)
+from fxla.core.trace import Tracer, Value, typeof, where_am_i
+from fxla.numpy.dispatch import (
+    as_value,
+    as_values,
+    broadcast_all,
+    concrete_only,
+    convert_all,
+    normalise_axis,
+    promote,
+    promoted_dtype,
+    public,
+    shape_of,
+)
+from fxla.ops import elementwise as ops
+from fxla.ops.elementwise import convert
+from fxla.ops.shape import iota
+from fxla.ops.structure import (
+    broadcast_to,
+    expand_dims,
+    move_axis,
+)
+from fxla.ops.structure import full as filled
+
+__all__ = [
+    "arange",
+    "array",
+    "asanyarray",
+    "asarray",
+    "ascontiguousarray",
+    "astype",
+    "copy",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "geomspace",
+    "identity",
+    "linspace",
+    "logspace",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+]
+
+# --- from data ------------------------------------------------------------------------------
+
+
+def to_array(x: Any, dtype: Any, call: str) -> Value:
+    """An argument as a strong array: concrete data stays concrete."""
+    value = as_value(x, call)
+    aval = typeof(value)
+    wanted = aval.dtype if dtype is None else canonical_dtype(dtype)
+    if isinstance(value, Tracer):
+        return convert(value, wanted)
+    if isinstance(value, (np.ndarray, np.generic, bool, int, float, complex)):
+        return as_array(np.asarray(value, wanted))
+    return value
+
+
+@public(np.array)
+def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -> Any:
+    """Make an array of a number, an array, or nested lists of them. See `numpy.array`.
+
+    Args:
+        object: the data; lists may hold traced values.
+        dtype: of the result; by default that of the data.
+        copy: a traced array is never written to, so it is not copied.
+        ndmin: axes of size 1 are put in front until there are so many.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.array([[1, 2], [3, 4]], dtype=float)
+        Array([[1., 2.],
+               [3., 4.]])
+    """
+    made = to_array(object, dtype, "np.array")
+    if copy and isinstance(made, np.ndarray) and np.may_share_memory(made, object):
+        made = as_array(np.array(made))
+    missing = ndmin - typeof(made).ndim
+    return expand_dims(made, range(missing)) if missing > 0 else made
+
+
+@public(np.asarray)
+def asarray(a: Any, dtype: Any = None, *, copy: Any = None) -> Any:
+    """An array of a number, an array, or nested lists, without a copy if it can be.
+
+    See `numpy.asarray`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.asarray([1.0, 2.0])
+        Array([1., 2.])
+    """
+    return array.traced(a, dtype, copy=bool(copy))  # type: ignore[attr-defined]
+
+
+@public(np.asanyarray)
+def asanyarray(a: Any, dtype: Any = None, *, copy: Any = None) -> Any:
+    """The same as `asarray`. See `numpy.asanyarray`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.asanyarray([1.0, 2.0])
+        Array([1., 2.])
+    """
+    return array.traced(a, dtype, copy=bool(copy))  # type: ignore[attr-defined]
+
+
+@public(np.ascontiguousarray)
+def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
+    """An array of at least one axis, in C order. See `numpy.ascontiguousarray`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.ascontiguousarray(3.0)
+        Array([3.])
+    """
+    return array.traced(a, dtype, copy=False, ndmin=1)  # type: ignore[attr-defined]
+
+
+@public(np.copy)
+def copy(a: Any) -> Any:
+    """A copy of an array. See `numpy.copy`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.copy([1, 2])
+        Array([1, 2])
+    """
+    return array.traced(a)  # type: ignore[attr-defined]
+
+
+@public(np.astype)
+def astype(x: Any, dtype: Any, /, *, copy: Any = True) -> Any:
+    """`x` in another dtype; to a real dtype a complex number loses its imaginary part.
+
+    See `numpy.astype`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.astype(np.array([1.7, -1.7]), int)
+        Array([ 1, -1])
+    """
+    return convert(as_value(x, "np.astype"), canonical_dtype(dtype))
+
+
+# --- by shape -------------------------------------------------------------------------------
+
+
+def filled_with(shape: Any, value: Any, dtype: Any, call: str) -> Value:
+    """An array of a shape, full of one number."""
+    wanted = default_float() if dtype is None else canonical_dtype(dtype)
+    return as_array(filled(shape_of(shape, call), value, wanted))
+
+
+@public(np.zeros)
+def zeros(shape: Any, dtype: Any = None) -> Any:
+    """An array of zeros. See `numpy.zeros`.
+
+    Args:
+        shape: a size or a tuple of sizes.
+        dtype: of the result; by default the default precision, float64.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.zeros((2, 3))
+        Array([[0., 0., 0.],
+               [0., 0., 0.]])
+    """
+    return filled_with(shape, 0, dtype, "np.zeros")
+
+
+@public(np.ones)
+def ones(shape: Any, dtype: Any = None) -> Any:
+    """An array of ones. See `numpy.ones`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.ones(3)
+        Array([1., 1., 1.])
+    """
+    return filled_with(shape, 1, dtype, "np.ones")
+
+
+@public(np.empty)
+def empty(shape: Any, dtype: Any = None) -> Any:
+    """An array of any values; traced code gives zeros. See `numpy.empty`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.empty((2, 3)).shape
+        (2, 3)
+    """
+    return filled_with(shape, 0, dtype, "np.empty")
+
+
+@public(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """An array full of one value, which may be traced. See `numpy.full`.
+
+    Args:
+        shape: a size or a tuple of sizes.
+        fill_value: a number, or an array that broadcasts to `shape`.
+        dtype: of the result; by default that of `fill_value`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.full(3, 7.0)
+        Array([7., 7., 7.])
+    """
+    value = to_array(fill_value, dtype, "np.full")
+    return as_array(broadcast_to(value, shape_of(shape, "np.full")))
+
+
+def _like(a: Any, dtype: Any, shape: Any, call: str) -> tuple[Any, DType]:
+    """Shape and dtype of a ``*_like`` result."""
+    aval = typeof(as_value(a, call))
+    wanted = aval.dtype if dtype is None else canonical_dtype(dtype)
+    return (aval.shape if shape is None else shape), wanted
+
+
+@public(np.zeros_like)
+def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Zeros of the shape and dtype of an array. See `numpy.zeros_like`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.zeros_like([1, 2, 3])
+        Array([0, 0, 0])
+    """
+    return filled_with(*_filling(a, dtype, shape, 0, "np.zeros_like"))
+
+
+@public(np.ones_like)
+def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Ones of the shape and dtype of an array. See `numpy.ones_like`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.ones_like([1, 2, 3])
+        Array([1, 1, 1])
+    """
+    return filled_with(*_filling(a, dtype, shape, 1, "np.ones_like"))
+
+
+@public(np.empty_like)
+def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """An array of any values with another's shape and dtype. See `numpy.empty_like`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.empty_like([1, 2, 3]).dtype
+        dtype('int64')
+    """
+    return filled_with(*_filling(prototype, dtype, shape, 0, "np.empty_like"))
+
+
+@public(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """One value in the shape and dtype of an array. See `numpy.full_like`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.full_like([1, 2, 3], 7)
+        Array([7, 7, 7])
+    """
+    shape, wanted = _like(a, dtype, shape, "np.full_like")
+    value = to_array(fill_value, wanted, "np.full_like")
+    return as_array(broadcast_to(value, shape_of(shape, "np.full_like")))
+
+
+def _filling(a: Any, dtype: Any, shape: Any, value: int, call: str) -> tuple[Any, ...]:
+    found, wanted = _like(a, dtype, shape, call)
+    return found, value, wanted, call
+
+
+# --- by formula -----------------------------------------------------------------------------
+
+
+@public(np.eye)
+def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float) -> Any:
+    """A matrix with ones on a diagonal. See `numpy.eye`.
+
+    Args:
+        N: number of rows.
+        M: number of columns; by default as many.
+        k: which diagonal: 0 the main one, positive above it.
+        dtype: of the result.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.eye(2, 3, k=1)
+        Array([[0., 1., 0.],
+               [0., 0., 1.]])
+    """
+    rows = operator.index(N)
+    shape = (rows, rows if M is None else operator.index(M))
+    row, column = iota(int64, shape, 0), iota(int64, shape, 1)
+    return convert(ops.eq(ops.add(row, operator.index(k)), column), canonical_dtype(dtype))
+
+
+@public(np.identity)
+def identity(n: Any, dtype: Any = None) -> Any:
+    """The square identity matrix. See `numpy.identity`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.identity(2)
+        Array([[1., 0.],
+               [0., 1.]])
+    """
+    return eye.traced(n, dtype=float if dtype is None else dtype)  # type: ignore[attr-defined]
+
+
+@public(np.arange)
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+    """Numbers from `start` up to but not including `stop`, `step` apart. See `numpy.arange`.
+
+    Args:
+        start: the first number; with one argument it is `stop`, and the first is 0.
+        stop: the end, not included.
+        step: the distance between two numbers, 1 by default.
+        dtype: of the result.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.arange(3), np.arange(1.0, 2.0, 0.25)
+        (Array([0, 1, 2]), Array([1.  , 1.25, 1.5 , 1.75]))
+    """
+    if stop is None:
+        start, stop = 0, start
+    step = 1 if step is None else step
+    ends = [concrete_only(v, "np.arange", "start, stop and step") for v in (start, stop, step)]
+    first, last, by = [v.item() for v in ends]
+    if by == 0:
+        raise ZeroDivisionError(f"np.arange: step is 0{where_am_i()}")
+    if dtype is None:
+        weak = all(not hasattr(v, "dtype") for v in (start, stop, step))
+        found = np.dtype(np.result_type(*ends))
+        wanted = default_float() if weak and found == float64 else found
+    else:
+        wanted = canonical_dtype(dtype)
+    count = max(0, math.ceil((last - first) / by))
+    work = wanted if wanted.kind in "iufc" and wanted.itemsize > 2 else float64
+    x = convert(iota(int64, (count,)), work)
+    # NumPy's step is the difference of the first two elements as the dtype holds them.
+    begin = np.asarray(first).astype(work)
+    delta = np.asarray(first + by).astype(work) - begin
+    if delta != 1:
+        x = ops.mul(x, delta[()])
+    if begin != 0:
+        x = ops.add(x, begin[()])
+    return convert(x, wanted)
+
+
+def _fractions(num: int, endpoint: bool, dtype: DType, rank: int) -> tuple[Value, int]:
+    """0, 1, ..., num - 1 along a new first axis, and how many steps there are."""
+    steps = num - 1 if endpoint else num
+    shape = (num, *[1] * rank)
+    return convert(iota(int64, shape, 0), real_dtype(dtype)), steps
+
+
+def _sequence(
+    call: str,
+    ends: tuple[Any, Any],
+    num: Any,
+    endpoint: bool,
+    between: Callable[[Value, Value, Value], Value],
+) -> tuple[Value, Value, Value, int]:
+    """The points ``between(start, stop, fraction)``, with exact ends, and start, stop, steps."""
+    n = operator.index(num)
+    if n < 0:
+        raise ValueError(f"{call}: Number of samples, {n}, must be non-negative.{where_am_i()}")
+    start, stop = as_values(call, *ends)
+    dtype = inexact_dtype(promoted_dtype(call, start, stop))
+    if not any(is_inexact(typeof(v).dtype) and not typeof(v).weak_type for v in (start, stop)):
+        dtype = dtype if is_complex(dtype) else default_float()
+    start, stop = broadcast_all(call, *convert_all([start, stop], dtype))
+    index, steps = _fractions(n, endpoint, dtype, typeof(start).ndim)
+    shape = (n, *typeof(start).shape)
+    index = broadcast_to(index, shape)
+    first, last = broadcast_to(start, shape), broadcast_to(stop, shape)
+    fraction = convert(ops.div(index, float(max(steps, 1))), dtype)
+    out = between(first, last, fraction)
+    if endpoint and n > 1:
+        out = ops.select_like(ops.eq(index, float(steps)), last, out)
+    return ops.select_like(ops.eq(index, 0.0), first, out), start, stop, steps
+
+
+def _in_dtype(out: Value, dtype: Any, axis: Any, call: str) -> Value:
+    """The points in the dtype and along the axis that were asked for."""
+    out = move_axis(out, 0, normalise_axis(axis, typeof(out).ndim, call))
+    if dtype is None:
+        return out
+    wanted = canonical_dtype(dtype)
+    return convert(ops.floor(out) if is_integer(wanted) else out, wanted)
+
+
+def _line(start: Value, stop: Value, fraction: Value) -> Value:
+    return ops.add(start, ops.mul(ops.sub(stop, start), fraction))
+
+
+@public(np.linspace)
+def linspace(
+    start: Any,
+    stop: Any,
+    num: Any = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: Any = 0,
+) -> Any:
+    """Evenly spaced numbers. See `numpy.linspace`.
+
+    Args:
+        start: the first number, or an array of them.
+        stop: the last number, or an array of them; broadcasts against `start`.
+        num: how many.
+        endpoint: whether `stop` is the last of them.
+        retstep: also return the distance between two numbers.
+        dtype: of the result; a float by default.
+        axis: where the new axis is.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.linspace(0.0, 1.0, 5)
+        Array([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
+    call = "np.linspace"
+    out, first, last, steps = _sequence(call, (start, stop), num, endpoint, _line)
+    out = _in_dtype(out, dtype, axis, call)
+    if not retstep:
+        return out
+    return out, ops.div(ops.sub(last, first), float(steps) if steps else math.nan)
+
+
+@public(np.logspace)
+def logspace(
+    start: Any,
+    stop: Any,
+    num: Any = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: Any = 0,
+) -> Any:
+    """``base ** linspace(start, stop)``. See `numpy.logspace`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.logspace(0, 3, 4)
+        Array([   1.,   10.,  100., 1000.])
+    """
+    call = "np.logspace"
+    exponents, *_ = _sequence(call, (start, stop), num, endpoint, _line)
+    bases, powers = broadcast_all(call, *promote(call, as_value(base, call), exponents))
+    return _in_dtype(ops.pow_(bases, powers), dtype, axis, call)
+
+
+def _spiral(start: Value, stop: Value, fraction: Value) -> Value:
+    return ops.mul(start, ops.exp(ops.mul(ops.log(ops.div(stop, start)), fraction)))
+
+
+@public(np.geomspace)
+def geomspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: Any = 0
+) -> Any:
+    """Numbers with a constant quotient: ``start * (stop / start) ** fraction``.
+
+    See `numpy.geomspace`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.geomspace(1.0, 1000.0, 4)
+        Array([   1.,   10.,  100., 1000.])
+    """
+    call = "np.geomspace"
+    out, *_ = _sequence(call, (start, stop), num, endpoint, _spiral)
+    return _in_dtype(out, dtype, axis, call)
