@@ -9,6 +9,16 @@
         return loss, w - 0.1 * grad
 """
 
+from fxla.control.api import (
+    ShapeDtypeStruct,
+    closure_convert,
+    custom_gradient,
+    eval_shape,
+    make_jaxpr,
+)
+from fxla.control.checkpoint import checkpoint, checkpoint_policies
+from fxla.control.custom_jvp import custom_jvp
+from fxla.control.custom_vjp import custom_vjp
 from fxla.control.jit import disable_jit, jit
 from fxla.core.array import Array
 from fxla.core.dtypes import default_dtype
@@ -28,6 +38,16 @@ from fxla.transforms.vmap import vmap
 
 __all__ = [
     "Array",
+    "ShapeDtypeStruct",
+    "checkpoint",
+    "checkpoint_policies",
+    "closure_convert",
+    "custom_gradient",
+    "custom_jvp",
+    "custom_vjp",
+    "eval_shape",
+    "make_jaxpr",
+    "remat",
     "default_dtype",
     "disable_jit",
     "grad",
@@ -43,4 +63,5 @@ __all__ = [
     "vjp",
     "vmap",
 ]
+remat = checkpoint
 __version__ = "0.1.0"
