@@ -17,7 +17,7 @@ from fxla.core.primitive import Primitive, Zero, not_linear
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar
-from fxla.loops.ir import Assign, Buffer, Expr, For, If, Let, Stmt, Store
+from fxla.loops.ir import BOOL, INDEX, Assign, Buffer, Expr, For, If, Let, Local, Stmt, Store
 from fxla.loops.view import (
     IndexTuple,
     Nest,
@@ -200,10 +200,10 @@ class ArgReduction(Primitive):
     x: T[s] -> index_dtype[s without dimension].  No derivative.
     """
 
-    def __init__(self, name: str, numpy: Callable[..., Any], wins: str) -> None:
+    def __init__(self, name: str, numpy: Callable[..., Any], op: str) -> None:
         self.name = name
         self.numpy = numpy
-        self.wins = wins
+        self.op = op
         super().__init__()
 
     def abstract_eval(self, x: Aval, *, dimension: int, index_dtype: DType) -> tuple[Aval, ...]:
@@ -236,35 +236,63 @@ class ArgReduction(Primitive):
         return self.bind(x, dimension=up, index_dtype=index_dtype), (at - (up < at),)
 
     def lower(self, *views: View, dimension: int, index_dtype: DType) -> Nest:
+        """Along the last axis first what the extreme is, then where, each with vectors."""
         (x,) = views
+        n = x.shape[dimension]
 
         def body(outer: IndexTuple, outs: tuple[Buffer, ...]) -> Sequence[Stmt]:
             def element(k: Expr) -> Expr:
                 return x[(*outer[:dimension], k, *outer[dimension:])]
 
-            k = fresh_index("k")
-            best, where = fresh_local(x.dtype, "best"), fresh_local(k.dtype, "where")
-            v = fresh_local(x.dtype, "v")
-            better = compare(self.wins, v, best)
-            if is_inexact(x.dtype):
-                first_nan = scalar.op(
-                    "and", better.dtype, compare("ne", v, v), compare("eq", best, best)
-                )
-                better = scalar.op("or", better.dtype, better, first_nan)
-            step = (Let(v, element(k)), If(better, (Assign(best, v), Assign(where, k))))
-            return [
-                Let(best, element(int_const(0)), mutable=True),
-                Let(where, int_const(0), mutable=True),
-                For(k, extent(x.shape[dimension]), step),
-                Store(outs[0], outer, scalar.cast(where, index_dtype)),
-            ]
+            where = fresh_local(INDEX, "where")
+            scan = self.scan(element, n, x.dtype, where)
+            if dimension == x.ndim - 1:
+                search = self.search(element, n, x.dtype, where)
+                # a recomputed element may differ in the last bit, then nothing is found
+                lost = compare("ge", where, extent(n))
+                found = [*search, If(lost, (Assign(where, int_const(0)), *scan))]
+            else:
+                found = [Let(where, int_const(0), mutable=True), *scan]
+            return [*found, Store(outs[0], outer, scalar.cast(where, index_dtype))]
 
         shape = drop(x.shape, (dimension,))
         return Nest(((shape, index_dtype),), shape, body)
 
+    def scan(
+        self, element: Callable[[Expr], Expr], n: int, dtype: DType, where: Local
+    ) -> list[Stmt]:
+        """Rebind `where` to the place of the extreme, element by element."""
+        k, v, best = fresh_index("k"), fresh_local(dtype, "v"), fresh_local(dtype, "best")
+        better = compare("gt" if self.op == "maximum" else "lt", v, best)
+        if is_inexact(dtype):
+            first_nan = scalar.op("and", BOOL, compare("ne", v, v), compare("eq", best, best))
+            better = scalar.op("or", BOOL, better, first_nan)
+        step = (Let(v, element(k)), If(better, (Assign(best, v), Assign(where, k))))
+        return [Let(best, element(int_const(0)), mutable=True), For(k, extent(n), step)]
 
-argmax_p = ArgReduction("argmax", np.argmax, "gt")
-argmin_p = ArgReduction("argmin", np.argmin, "lt")
+    def search(
+        self, element: Callable[[Expr], Expr], n: int, dtype: DType, where: Local
+    ) -> list[Stmt]:
+        """Declare `where`: the first place of the extreme, or n if it is found nowhere."""
+        k, place = fresh_index("k"), fresh_index("place")
+        best, v = fresh_local(dtype, "best"), fresh_local(dtype, "v")
+        identity = (least if self.op == "maximum" else greatest)(dtype)
+        match = compare("eq", v, best)
+        if is_inexact(dtype):
+            # if there is a NaN then it is the extreme, and equals nothing
+            match = scalar.op("or", BOOL, match, compare("ne", v, v))
+        first = scalar.op("minimum", INDEX, where, scalar.select(match, place, extent(n)))
+        raised = Assign(best, scalar.op(self.op, dtype, best, element(k)))
+        return [
+            Let(best, scalar.const(identity, dtype), mutable=True),
+            For(k, extent(n), (raised,), "vector"),
+            Let(where, extent(n), mutable=True),
+            For(place, extent(n), (Let(v, element(place)), Assign(where, first)), "vector"),
+        ]
+
+
+argmax_p = ArgReduction("argmax", np.argmax, "maximum")
+argmin_p = ArgReduction("argmin", np.argmin, "minimum")
 
 
 def _reduction(primitive: Reduction) -> Callable[..., Value]:
