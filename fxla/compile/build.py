@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fxla.compile.convolution import products_for_convolutions
 from fxla.compile.fusion import plan_storage
 from fxla.compile.graph import Node, Value, build_graph
 from fxla.compile.library import absorb_transposes, gemm_of, served_by_blas
@@ -79,7 +80,7 @@ class Build:
         """Instructions that compute a jaxpr from memory to memory."""
         jaxpr = with_array_outputs(simplify(jaxpr))
         if self.use_library:
-            jaxpr = absorb_transposes(jaxpr)
+            jaxpr = absorb_transposes(products_for_convolutions(jaxpr))
         graph = build_graph(jaxpr, self.lower)
         self.notes += plan_storage(graph)
         place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True))

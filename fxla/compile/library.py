@@ -19,12 +19,12 @@ from fxla.core.jaxpr import Eqn, Jaxpr, Var
 from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.structure import transpose_p
 
-__all__ = ["MatrixLayout", "absorb_transposes", "blas_address", "gemm_of", "served_by_blas"]
+__all__ = ["BLAS_DTYPES", "MatrixLayout", "absorb_transposes", "blas_address", "gemm_of", "served_by_blas"]
 
 LOOP_LIMIT = 2048
 """Products of fewer multiplications are generated loops: the call would cost more than the work."""
 
-_PREFIX = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
+BLAS_DTYPES = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 
 
 @functools.cache
@@ -43,7 +43,7 @@ def blas_address(name: str) -> int:
 
 def blas_name(dtype: Any, routine: str) -> str:
     """E.g. ``sgemm``."""
-    return _PREFIX[dtype.name] + routine
+    return BLAS_DTYPES[dtype.name] + routine
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def served_by_blas(eqn: Eqn) -> bool:
     """Whether a contraction is a library call rather than generated loops."""
     lhs, rhs = (a.aval for a in eqn.inputs)
     out = eqn.outputs[0].aval
-    if out.dtype.name not in _PREFIX or out.dtype != lhs.dtype:
+    if out.dtype.name not in BLAS_DTYPES or out.dtype != lhs.dtype:
         return False
     dims: DotDims = eqn.params["dims"]
     depth = math.prod(lhs.shape[a] for a in dims.lhs_contract)
@@ -177,7 +177,7 @@ def _absorb(eqn: Eqn, side: int, made_by: dict[Var, Eqn]) -> Eqn:
 def _made_regular(eqn: Eqn) -> list[Eqn]:
     """The equation, after permutations of the operands that BLAS cannot read in place."""
     out = eqn.outputs[0].aval
-    if out.dtype.name not in _PREFIX or out.dtype != eqn.inputs[0].aval.dtype:
+    if out.dtype.name not in BLAS_DTYPES or out.dtype != eqn.inputs[0].aval.dtype:
         return [eqn]
     dims: DotDims = eqn.params["dims"]
     lhs, rhs = (a.aval for a in eqn.inputs)

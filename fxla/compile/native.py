@@ -29,7 +29,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,10 @@ _OPT = 2
 """Effort of LLVM's code generator (no middle-end pass runs)."""
 
 _lock = threading.RLock()
-_addresses: dict[tuple[str, str], dict[str, int]] = {}
+_addresses: dict[tuple[object, ...], dict[str, int]] = {}
 _machines: dict[tuple[str, str], Any] = {}
 _alive: list[Any] = []
+_linker: Any = None
 _host: Isa | None = None
 _initialised = False
 _warned = False
@@ -84,18 +85,24 @@ def compile_native(kernel: Kernel, isa: Isa | None = None) -> NativeFunction:
     return NativeFunction(kernel.name, compile_text(text, [symbol], isa)[symbol])
 
 
-def compile_text(text: str, names: Sequence[str], isa: Isa | None = None) -> dict[str, int]:
+def compile_text(
+    text: str,
+    names: Sequence[str],
+    isa: Isa | None = None,
+    symbols: Mapping[str, int] | None = None,
+) -> dict[str, int]:
     """The addresses of the functions `names` that an LLVM module defines.
 
-    External symbols are looked up in the process, among the symbols given to
-    ``llvmlite.binding.add_symbol``, and in the C math library.
+    External symbols are looked up in `symbols`, which gives their addresses, then in the process
+    and the C math library. They are bound when the code is loaded: no cached object holds them.
     """
     isa = host_isa() if isa is None else isa
-    key = (text, isa.cpu + isa.features)
+    symbols = symbols or {}
+    key = (text, isa.cpu + isa.features, tuple(sorted(symbols.items())))
     with _lock:
         known = _addresses.setdefault(key, {})
         if not all(name in known for name in names):
-            known.update(_load(_object(text, isa), names, isa))
+            known.update(_load(_object(text, isa), names, symbols))
         return {name: known[name] for name in names}
 
 
@@ -139,7 +146,7 @@ def _isa_of(cpu: str, features: Any) -> Isa:
 
 
 def _machine(isa: Isa) -> Any:
-    """A code generator for `isa`; llvmlite wants a fresh one for each engine."""
+    """A new code generator for `isa`."""
     target = llvm.Target.from_default_triple()
     return target.create_target_machine(
         cpu=isa.cpu,
@@ -183,19 +190,22 @@ def _compile(text: str, isa: Isa) -> bytes:
     return code
 
 
-def _load(code: bytes, names: Sequence[str], isa: Isa) -> dict[str, int]:
+def _load(code: bytes, names: Sequence[str], symbols: Mapping[str, int]) -> dict[str, int]:
     """Link an object file into the process."""
-    context = llvm.create_context()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly("", context), _machine(isa))
-    part = llvm.ObjectFileRef.from_data(code)
-    engine.add_object_file(part)
-    engine.finalize_object()
-    _alive.append((engine, part, context))
-    addresses = {name: engine.get_function_address(name) for name in names}
-    missing = [name for name, address in addresses.items() if not address]
-    if missing:
-        raise InternalError(f"compiled code does not define {', '.join(missing)}")
-    return addresses
+    global _linker
+    if _linker is None:
+        _linker = llvm.create_lljit_compiler(_machine(host_isa()))
+    library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+    for name in names:
+        library.export_symbol(name)
+    for name, address in symbols.items():
+        library.import_symbol(name, address)
+    try:
+        linked = library.link(_linker, f"fxla.{len(_alive)}")
+    except RuntimeError as error:
+        raise InternalError(f"compiled code cannot be linked: {error}") from error
+    _alive.append(linked)
+    return {name: linked[name] for name in names}
 
 
 # ------------------------------------------------------------------- the disk
