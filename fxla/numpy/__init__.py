@@ -1,3 +1,85 @@
-"""NumPy."""
+"""NumPy's functions, for arrays and for what transformations trace.
 
-from fxla.numpy.creation import arange, array
+Eager code runs NumPy itself. Inside ``jit``, ``grad`` and ``vmap`` the same names record, batch or
+differentiate.
+
+Example:
+    >>> import fxla.numpy as np
+    >>> np.sqrt(np.array([1.0, 4.0]))
+    Array([1., 2.])
+"""
+
+from __future__ import annotations
+
+import sys
+
+from fxla.numpy import (
+    conditional,
+    constants,
+    contraction,
+    creation,
+    cumulative,
+    derived,
+    joining,
+    logic,
+    matrices,
+    nan_reductions,
+    operators,
+    padding,
+    protocols,
+    quantiles,
+    reductions,
+    rounding,
+    sets,
+    sorting,
+    special,
+    taking,
+    ufuncs,
+)
+from fxla.numpy import shape as _shape_module
+from fxla.numpy.conditional import *  # noqa: F403
+from fxla.numpy.constants import *  # noqa: F403
+from fxla.numpy.contraction import *  # noqa: F403
+from fxla.numpy.creation import *  # noqa: F403
+from fxla.numpy.cumulative import *  # noqa: F403
+from fxla.numpy.derived import *  # noqa: F403
+from fxla.numpy.einstein import einsum, einsum_path
+from fxla.numpy.joining import *  # noqa: F403
+from fxla.numpy.logic import *  # noqa: F403
+from fxla.numpy.matrices import *  # noqa: F403
+from fxla.numpy.nan_reductions import *  # noqa: F403
+from fxla.numpy.padding import *  # noqa: F403
+from fxla.numpy.quantiles import *  # noqa: F403
+from fxla.numpy.reductions import *  # noqa: F403
+from fxla.numpy.rounding import *  # noqa: F403
+from fxla.numpy.sets import *  # noqa: F403
+from fxla.numpy.shape import *  # noqa: F403
+from fxla.numpy.sorting import *  # noqa: F403
+from fxla.numpy.special import *  # noqa: F403
+from fxla.numpy.taking import *  # noqa: F403
+from fxla.numpy.ufuncs import *  # noqa: F403
+
+__all__ = ["einsum", "einsum_path"]
+__all__ += conditional.__all__
+__all__ += constants.__all__
+__all__ += contraction.__all__
+__all__ += creation.__all__
+__all__ += cumulative.__all__
+__all__ += derived.__all__
+__all__ += joining.__all__
+__all__ += logic.__all__
+__all__ += matrices.__all__
+__all__ += nan_reductions.__all__
+__all__ += padding.__all__
+__all__ += quantiles.__all__
+__all__ += reductions.__all__
+__all__ += rounding.__all__
+__all__ += sets.__all__
+__all__ += _shape_module.__all__
+__all__ += sorting.__all__
+__all__ += special.__all__
+__all__ += taking.__all__
+__all__ += ufuncs.__all__
+
+operators.install(globals())
+protocols.install(globals(), sys.modules[__name__])

@@ -36,6 +36,7 @@ __all__ = [
     "Layout",
     "Positions",
     "Span",
+    "checked_positions",
     "getitem",
     "index_vectors",
     "layout_of",
@@ -183,7 +184,7 @@ def read_index(
             entries.append(_span(item, shape[axis], call))
         elif isinstance(item, int):
             entries.append(
-                Positions(_checked(np.asarray(item), axis, shape[axis], call, check), True)
+                Positions(checked_positions(np.asarray(item), axis, shape[axis], call, check), True)
             )
         elif is_bool(item.dtype):
             found = _from_mask(item, shape[axis : axis + item.ndim], axis, call)
@@ -191,7 +192,7 @@ def read_index(
                 new.append(len(entries))
             entries.extend(found)
         else:
-            where = _checked(item, axis, shape[axis], call, check)
+            where = checked_positions(item, axis, shape[axis], call, check)
             entries.append(Positions(where, item.ndim == 0))
         axis += _consumes(item)
     return entries, new
@@ -210,7 +211,7 @@ def _span(item: slice, n: int, call: str) -> Span:
     return Span(start if count else 0, count, step)
 
 
-def _checked(value: Any, axis: int, n: int, call: str, check: bool) -> Value:
+def checked_positions(value: Any, axis: int, n: int, call: str, check: bool) -> Value:
     """Positions counted from the front; concrete ones are checked."""
     if isinstance(value, Tracer):
         if is_signed(value.aval.dtype):

@@ -11,17 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from fxla.core.array import Array, _updater
+from fxla.core.array import _updater
 from fxla.core.dtypes import canonical_dtype, is_bool, is_complex, is_inexact
-from fxla.core.trace import Tracer, array_methods, typeof, where_am_i
+from fxla.core.trace import Tracer, array_methods, where_am_i
 from fxla.errors import DtypeError
 from fxla.numpy.at import Updater
-from fxla.numpy.dispatch import as_value, describe
 from fxla.numpy.indexing import getitem
 from fxla.numpy.ufuncs import exponent_of
-from fxla.ops import elementwise as ops
 from fxla.ops.elementwise import bitcast, convert, weaken
-from fxla.ops.structure import full, reshape
 
 __all__ = ["install"]
 
@@ -219,7 +216,6 @@ def install(functions: Mapping[str, Callable[..., Any]]) -> None:
         if name in functions:
             table[name] = functions[name]
     table |= {
-        "__round__": _round(functions["round"]),
         "round": _round(functions["round"]),
         "astype": _astype,
         "reshape": _reshape(functions["reshape"]),

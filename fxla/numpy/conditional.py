@@ -1,0 +1,192 @@
+"""Functions that choose between values elementwise; a NaN of a case not taken never spreads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fxla.core.dtypes import is_bool, is_complex, is_integer
+from fxla.core.trace import Tracer, typeof, where_am_i
+from fxla.errors import DtypeError, NonConcreteBooleanIndexError, ShapeError
+from fxla.numpy import complex_math as cm
+from fxla.numpy.dispatch import (
+    as_value,
+    as_values,
+    broadcast,
+    broadcast_all,
+    concrete_only,
+    convert_all,
+    promote,
+    public,
+    result,
+)
+from fxla.numpy.logic import truth
+from fxla.ops import elementwise as ops
+
+__all__ = ["choose", "clip", "piecewise", "where"]
+
+
+@public(np.where)
+def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """`x` where the condition is true, else `y`. See `numpy.where`.
+
+    The derivative with respect to the case not taken is exactly 0, even where it is NaN.
+
+    Args:
+        condition: booleans; other numbers are true if they are not 0.
+        x: array or number. Without `x` and `y` the positions of true elements are returned.
+        y: array or number.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.where(np.array([True, False]), 1.0, [10.0, 20.0])
+        Array([ 1., 20.])
+    """
+    call = "np.where"
+    if (x is None) != (y is None):
+        raise ValueError(f"{call}: either both or neither of x and y should be given{where_am_i()}")
+    if x is None:
+        return _positions(condition)
+    which = truth(as_value(condition, call, 0))
+    on_true, on_false = promote(call, as_value(x, call, 1), as_value(y, call, 2))
+    which, on_true, on_false = broadcast_all(call, which, on_true, on_false)
+    return ops.select_p.bind1(which, on_true, on_false)
+
+
+def _positions(condition: Any) -> Any:
+    mask = as_value(condition, "np.where")
+    known = mask.concrete() if isinstance(mask, Tracer) else mask
+    if known is None or isinstance(known, Tracer):
+        raise NonConcreteBooleanIndexError(
+            f"np.where: the number of true elements of a traced {typeof(mask)} is not known"
+            f"{where_am_i()}. Give three arguments, `np.where(condition, x, y)`, or a size: "
+            "`np.nonzero(condition, size=n)`."
+        )
+    return result(np.nonzero(known))
+
+
+@public(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
+    """Each function of `funclist` where its condition is true, the last condition winning.
+
+    Every function is applied to the whole of `x`, so it must accept any element of `x`. See
+    `numpy.piecewise`.
+
+    Args:
+        x: array.
+        condlist: boolean arrays of the shape of `x`.
+        funclist: as many functions or numbers, or one more: what holds where no condition is true.
+        *args: passed to the functions.
+        **kw: passed to the functions.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> x = np.array([-1.0, 2.0])
+        >>> np.piecewise(x, [x < 0, x >= 0], [lambda x: -x, 10.0])
+        Array([ 1., 10.])
+    """
+    call = "np.piecewise"
+    value = as_value(x, call)
+    aval = typeof(value)
+    one = not isinstance(condlist, (list, tuple)) or (
+        len(condlist) > 0 and aval.ndim > 0 and isinstance(condlist[0], (bool, np.bool_))
+    )
+    conditions = [truth(c) for c in as_values(call, *([condlist] if one else condlist))]
+    functions = list(funclist)
+    if len(functions) not in (len(conditions), len(conditions) + 1):
+        raise ValueError(
+            f"{call}: with {len(conditions)} condition(s), either {len(conditions)} or "
+            f"{len(conditions) + 1} functions are expected{where_am_i()}"
+        )
+    default = functions.pop() if len(functions) > len(conditions) else 0
+    cases = [f(value, *args, **kw) if callable(f) else f for f in (default, *functions)]
+    out, *rest = [convert_all([as_value(c, call)], aval.dtype)[0] for c in cases]
+    for which, case in zip(conditions, rest, strict=True):
+        which, case, out = broadcast_all(call, which, case, out)
+        out = ops.select_p.bind1(which, case, out)
+    return broadcast_all(call, out, convert_all([value], aval.dtype)[0])[0]
+
+
+@public(np.clip)
+def clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+    dtype: Any = None,
+) -> Any:
+    """`a` with values below `a_min` and above `a_max` replaced by those. See `numpy.clip`.
+
+    Args:
+        a: array or number.
+        a_min: lower limits, or None; also given as ``min=``.
+        a_max: upper limits, or None; also given as ``max=``. They win over lower limits.
+        min: the same as `a_min`.
+        max: the same as `a_max`.
+        dtype: dtype to compute in and to return.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.clip([-1.0, 0.5, 3.0], 0.0, 1.0)
+        Array([0. , 0.5, 1. ])
+    """
+    call = "np.clip"
+    lower = a_min if min is None else min
+    upper = a_max if max is None else max
+    given = [v for v in (lower, upper) if v is not None]
+    values = as_values(call, a, *given)
+    values = promote(call, *values) if dtype is None else convert_all(values, np.dtype(dtype))
+    x, *limits = broadcast(call, *values)
+    complex_ = is_complex(typeof(x).dtype)
+    if lower is not None:
+        bound, *limits = limits
+        x = cm.maximum(x, bound) if complex_ else ops.maximum(x, bound)
+    if upper is not None:
+        (bound,) = limits
+        x = cm.minimum(x, bound) if complex_ else ops.minimum(x, bound)
+    return x
+
+
+_CHOOSE_MODES = ("raise", "wrap", "clip")
+
+
+@public(np.choose)
+def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
+    """Element by element, the choice that `a` names. See `numpy.choose`.
+
+    Args:
+        a: integers below the number of choices.
+        choices: arrays, which broadcast with `a`.
+        mode: what an `a` out of range means: ``"wrap"`` takes it modulo the number of choices,
+            ``"clip"`` the nearest; ``"raise"`` is an error, for traced `a` it clips.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.choose([0, 1, 0], [[1, 2, 3], [10, 20, 30]])
+        Array([ 1, 20,  3])
+    """
+    call = "np.choose"
+    if mode not in _CHOOSE_MODES:
+        raise ValueError(f"{call}: mode must be one of {_CHOOSE_MODES}, got {mode!r}{where_am_i()}")
+    which = as_value(a, call)
+    if not is_integer(typeof(which).dtype) and not is_bool(typeof(which).dtype):
+        raise DtypeError(f"{call}: a must be integers, got {typeof(which)}{where_am_i()}")
+    items = list(choices)
+    if not items:
+        raise ShapeError(f"{call}: choices is empty{where_am_i()}")
+    cases = promote(call, *as_values(call, *items))
+    which, *cases = broadcast_all(call, convert_all([which], np.dtype(np.int64))[0], *cases)
+    if mode == "wrap":
+        which = ops.mod(which, len(cases))
+    elif mode == "raise" and not isinstance(which, Tracer):
+        known = concrete_only(which, call, "a")
+        if known.size and not 0 <= known.min() <= known.max() < len(cases):
+            raise ValueError(f"{call}: invalid entry in choice array{where_am_i()}")
+    out = cases[-1]
+    for k in range(len(cases) - 2, -1, -1):
+        out = ops.select_p.bind1(ops.le(which, k), cases[k], out)
+    return out

@@ -1,0 +1,128 @@
+"""Real NumPy called on tracers: ``numpy.sin(tracer)`` is ``fxla.numpy.sin(tracer)``.
+
+NumPy asks a tracer's ``__array_ufunc__`` and ``__array_function__``; both look the function up in
+the table that `fxla.numpy.dispatch.public` fills. So code written against plain ``import numpy``,
+and libraries written against the array API, trace unchanged.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fxla.core.trace import Tracer, array_methods, typeof, where_am_i
+from fxla.numpy.dispatch import as_value, describe, dispatched
+from fxla.ops.structure import reshape
+
+__all__ = ["install"]
+
+_REDUCED = {
+    np.add: "sum",
+    np.multiply: "prod",
+    np.maximum: "max",
+    np.minimum: "min",
+    np.logical_and: "all",
+    np.logical_or: "any",
+    np.fmax: "nanmax",
+    np.fmin: "nanmin",
+}
+_ACCUMULATED = {np.add: "cumsum", np.multiply: "cumprod"}
+
+_INSTEAD = {
+    "copyto": "`x = np.where(mask, values, x)`",
+    "place": "`x = np.where(mask, values, x)`",
+    "putmask": "`x = np.where(mask, values, x)`",
+    "asmatrix": "`np.atleast_2d`",
+    "nditer": "`np.vectorize`, or whole-array operations",
+    "save": "the value that the traced function returns",
+    "histogramdd": "`np.histogram` of each coordinate, or `np.bincount`",
+    "require": "`np.asarray`",
+}
+"""What to write in place of functions whose name finds nothing alike."""
+
+
+def _name(function: Any) -> str:
+    module = getattr(function, "__module__", None) or "numpy"
+    short = str(module).replace("numpy", "np", 1) if str(module).startswith("numpy") else module
+    return f"{short}.{getattr(function, '__name__', function)}"
+
+
+def _unknown(name: str, operands: Any) -> NoReturn:
+    """Raise the error for a function that traced code cannot use."""
+    traced = ", ".join(describe(x) for x in operands if isinstance(x, Tracer)) or "array"
+    plain = name.rpartition(".")[2]
+    known = sorted({f.__name__ for f in dispatched.values()})
+    alike = difflib.get_close_matches(plain, known, 1, 0.7)
+    if plain in _INSTEAD:
+        remedy = f"Write {_INSTEAD[plain]}."
+    elif alike:
+        remedy = f"The nearest in fxla.numpy is `np.{alike[0]}`."
+    else:
+        remedy = "Compute it outside the traced function, or from functions of `fxla.numpy`."
+    raise TypeError(f"{name} is not supported for a traced {traced}{where_am_i()}. {remedy}")
+
+
+def _tracers(args: Any) -> list[Tracer]:
+    """The tracers among arguments, also inside lists."""
+    found: list[Tracer] = []
+    for x in args:
+        if isinstance(x, Tracer):
+            found.append(x)
+        elif isinstance(x, (list, tuple)):
+            found += _tracers(x)
+    return found
+
+
+def _array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """``__array_function__``: our function of the same meaning."""
+    ours = dispatched.get(func)
+    if ours is None:
+        _unknown(_name(func), _tracers([*args, *kwargs.values()]))
+    return ours(*args, **kwargs)
+
+
+def _array_ufunc(
+    functions: Mapping[str, Callable[..., Any]],
+) -> Callable[..., Any]:
+    """``__array_ufunc__``: our ufunc, or the reduction that a ufunc's method means."""
+
+    def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        name = f"np.{ufunc.__name__}"
+        ours = dispatched.get(ufunc)
+        out = kwargs.get("out")
+        if out is not None and any(o is not None for o in out):
+            raise TypeError(
+                f"{name}: out= (or an in-place operator such as `a += x`) would write a traced "
+                f"{self.aval} into an array{where_am_i()}. Write `a = a + x`, or `a.at[i].add(x)` "
+                "for a part of it."
+            )
+        kwargs.pop("out", None)
+        if ours is not None and method == "__call__":
+            return ours(*inputs, **kwargs)
+        if method == "outer" and ours is not None:
+            x, y = [as_value(v, f"{name}.outer") for v in inputs]
+            column = reshape(x, (*typeof(x).shape, *[1] * typeof(y).ndim))
+            return ours(column, y, **kwargs)
+        if method == "reduce" and ufunc in _REDUCED:
+            return functions[_REDUCED[ufunc]](*inputs, **{"axis": 0, **kwargs})
+        if method == "accumulate" and ufunc in _ACCUMULATED:
+            return functions[_ACCUMULATED[ufunc]](*inputs, **{"axis": 0, **kwargs})
+        suffix = "" if method == "__call__" else f".{method}"
+        _unknown(name + suffix, _tracers(inputs))
+
+    return array_ufunc
+
+
+def install(functions: Mapping[str, Callable[..., Any]], namespace: ModuleType) -> None:
+    """Let tracers answer NumPy's protocols from the public functions, by name."""
+
+    def array_namespace(self: Any, *, api_version: str | None = None) -> ModuleType:
+        return namespace
+
+    array_methods["array_function"] = _array_function
+    array_methods["array_ufunc"] = _array_ufunc(functions)
+    array_methods["array_namespace"] = array_namespace
