@@ -9,7 +9,7 @@ import numpy as np
 
 from fxla.core.dtypes import canonical_dtype, is_complex
 from fxla.core.trace import Value, typeof, where_am_i
-from fxla.errors import ShapeError
+from fxla.errors import AxisError, ShapeError
 from fxla.numpy.arguments import refuse_out
 from fxla.numpy.dispatch import (
     as_value,
@@ -269,7 +269,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Value:
     if np.ndim(axes) == 0 and not isinstance(axes, (list, tuple)):
         n = operator.index(axes)
         if n > min(x_rank, y_rank):
-            raise ShapeError(
+            raise AxisError(
                 f"np.tensordot: shape-mismatch for sum: axes={n} of {typeof(x)} and {typeof(y)}"
             )
         x_axes, y_axes = tuple(range(x_rank - n, x_rank)), tuple(range(n))

@@ -128,7 +128,8 @@ def _from_initial(
     value = as_value(x, call)
     aval = typeof(value)
     if aval.ndim == 0:
-        raise ShapeError(f"{call}: expected an array with at least one axis, got {aval}")
+        value = reshape(value, (1,))
+        aval = typeof(value)
     if axis is None:
         if aval.ndim != 1:
             raise ValueError(f"{call}: For arrays which have more than one dimension ``axis`` "

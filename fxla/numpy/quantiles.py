@@ -32,15 +32,14 @@ from fxla.numpy.dispatch import (
     convert_all,
     public,
 )
+from fxla.numpy.reductions import accumulator
 from fxla.ops.cumulative import cumsum
 from fxla.ops.elementwise import (
     add,
-    and_,
     convert,
     div,
     eq,
     ge,
-    isinf_p,
     isnan_p,
     lt,
     mul,
@@ -96,7 +95,7 @@ def _virtual_index(n: Any, q: Any, method: str) -> tuple[Any, Any]:
         alpha, beta = _CONTINUOUS[method]
         v = n * q + (alpha + q * (1 - alpha - beta)) - 1
         return v, v - np.floor(v)
-    if method == "linear":
+    if method in ("linear", "median"):
         v = (n - 1) * q
         return v, v - np.floor(v)
     if method == "midpoint":
@@ -126,21 +125,32 @@ def _merged(x: Value, axes: tuple[int, ...]) -> Value:
 
 def _elements(ordered: Value, index: Any, last: int) -> Value:
     """Elements at indices of shape (Q,), or (*outer, Q) if they differ between slices."""
-    if isinstance(index, Tracer) and typeof(index).ndim == last + 1 and last > 0:
-        return take_along_axis(ordered, convert(index, int64), last)
-    if isinstance(index, Tracer):
-        return take(ordered, convert(index, int64), last)
-    return take(ordered, np.asarray(index).astype(np.int64), last)
+    (index,) = convert_all([index], int64)
+    if typeof(index).ndim == last + 1 and last > 0:
+        return take_along_axis(ordered, index, last)
+    return take(ordered, index, last)
 
 
 def _between(a: Value, b: Value, weight: Value) -> Value:
-    """``a + (b - a) weight``, computed from the nearer end as NumPy does."""
+    """``a + (b - a) weight``, computed from the nearer end as NumPy does.
+
+    The difference is rounded to the elements' dtype; the rest is computed in that of the weight.
+    """
+    dtype = typeof(weight).dtype
     gap = sub(b, a)
-    both_infinite = and_(isinf_p.bind1(a), eq(a, b))
-    gap = select(both_infinite, full(typeof(gap).shape, 0, typeof(gap).dtype), gap)
+    a, b, gap = convert(a, dtype), convert(b, dtype), convert(gap, dtype)
     near_b = ge(weight, convert_all([0.5], typeof(weight).dtype)[0])
     rest = sub(convert_all([1.0], typeof(weight).dtype)[0], weight)
     return select(near_b, sub(b, mul(gap, rest)), add(a, mul(gap, weight)))
+
+
+def _midway(a: Value, b: Value, low: Any, high: Any) -> Value:
+    """The mean of two elements; of one with itself the element, which may be large or infinite."""
+    work = accumulator(typeof(a).dtype)
+    half = convert_all([0.5], work)[0]
+    mean = convert(mul(add(convert(a, work), convert(b, work)), half), typeof(a).dtype)
+    same = eq(*broadcast("np.median", *convert_all([low, high], float64)))
+    return select(broadcast_to(same, typeof(a).shape), a, mean)
 
 
 def _checked_q(call: str, q: Any, scale: float) -> tuple[Any, DType, bool]:
@@ -184,7 +194,7 @@ def _quantile(
     aval = typeof(x)
     if is_complex(aval.dtype):
         raise DtypeError(f"{call}: a must be an array of real numbers, got {aval}")
-    if method not in _METHODS:
+    if method not in _METHODS and not call.endswith("median"):
         raise ValueError(f"{call}: {method!r} is not a valid method. Use one of: {_METHODS}")
     axes = canonical_axes(axis, aval.ndim, call)
     fractions, q_dtype, weak = _checked_q(call, q, scale)
@@ -194,9 +204,10 @@ def _quantile(
         strong = aval.dtype if is_inexact(aval.dtype) else default_float()
         out_dtype, _ = result_type((strong, False), (q_dtype, weak))
     flat_q = reshape(fractions, (math.prod(q_shape),))
-    merged = _merged(convert(x, out_dtype), axes)
+    (x,) = convert_all([x], aval.dtype if is_inexact(aval.dtype) else out_dtype)
+    merged = _merged(x, axes)
     if weights is None:
-        found = _unweighted(merged, flat_q, method, skip_nan)
+        found = _unweighted(merged, flat_q, method, skip_nan, out_dtype)
     else:
         if method != "inverted_cdf":
             raise ValueError(f"{call}: Only method 'inverted_cdf' supports weights. Got: {method}.")
@@ -209,13 +220,13 @@ def _quantile(
     return with_kept_axes(found, shifted, keepdims)
 
 
-def _unweighted(x: Value, q: Any, method: str, skip_nan: bool) -> Value:
-    """Quantiles along the last axis: ``T[*o, n], [Q] -> T[*o, Q]``."""
+def _unweighted(x: Value, q: Any, method: str, skip_nan: bool, out_dtype: DType) -> Value:
+    """Quantiles along the last axis: ``T[*o, n], [Q] -> U[*o, Q]``."""
     shape, dtype = typeof(x).shape, typeof(x).dtype
     last, size = len(shape) - 1, shape[-1]
     count = typeof(q).shape[0]
     if size == 0:
-        return full((*shape[:-1], count), np.nan, dtype)
+        return full((*shape[:-1], count), np.nan, out_dtype)
     (ordered,) = sort((x,), last)
     n: Any = size
     if skip_nan and is_inexact(dtype):
@@ -223,12 +234,15 @@ def _unweighted(x: Value, q: Any, method: str, skip_nan: bool) -> Value:
         n = expand_dims(reduce_sum(valid, (last,)), (last,))
     v, weight = _virtual_index(n, q, method)
     low = np.clip(np.floor(v), 0, n - 1)
-    high = np.clip(np.floor(v) + 1, 0, n - 1)
+    high = np.clip(np.ceil(v) if method == "median" else np.floor(v) + 1, 0, n - 1)
     found = _elements(ordered, low, last)
     if method not in _DISCRETE:
         above = _elements(ordered, high, last)
-        (weight,) = convert_all([as_value(weight, "np.quantile")], dtype)
-        found = _between(found, above, broadcast_to(weight, typeof(found).shape))
+        (weight,) = convert_all([as_value(weight, "np.quantile")], out_dtype)
+        if method == "median":
+            found = _midway(convert(found, out_dtype), convert(above, out_dtype), low, high)
+        else:
+            found = _between(found, above, broadcast_to(weight, typeof(found).shape))
     if not is_inexact(dtype):
         return found
     if skip_nan:
@@ -236,7 +250,7 @@ def _unweighted(x: Value, q: Any, method: str, skip_nan: bool) -> Value:
     else:
         end = slice_in_dim(ordered, size - 1, size, axis=last)
         bad = broadcast_to(isnan_p.bind1(end), typeof(found).shape)
-    return select(bad, full(typeof(found).shape, np.nan, dtype), found)
+    return select(bad, full(typeof(found).shape, np.nan, out_dtype), found)
 
 
 def _full_weights(
@@ -372,7 +386,7 @@ def median(
         2.5
     """
     refuse_out(out, "np.median")
-    return _quantile("np.median", a, 0.5, axis, "linear", keepdims)
+    return _quantile("np.median", a, 0.5, axis, "median", keepdims)
 
 
 @public(np.nanquantile)
@@ -459,4 +473,4 @@ def nanmedian(
         2.0
     """
     refuse_out(out, "np.nanmedian")
-    return _quantile("np.nanmedian", a, 0.5, axis, "linear", keepdims, skip_nan=True)
+    return _quantile("np.nanmedian", a, 0.5, axis, "median", keepdims, skip_nan=True)

@@ -1,0 +1,427 @@
+"""Sets of numbers: distinct elements, membership, unions and differences.
+
+How many distinct elements there are decides a shape. Under ``grad`` the values are known; under
+``jit`` and ``vmap`` give ``size=``: longer results are cut, shorter ones filled with `fill_value`,
+which is the first element of the result by default.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.lib import _arraysetops_impl as numpy_sets
+
+from fxla.core.dtypes import bool_, int64, is_complex, is_inexact
+from fxla.core.trace import Value, typeof
+from fxla.numpy.arguments import known_value, needs_size, public_with
+from fxla.numpy.dispatch import as_value, as_values, convert_all, normalise_axis, promote, public
+from fxla.numpy.sorting import places_of_true
+from fxla.ops.cumulative import cumsum
+from fxla.ops.elementwise import and_, convert, eq, lt, ne, not_, select, sub
+from fxla.ops.index import take
+from fxla.ops.reduce import reduce_or
+from fxla.ops.shape import concatenate, iota, slice_in_dim
+from fxla.ops.sort import argsort, searchsorted, sort
+from fxla.ops.structure import (
+    broadcast_in_dim,
+    broadcast_to,
+    full,
+    move_axis,
+    reduce_sum,
+    reshape,
+)
+
+__all__ = [
+    "intersect1d",
+    "isin",
+    "setdiff1d",
+    "setxor1d",
+    "union1d",
+    "unique",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_values",
+]
+
+
+def _flat(x: Value) -> Value:
+    return reshape(x, (typeof(x).size,))
+
+
+def _differs_from_previous(x: Value, equal_nan: bool) -> Value:
+    """Which elements of a sorted vector, or rows of a sorted matrix, are the first of their run."""
+    n = typeof(x).shape[0]
+    if n == 0:
+        return full((0,), True, bool_)
+    after, before = slice_in_dim(x, 1, n), slice_in_dim(x, 0, n - 1)
+    other = ne(after, before)
+    if equal_nan and is_inexact(typeof(x).dtype):
+        other = and_(other, not_(and_(ne(after, after), ne(before, before))))
+    other = reduce_or(other, tuple(range(1, typeof(x).ndim)))
+    return concatenate([full((1,), True, bool_), other], 0)
+
+
+def _filled(found: Value, exists: Value, fill: Any, call: str) -> Value:
+    """`found`, with the fill value in the rows that do not exist; by default its first row."""
+    shape, dtype = typeof(found).shape, typeof(found).dtype
+    if shape[0] == 0:
+        return found
+    if fill is None:
+        other = slice_in_dim(found, 0, 1)
+    else:
+        (other,) = convert_all([as_value(fill, call)], dtype)
+    exists = broadcast_in_dim(exists, shape, (0,))
+    return select(exists, found, broadcast_to(other, shape))
+
+
+def _unique_sized(
+    x: Value, equal_nan: bool, size: int, fill: Any, call: str
+) -> tuple[Value, Value, Value, Value]:
+    """Distinct rows of `x`, their first positions, the inverse, and their counts."""
+    n = typeof(x).shape[0]
+    if typeof(x).ndim == 1:
+        order = argsort(x, 0)
+    else:
+        width = math.prod(typeof(x).shape[1:])
+        rows = reshape(x, (n, width))
+        keys = [reshape(slice_in_dim(rows, k, k + 1, axis=1), (n,)) for k in range(width)]
+        place = iota(int64, (n,))
+        order = sort((*keys, place), 0, num_keys=width)[-1] if keys else place
+    ordered = take(x, order, 0)
+    first = _differs_from_previous(ordered, equal_nan)
+    places, exists = places_of_true(first, size)
+    values = _filled(take(ordered, places, 0), exists, fill, call)
+    positions = _filled(take(order, places, 0), exists, None, call)
+    number = sub(cumsum(convert(first, int64), 0), 1)
+    inverse = take(number, argsort(order, 0), 0)
+    ends, _ = places_of_true(first, size + 1)
+    counts = sub(slice_in_dim(ends, 1, size + 1), slice_in_dim(ends, 0, size))
+    return values, positions, inverse, counts
+
+
+def _unique(
+    call: str, x: Value, axis: int | None, equal_nan: bool, size: int | None, fill: Any
+) -> tuple[Value, Value, Value, Value]:
+    shape = typeof(x).shape
+    rows = _flat(x) if axis is None else move_axis(x, normalise_axis(axis, len(shape), call), 0)
+    if size is None:
+        known = known_value(rows)
+        if known is None:
+            raise needs_size(x, call)
+        _, index, inverse, counts = np.unique(
+            known, True, True, True, axis=None if axis is None else 0, equal_nan=equal_nan
+        )
+        values = take(rows, index, 0)
+    else:
+        values, index, inverse, counts = _unique_sized(rows, equal_nan, size, fill, call)
+    if axis is None:
+        return values, index, reshape(inverse, shape), counts
+    return move_axis(values, 0, normalise_axis(axis, len(shape), call)), index, inverse, counts
+
+
+@public_with(np.unique, "size", "fill_value")
+def unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
+    """The distinct elements of an array, in ascending order.
+
+    Args:
+        ar: an array.
+        return_index: whether to return the position of the first occurrence of each.
+        return_inverse: whether to return the number of each element of `ar` among the distinct.
+        return_counts: whether to return how often each occurs.
+        axis: distinct slices along this axis instead of elements.
+        equal_nan: whether NaN equals NaN.
+        sorted: accepted; a traced result is always sorted.
+        size: length of the result, needed while the values are not known.
+        fill_value: what fills the rest; default: the first element of the result.
+
+    Returns:
+        The distinct elements, or a tuple with what else was asked for.
+
+    Raises:
+        TypeError: if the values are not known and no size is given.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> fnp.unique([3.0, 1.0, 3.0])
+        Array([1., 3.])
+        >>> fnp.unique(fnp.array([3.0, 1.0, 3.0]), size=3, fill_value=0.0)
+        Array([1., 3., 0.])
+    """
+    x = as_value(ar, "np.unique")
+    found = _unique("np.unique", x, axis, equal_nan, size, fill_value)
+    flags = (True, return_index, return_inverse, return_counts)
+    wanted = tuple(part for part, flag in zip(found, flags, strict=True) if flag)
+    return wanted[0] if len(wanted) == 1 else wanted
+
+
+@public_with(np.unique_all, "size", "fill_value")
+def unique_all(x: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
+    """Distinct elements, their first positions, the inverse and the counts; NaN are distinct.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> fnp.unique_all([3.0, 1.0, 3.0]).counts
+        Array([1, 2])
+    """
+    x = as_value(x, "np.unique_all")
+    found = _unique("np.unique_all", x, None, False, size, fill_value)
+    return numpy_sets.UniqueAllResult(*found)
+
+
+@public_with(np.unique_counts, "size", "fill_value")
+def unique_counts(x: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
+    """Distinct elements and how often each occurs; NaN are distinct.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> fnp.unique_counts([3.0, 1.0, 3.0]).values
+        Array([1., 3.])
+    """
+    x = as_value(x, "np.unique_counts")
+    values, _, _, counts = _unique("np.unique_counts", x, None, False, size, fill_value)
+    return numpy_sets.UniqueCountsResult(values, counts)
+
+
+@public_with(np.unique_inverse, "size", "fill_value")
+def unique_inverse(x: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
+    """Distinct elements and the number of each element among them; NaN are distinct.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> fnp.unique_inverse([3.0, 1.0, 3.0]).inverse_indices
+        Array([1, 0, 1])
+    """
+    x = as_value(x, "np.unique_inverse")
+    values, _, inverse, _ = _unique("np.unique_inverse", x, None, False, size, fill_value)
+    return numpy_sets.UniqueInverseResult(values, inverse)
+
+
+@public_with(np.unique_values, "size", "fill_value")
+def unique_values(x: Any, *, size: int | None = None, fill_value: Any = None) -> Value:
+    """Distinct elements; NaN are distinct. NumPy leaves their order open; traced, they are sorted.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> fnp.sort(fnp.unique_values([3.0, 1.0, 3.0]))
+        Array([1., 3.])
+    """
+    x = as_value(x, "np.unique_values")
+    return _unique("np.unique_values", x, None, False, size, fill_value)[0]
+
+
+def _member(x: Value, among: Value) -> Value:
+    """Which elements of a vector are in another; NaN is in none."""
+    n = typeof(among).shape[0]
+    if n == 0 or typeof(x).shape[0] == 0:
+        return full(typeof(x).shape, False, bool_)
+    if is_complex(typeof(x).dtype):
+        shape = (typeof(x).shape[0], n)
+        return reduce_or(
+            eq(broadcast_in_dim(x, shape, (0,)), broadcast_in_dim(among, shape, (1,))), (1,)
+        )
+    (ordered,) = sort((among,), 0)
+    return eq(take(ordered, searchsorted(ordered, x), 0), x)
+
+
+@public(np.isin)
+def isin(
+    element: Any,
+    test_elements: Any,
+    assume_unique: bool = False,
+    invert: bool = False,
+    *,
+    kind: str | None = None,
+) -> Value:
+    """Which elements of an array are among others.
+
+    Args:
+        element: an array.
+        test_elements: the others.
+        assume_unique: accepted.
+        invert: whether to say which are not.
+        kind: accepted; the others are sorted and searched.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> fnp.isin([1.0, 2.0, 3.0], [3.0, 1.0])
+        Array([ True, False,  True])
+    """
+    x, among = promote("np.isin", *as_values("np.isin", element, test_elements))
+    found = reshape(_member(_flat(x), _flat(among)), typeof(x).shape)
+    return not_(found) if invert else found
+
+
+def _selected(values: Value, keep: Value, size: int, fill: Any, call: str) -> Value:
+    """The kept elements of a vector in ascending order, `size` of them."""
+    n = typeof(values).shape[0]
+    out_first = convert(not_(keep), np.dtype(np.int8))
+    _, ordered = sort((out_first, values), 0, num_keys=2)
+    count = reduce_sum(convert(keep, int64), (0,))
+    place = iota(int64, (size,))
+    exists = lt(place, broadcast_to(count, (size,)))
+    found = take(ordered, place, 0) if n else full((size,), 0, typeof(values).dtype)
+    return _filled(found, exists, fill, call)
+
+
+def _distinct(x: Value) -> tuple[Value, Value]:
+    """A sorted vector, and which of its elements are the first of their run."""
+    (ordered,) = sort((x,), 0)
+    return ordered, _differs_from_previous(ordered, True)
+
+
+def _two_sets(call: str, ar1: Any, ar2: Any, size: int | None) -> tuple[Value, Value]:
+    x, y = [_flat(v) for v in promote(call, *as_values(call, ar1, ar2))]
+    if size is None:
+        for v in (x, y):
+            if known_value(v) is None:
+                raise needs_size(v, call)
+    return x, y
+
+
+@public_with(np.intersect1d, "size", "fill_value")
+def intersect1d(
+    ar1: Any,
+    ar2: Any,
+    assume_unique: bool = False,
+    return_indices: bool = False,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
+    """The sorted distinct elements that are in both arrays.
+
+    Args:
+        ar1: an array.
+        ar2: an array.
+        assume_unique: whether the elements of each are known to be distinct.
+        return_indices: whether to return their first positions in both; not with `size`.
+        size: length of the result, needed while the values are not known.
+        fill_value: what fills the rest.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> fnp.intersect1d([1.0, 2.0, 2.0], [2.0, 3.0])
+        Array([2.])
+    """
+    call = "np.intersect1d"
+    x, y = _two_sets(call, ar1, ar2, size)
+    if size is None:
+        _, i, j = np.intersect1d(known_value(x), known_value(y), assume_unique, True)  # type: ignore[arg-type]
+        found = take(x, i, 0)
+        return (found, i, j) if return_indices else found
+    ordered, first = _distinct(x)
+    found = _selected(ordered, and_(first, _member(ordered, y)), size, fill_value, call)
+    if return_indices:
+        return found, *(searchsorted_first(v, found) for v in (x, y))
+    return found
+
+
+def searchsorted_first(x: Value, values: Value) -> Value:
+    """The first position in `x` of each of `values`, which are all in it."""
+    order = argsort(x, 0)
+    return take(order, searchsorted(take(x, order, 0), values), 0)
+
+
+@public_with(np.union1d, "size", "fill_value")
+def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = None) -> Value:
+    """The sorted distinct elements that are in either array.
+
+    Args:
+        ar1: an array.
+        ar2: an array.
+        size: length of the result, needed while the values are not known.
+        fill_value: what fills the rest.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> fnp.union1d([1.0, 2.0], [2.0, 3.0])
+        Array([1., 2., 3.])
+    """
+    x, y = [_flat(v) for v in promote("np.union1d", *as_values("np.union1d", ar1, ar2))]
+    both = concatenate([x, y], 0)
+    return _unique("np.union1d", both, None, True, size, fill_value)[0]
+
+
+@public_with(np.setdiff1d, "size", "fill_value")
+def setdiff1d(
+    ar1: Any,
+    ar2: Any,
+    assume_unique: bool = False,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Value:
+    """The sorted distinct elements of the first array that are not in the second.
+
+    Args:
+        ar1: an array.
+        ar2: an array.
+        assume_unique: whether the elements of each are known to be distinct.
+        size: length of the result, needed while the values are not known.
+        fill_value: what fills the rest.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> fnp.setdiff1d([1.0, 2.0], [2.0, 3.0])
+        Array([1.])
+    """
+    call = "np.setdiff1d"
+    x, y = _two_sets(call, ar1, ar2, size)
+    if size is None:
+        known, other = np.asarray(known_value(x)), np.asarray(known_value(y))
+        index = np.arange(known.size) if assume_unique else np.unique(known, return_index=True)[1]
+        return take(x, index[np.isin(known[index], other, invert=True)], 0)
+    ordered, first = _distinct(x)
+    return _selected(ordered, and_(first, not_(_member(ordered, y))), size, fill_value, call)
+
+
+@public_with(np.setxor1d, "size", "fill_value")
+def setxor1d(
+    ar1: Any,
+    ar2: Any,
+    assume_unique: bool = False,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Value:
+    """The sorted distinct elements that are in exactly one of the arrays.
+
+    Args:
+        ar1: an array.
+        ar2: an array.
+        assume_unique: accepted.
+        size: length of the result, needed while the values are not known.
+        fill_value: what fills the rest.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> fnp.setxor1d([1.0, 2.0], [2.0, 3.0])
+        Array([1., 3.])
+    """
+    call = "np.setxor1d"
+    x, y = _two_sets(call, ar1, ar2, size)
+    if size is None:
+        known = np.concatenate([np.asarray(known_value(v)) for v in (x, y)])
+        alone = np.setxor1d(known_value(x), known_value(y))  # type: ignore[arg-type]
+        values, index = np.unique(known, return_index=True)
+        return take(concatenate([x, y], 0), index[np.isin(values, alone)], 0)
+    parts, keeps = [], []
+    for v, other in ((x, y), (y, x)):
+        ordered, first = _distinct(v)
+        parts.append(ordered)
+        keeps.append(and_(first, not_(_member(ordered, other))))
+    return _selected(concatenate(parts, 0), concatenate(keeps, 0), size, fill_value, call)
