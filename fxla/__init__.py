@@ -20,6 +20,7 @@ from fxla.control.checkpoint import checkpoint, checkpoint_policies
 from fxla.control.custom_jvp import custom_jvp
 from fxla.control.custom_vjp import custom_vjp
 from fxla.control.jit import disable_jit, jit
+from fxla import numpy, tree
 from fxla.core.array import Array
 from fxla.core.dtypes import default_dtype
 from fxla.transforms.autodiff import (
@@ -47,7 +48,9 @@ __all__ = [
     "custom_vjp",
     "eval_shape",
     "make_jaxpr",
+    "numpy",
     "remat",
+    "tree",
     "default_dtype",
     "disable_jit",
     "grad",

@@ -64,6 +64,7 @@ class Build:
         self.use_library = use_library
         self.kernels: dict[str, Kernel] = {}
         self.notes: list[str] = []
+        self.constants: dict[tuple[str, bytes], tuple[Buffer, Any]] = {}
 
     def program(self, jaxpr: Jaxpr) -> Program:
         """The program of a whole function."""
@@ -71,6 +72,7 @@ class Build:
         outputs = [Buffer(a.shape, a.dtype, "output", k) for k, a in enumerate(jaxpr.out_avals)]
         body = self.block(jaxpr, [Pointer(b) for b in inputs], [Pointer(b) for b in outputs])
         program = Program(inputs, outputs, body, notes=self.notes)
+        program.constants = list(self.constants.values())
         program.arena = assign_offsets(program)
         return program
 
@@ -84,6 +86,8 @@ class Build:
         graph = build_graph(jaxpr, self.lower)
         self.notes += plan_storage(graph)
         place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True))
+        for key, value in graph.constants.items():
+            place[value] = Pointer(self.constant_buffer(key, value))
         copies: list[Instruction] = []
         late: list[tuple[Value, Pointer]] = []
         for value, target in zip(graph.outputs, targets, strict=True):
@@ -107,6 +111,13 @@ class Build:
             source = place[value]
             copies.append(Copy(target, source, aval_bytes(value.aval)))
         return body + copies
+
+    def constant_buffer(self, key: tuple[str, bytes], value: Value) -> Buffer:
+        """The place of a scalar in the program's table of constants."""
+        if key not in self.constants:
+            buffer = Buffer((), value.aval.dtype, "constant", offset=8 * len(self.constants))
+            self.constants[key] = (buffer, value.constant)
+        return self.constants[key][0]
 
     def lower(self, eqn: Eqn, views: Sequence[View]) -> Any:
         """An equation's lowered form; contractions that BLAS serves are opaque."""
@@ -136,7 +147,7 @@ class Build:
         operands = []
         for v in node.inputs:
             if v.literal is not None and v not in place:
-                setup += self.constant(v, place)
+                setup += self.literal(v, place)
             operands.append(place[v])
         results = [pointer_of(v, place) for v in node.outputs]
         form = node.form
@@ -155,7 +166,7 @@ class Build:
                 return [*setup, host_call(eqn, operands, results)]
         raise InternalError(f"{node.eqn.primitive.name} lowers to {type(form).__name__}")
 
-    def constant(self, value: Value, place: dict[Value, Pointer]) -> list[Instruction]:
+    def literal(self, value: Value, place: dict[Value, Pointer]) -> list[Instruction]:
         """A literal operand of a library call or region, written to memory."""
         assert value.literal is not None
         place[value] = Pointer(Buffer((), value.aval.dtype))

@@ -29,7 +29,7 @@ import numpy as np
 
 from fxla.compile.disk import read_entry, write_entry
 from fxla.compile.numba_cpu import cache_path, load_python
-from fxla.compile.numba_functions import target_functions
+from fxla.compile.numba_functions import half_functions, target_functions
 from fxla.errors import MissingExtraError
 from fxla.loops import scalar_python
 from fxla.loops.ir import Const, DType, Extent, For, Kernel
@@ -210,14 +210,12 @@ def _functions() -> dict[str, Any]:
     They are inlined in the source: numba compiles a function that is called for the GPU that is
     present, and so not at all without one.
     """
-    cuda = _numba_cuda("")
-    provided = target_functions(
-        _numba_cuda(".extending").intrinsic,
-        _numba_cuda(".types"),
-        _numba_cuda(".typing").signature,
-        {"rint": "__nv_rint"},
-    )
+    cuda, types = _numba_cuda(""), _numba_cuda(".types")
+    intrinsic = _numba_cuda(".extending").intrinsic
+    signature = _numba_cuda(".typing").signature
     device = cuda.jit(device=True, inline="always")
+    provided = target_functions(intrinsic, types, signature, {"rint": "__nv_rint"})
+    provided |= half_functions(intrinsic, types, signature)
     return bind_prelude(device, provided | {"fmod": device(_fmod)})
 
 

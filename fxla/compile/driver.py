@@ -2,8 +2,8 @@
 
     i32 @program(ptr objects, ptr arena, ptr functions, ptr integers)
 
-`objects` holds the addresses of the NumPy arrays of inputs and outputs (the data pointer is a field
-of the array object), `functions` those of kernels, library routines and host callbacks, `integers`
+`objects` holds the addresses of the NumPy arrays of inputs, outputs and constants (the data pointer
+is a field of the array object), `functions` those of kernels, library routines and host callbacks, `integers`
 every size, stride and offset. So the text depends on the structure of the program alone: a new
 array size compiles nothing. The result is 0, or 1 if a host callback raised.
 """
@@ -74,6 +74,7 @@ class _Printer:
         self.index: dict[LoopIndex, str] = {}
         self.function_slots: dict[object, int] = {}
         self.max_args = 1
+        self.constants = ""
         kernels = program.kernels()
         self.kernel_number = {id(k): n for n, k in enumerate(kernels)}
         self.declared: dict[str, None] = {}
@@ -122,8 +123,8 @@ class _Printer:
         known = self.address.get(buffer)
         if known is not None:
             return known
-        offset = self.integer(buffer.offset)
-        return self.emit(f"getelementptr i8, ptr %arena, i64 {offset}")
+        area = self.constants if buffer.role == "constant" else "%arena"
+        return self.emit(f"getelementptr i8, ptr {area}, i64 {self.integer(buffer.offset)}")
 
     def pointer(self, p: Pointer) -> str:
         at = self.base(p.buffer)
@@ -137,10 +138,8 @@ class _Printer:
     def print(self) -> Driver:
         program = self.program
         for k, b in enumerate((*program.inputs, *program.outputs)):
-            slot = self.emit(f"getelementptr ptr, ptr %objects, i64 {k}")
-            obj = self.emit(f"load ptr, ptr {slot}, align 8")
-            field_at = self.emit(f"getelementptr i8, ptr {obj}, i64 {DATA_OFFSET}")
-            self.address[b] = self.emit(f"load ptr, ptr {field_at}, align 8")
+            self.address[b] = self.data_of(k)
+        self.constants = self.data_of(len(program.inputs) + len(program.outputs))
         self.run(program.body)
         self.do("ret i32 0")
         lines = [
@@ -156,6 +155,13 @@ class _Printer:
         ]
         self.driver.text = "\n".join(lines) + "\n"
         return self.driver
+
+    def data_of(self, k: int) -> str:
+        """The data pointer of the k-th array object."""
+        slot = self.emit(f"getelementptr ptr, ptr %objects, i64 {k}")
+        obj = self.emit(f"load ptr, ptr {slot}, align 8")
+        field_at = self.emit(f"getelementptr i8, ptr {obj}, i64 {DATA_OFFSET}")
+        return self.emit(f"load ptr, ptr {field_at}, align 8")
 
     def run(self, body: list[Instruction]) -> None:
         for i in body:

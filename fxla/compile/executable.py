@@ -133,6 +133,8 @@ class Executable:
         self._integer_table = self._integers.buffer_info()[0]
         self._in = [(b.dtype, b.shape) for b in program.inputs]
         self._out = [(b.shape, b.dtype) for b in program.outputs]
+        self._constants = constant_table(program)
+        self._constants_id = id(self._constants)
         self._arena_lock = threading.Lock()
         self._arena = np.empty(0, np.uint8)
 
@@ -152,7 +154,8 @@ class Executable:
         arrays = [as_input(x, d, s) for x, (d, s) in zip(args, self._in, strict=True)]
         for shape, dtype in self._out:
             arrays.append(np.ndarray.__new__(Array, shape, dtype))
-        objects = array("Q", [id(a) for a in arrays] or [0])
+        objects = array("Q", [id(a) for a in arrays])
+        objects.append(self._constants_id)
         exclusive = self._arena_lock.acquire(blocking=False)
         try:
             arena = self.arena() if exclusive else aligned(self.program.arena)
@@ -176,6 +179,15 @@ class Executable:
         if self._arena.nbytes < self.program.arena:
             self._arena = aligned(self.program.arena)
         return self._arena
+
+
+def constant_table(program: Program) -> Any:
+    """The program's scalars, 8 bytes for each."""
+    table = np.zeros(8 * max(len(program.constants), 1), np.uint8)
+    for buffer, value in program.constants:
+        raw = np.frombuffer(np.asarray(value).tobytes(), np.uint8)
+        table[buffer.offset : buffer.offset + raw.size] = raw
+    return table
 
 
 def aligned(nbytes: int) -> Any:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from fxla.compile.regions import Region
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
@@ -39,7 +41,8 @@ class Value:
         own_cost: operations of its own form for one element.
         inline_cost: operations for one element if all it reads through is recomputed.
         stored: whether it gets memory.
-        literal: its value, if it is a scalar constant.
+        literal: its value, if it is a scalar written into the kernels that read it.
+        constant: its value, if it is a scalar that kernels load.
     """
 
     aval: Aval
@@ -51,7 +54,7 @@ class Value:
     inline_cost: float = 0.0
     stored: bool = False
     literal: Literal | None = None
-    memo: dict[tuple[Any, ...], tuple[Expr, IndexTuple]] = field(default_factory=dict)
+    constant: Any = None
 
 
 @dataclass(eq=False, slots=True)
@@ -71,7 +74,20 @@ class Graph:
     inputs: list[Value] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
+    constants: dict[tuple[str, bytes], Value] = field(default_factory=dict)
     reader: Reader | None = None
+
+    def scalar(self, literal: Literal) -> Value:
+        """A literal as a value. Only simple numbers are written into kernels: others may follow
+        from sizes (a mean divides by one), and a kernel shall serve all sizes."""
+        dtype = literal.aval.dtype
+        if dtype.name not in ("float32", "float64") or _is_simple(float(literal.value)):
+            return Value(literal.aval, literal=literal)
+        number = np.asarray(literal.value, dtype)
+        key = (dtype.name, number.tobytes())
+        if key not in self.constants:
+            self.constants[key] = Value(literal.aval.strong(), stored=True, constant=number)
+        return self.constants[key]
 
     def read(self, value: Value, index: IndexTuple) -> Expr:
         """An element of a value, as the current reader gives it."""
@@ -83,6 +99,11 @@ class Graph:
     def view(self, value: Value) -> View:
         """The value as a view whose elements are asked of the reader."""
         return View(value.aval.shape, value.aval.dtype, lambda i: self.read(value, i))
+
+
+def _is_simple(number: float) -> bool:
+    """Whether a number is a small multiple of a half, an infinity or NaN."""
+    return not math.isfinite(number) or (abs(number) <= 8 and (2 * number).is_integer())
 
 
 def index_key(index: IndexTuple) -> tuple[Any, ...]:
@@ -116,7 +137,7 @@ def build_graph(jaxpr: Jaxpr, lower_eqn: Callable[[Eqn, Sequence[View]], Any]) -
 
     def value_of(atom: Atom) -> Value:
         if isinstance(atom, Literal):
-            return Value(atom.aval, literal=atom)
+            return graph.scalar(atom)
         return env[atom]
 
     for eqn in jaxpr.eqns:

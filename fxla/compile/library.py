@@ -133,11 +133,13 @@ def absorb_transposes(jaxpr: Jaxpr) -> Jaxpr:
     """Let contractions read permuted operands in place, and permute those BLAS cannot read.
 
     A contraction of a transposed array becomes one of the array itself, if that keeps the order of
-    the result's axes. Afterwards an operand whose axes BLAS cannot read in place is permuted to
+    the result's axes; a transposed contraction becomes one with exchanged operands. Afterwards an
+    operand whose axes BLAS cannot read in place is permuted to
     (batch, kept, contracted), which the scheduler turns into one copy.
     """
     if not any(e.primitive is dot_general_p for e in jaxpr.eqns):
         return jaxpr
+    jaxpr = _exchange_operands(jaxpr)
     made_by: dict[Var, Eqn] = {}
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
@@ -149,6 +151,33 @@ def absorb_transposes(jaxpr: Jaxpr) -> Jaxpr:
         for v in eqn.outputs:
             made_by[v] = eqn
     return Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)
+
+
+def _exchange_operands(jaxpr: Jaxpr) -> Jaxpr:
+    """``transpose(a @ b)`` that puts b's axes before a's becomes ``b @ a``."""
+    uses: dict[Var, int] = {}
+    for atom in (*(a for e in jaxpr.eqns for a in e.inputs), *jaxpr.outs):
+        if isinstance(atom, Var):
+            uses[atom] = uses.get(atom, 0) + 1
+    made_by = {e.outputs[0]: e for e in jaxpr.eqns if e.primitive is dot_general_p}
+    replaced: set[int] = set()
+    exchanged: dict[int, Eqn] = {}
+    for eqn in jaxpr.eqns:
+        operand = eqn.inputs[0] if eqn.primitive is transpose_p else None
+        dot = made_by.get(operand) if isinstance(operand, Var) else None
+        if dot is None or uses[dot.outputs[0]] != 1:
+            continue
+        dims: DotDims = dot.params["dims"]
+        nb = len(dims.lhs_batch)
+        nl = len(dims.lhs_kept(dot.inputs[0].aval.ndim))
+        n = dot.outputs[0].aval.ndim
+        if eqn.params["perm"] == (*range(nb), *range(nb + nl, n), *range(nb, nb + nl)):
+            replaced.add(id(dot))
+            params = {**dot.params, "dims": dims.swapped()}
+            inputs = (dot.inputs[1], dot.inputs[0])
+            exchanged[id(eqn)] = Eqn(dot_general_p, inputs, params, eqn.outputs, eqn.source)
+    eqns = tuple(exchanged.get(id(e), e) for e in jaxpr.eqns if id(e) not in replaced)
+    return Jaxpr(jaxpr.invars, eqns, jaxpr.outs)
 
 
 def _absorb(eqn: Eqn, side: int, made_by: dict[Var, Eqn]) -> Eqn:

@@ -24,6 +24,7 @@ import ctypes
 import ctypes.util
 import dataclasses
 import hashlib
+import itertools
 import os
 import sys
 import tempfile
@@ -55,6 +56,7 @@ _addresses: dict[tuple[object, ...], dict[str, int]] = {}
 _machines: dict[tuple[str, str], Any] = {}
 _alive: list[Any] = []
 _linker: Any = None
+_count = itertools.count()
 _host: Isa | None = None
 _initialised = False
 _warned = False
@@ -201,7 +203,7 @@ def _load(code: bytes, names: Sequence[str], symbols: Mapping[str, int]) -> dict
     for name, address in symbols.items():
         library.import_symbol(name, address)
     try:
-        linked = library.link(_linker, f"fxla.{len(_alive)}")
+        linked = library.link(_linker, f"fxla.{next(_count)}")
     except RuntimeError as error:
         raise InternalError(f"compiled code cannot be linked: {error}") from error
     _alive.append(linked)

@@ -12,7 +12,7 @@ from typing import Any
 
 import llvmlite.ir as ll
 
-__all__ = ["target_functions"]
+__all__ = ["half_functions", "target_functions"]
 
 
 def target_functions(
@@ -76,6 +76,49 @@ def target_functions(
         "fmod": remainder(),
         "scratch": _scratch(intrinsic, types, signature),
     }
+
+
+def half_functions(intrinsic: Any, types: Any, signature: Any) -> dict[str, Any]:
+    """The conversions of half floats as instructions, for a target that has them.
+
+    They take the place of the prelude's functions of these names.
+    """
+    half, single = ll.HalfType(), ll.FloatType()
+    i16, i32 = ll.IntType(16), ll.IntType(32)
+
+    def float16_to_float32(typing: Any, n: Any) -> Any:
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return builder.fpext(builder.bitcast(args[0], half), single)
+
+        return signature(types.float32, types.uint16), emit
+
+    def float64_to_float16(typing: Any, x: Any) -> Any:
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return builder.bitcast(builder.fptrunc(args[0], half), i16)
+
+        return signature(types.uint16, x), emit
+
+    def bfloat16_to_float32(typing: Any, n: Any) -> Any:
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            upper = builder.shl(builder.zext(args[0], i32), i32(16))
+            return builder.bitcast(upper, single)
+
+        return signature(types.float32, types.uint16), emit
+
+    def float32_to_bfloat16(typing: Any, x: Any) -> Any:
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            bits = builder.bitcast(args[0], i32)
+            upper = builder.lshr(bits, i32(16))
+            odd = builder.and_(upper, i32(1))
+            rounded = builder.lshr(builder.add(bits, builder.add(odd, i32(0x7FFF))), i32(16))
+            nan = builder.or_(builder.and_(upper, i32(0x8000)), i32(0x7FC0))
+            is_nan = builder.fcmp_unordered("uno", args[0], args[0])
+            return builder.trunc(builder.select(is_nan, nan, rounded), i16)
+
+        return signature(types.uint16, types.float32), emit
+
+    conversions = (float16_to_float32, float64_to_float16, bfloat16_to_float32, float32_to_bfloat16)
+    return {f.__name__: intrinsic(f) for f in conversions}
 
 
 def _scratch(intrinsic: Any, types: Any, signature: Any) -> Any:

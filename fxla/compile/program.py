@@ -38,9 +38,10 @@ class Buffer:
 
     Attributes:
         shape, dtype: of the C-contiguous array in it.
-        role: input, output or temporary.
+        role: input, output, temporary or constant.
         position: which input or output.
-        offset: of a temporary in the arena, in bytes; set by `fxla.compile.memory`.
+        offset: of a temporary in the arena (set by `fxla.compile.memory`), or of a constant in the
+            table of constants, in bytes.
     """
 
     shape: tuple[int, ...]
@@ -173,6 +174,7 @@ class Program:
         inputs, outputs: buffers in the order of arguments and results.
         body: instructions.
         arena: bytes of temporaries.
+        constants: scalars that kernels load, each at its buffer's offset.
         notes: what was fused with what, and why not; a line each.
     """
 
@@ -180,6 +182,7 @@ class Program:
     outputs: list[Buffer]
     body: list[Instruction]
     arena: int = 0
+    constants: list[tuple[Buffer, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def kernels(self) -> list[Kernel]:

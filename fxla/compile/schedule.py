@@ -250,7 +250,7 @@ def schedule(graph: Graph) -> list[Item]:
         if not value.stored:
             continue
         needs = stored_dependencies(value)
-        earliest = max((position[d] for d in needs), default=-1)
+        earliest = max((position.get(d, -1) for d in needs), default=-1)
         at = _join(items, value, earliest, needs)
         if at is None:
             outer = node.form.shape
@@ -313,11 +313,18 @@ def _join(items: list[Item], value: Value, earliest: int, needs: set[Value]) -> 
             rank = len(group.outer)
             if form.shape[:rank] != group.outer or 0 in form.shape:
                 continue
-            if form.shape != group.outer and not (rank and any(lp.reduces for lp in group.loops)):
+            if form.shape != group.outer and not _has_rows(group):
                 continue
         if add_member(group, value):
             return at
     return None
+
+
+def _has_rows(group: Group) -> bool:
+    """Whether a group reduces along rows, so that maps over the rows can follow inside."""
+    return bool(
+        group.outer and any(lp.reduces for lp in group.loops) and not _vector_over_outer(group)
+    )
 
 
 def used_outside(graph: Graph, items: list[Item]) -> set[Value]:

@@ -4,6 +4,8 @@ The passes, in order, each a function from jaxpr to jaxpr:
 
 * `inline_calls`: replace calls (`jit`, `checkpoint`, custom rules) by what they call, so that fusion
   sees through them;
+* `fold`: equations of scalar constants are evaluated, and operations that leave their operand as it
+  is, bit for bit, are dropped (``x * 1``, ``x - 0``, ``x / 1``, a transpose of its inverse);
 * `eliminate_common`: equal equations on equal inputs are computed once;
 * `dce_jaxpr`: drop what no output needs.
 """
@@ -17,14 +19,17 @@ import numpy as np
 
 from fxla.core.check import checked
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
+from fxla.ops.elementwise import Convert, Elementwise
+from fxla.ops.structure import transpose_p
 from fxla.transforms.dce import dce_jaxpr
 
-__all__ = ["eliminate_common", "inline_calls", "simplify"]
+__all__ = ["eliminate_common", "fold", "inline_calls", "simplify"]
 
 
 def simplify(jaxpr: Jaxpr) -> Jaxpr:
     """Run all passes; inputs and outputs stay as they are."""
     jaxpr = checked(inline_calls(jaxpr), "inlining")
+    jaxpr = checked(fold(jaxpr), "folding")
     jaxpr = checked(eliminate_common(jaxpr), "common subexpression elimination")
     small, _ = dce_jaxpr(jaxpr, [True] * len(jaxpr.outs), True)
     return checked(small, "dead code elimination")
@@ -64,6 +69,80 @@ def inline_calls(jaxpr: Jaxpr) -> Jaxpr:
 
     emit(jaxpr, rename)
     return Jaxpr(jaxpr.invars, tuple(eqns), tuple(rename(a) for a in jaxpr.outs))
+
+
+def _is_literal(atom: Atom, value: float) -> bool:
+    return isinstance(atom, Literal) and bool(atom.value == value)
+
+
+def _unchanged(eqn: Eqn) -> Atom | None:
+    """The operand that an equation returns as it is, if it does."""
+    x, *rest = eqn.inputs
+    out = eqn.outputs[0].aval
+    same: Atom | None = None
+    match eqn.primitive.name:
+        case "mul":
+            if _is_literal(x, 1):
+                same = rest[0]
+            elif _is_literal(rest[0], 1):
+                same = x
+        case "div" if _is_literal(rest[0], 1):
+            same = x
+        case "sub" if _is_literal(rest[0], 0) and not np.signbit(np.real(_value(rest[0]))):
+            same = x
+    return same if same is not None and same.aval.matches(out) else None
+
+
+def _value(atom: Atom) -> Any:
+    assert isinstance(atom, Literal)
+    return atom.value
+
+
+def fold(jaxpr: Jaxpr) -> Jaxpr:
+    """Evaluate equations of literals, and drop those that change nothing."""
+    rename = _Renaming()
+    made_by: dict[Var, Eqn] = {}
+    eqns: list[Eqn] = []
+    for eqn in jaxpr.eqns:
+        inputs = tuple([rename(a) for a in eqn.inputs])
+        eqn = Eqn(eqn.primitive, inputs, eqn.params, eqn.outputs, eqn.source)
+        if _foldable(eqn):
+            values = eqn.primitive.impl(*[_value(a) for a in inputs], **eqn.params)
+            for var, value in zip(eqn.outputs, values, strict=True):
+                scalar = np.asarray(value, var.aval.dtype)[()]
+                rename.env[var] = Literal(scalar, var.aval)
+            continue
+        same = _unchanged(eqn) if eqn.primitive.name in ("mul", "div", "sub") else None
+        if same is None and eqn.primitive is transpose_p:
+            eqn, same = _composed(eqn, made_by)
+        if same is not None:
+            rename.env[eqn.outputs[0]] = same
+            continue
+        eqns.append(eqn)
+        for v in eqn.outputs:
+            made_by[v] = eqn
+    return Jaxpr(jaxpr.invars, tuple(eqns), tuple(rename(a) for a in jaxpr.outs))
+
+
+def _foldable(eqn: Eqn) -> bool:
+    """Whether an equation is an elementwise operation on literals."""
+    return (
+        isinstance(eqn.primitive, (Elementwise, Convert))
+        and all(isinstance(a, Literal) for a in eqn.inputs)
+        and not eqn.primitive.effectful
+    )
+
+
+def _composed(eqn: Eqn, made_by: dict[Var, Eqn]) -> tuple[Eqn, Atom | None]:
+    """A transpose of a transpose as one; or the operand, if they undo each other."""
+    operand = eqn.inputs[0]
+    inner = made_by.get(operand) if isinstance(operand, Var) else None
+    if inner is None or inner.primitive is not transpose_p:
+        return eqn, None
+    perm = tuple(inner.params["perm"][p] for p in eqn.params["perm"])
+    if perm == tuple(range(len(perm))):
+        return eqn, inner.inputs[0]
+    return Eqn(eqn.primitive, inner.inputs, {"perm": perm}, eqn.outputs, eqn.source), None
 
 
 def _key(value: Any) -> Hashable:
