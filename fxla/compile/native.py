@@ -237,7 +237,8 @@ def _cache_path(text: str, isa: Isa) -> Path | None:
         return None
     if directory is None:
         return None
-    what = (_FORMAT, llvmlite.__version__, llvm.get_process_triple(), isa.cpu, isa.features, text)
+    machine = (llvm.get_process_triple(), isa.cpu, isa.features)
+    what = (_FORMAT, str(_OPT), llvmlite.__version__, *machine, text)
     digest = hashlib.sha256("\0".join(what).encode()).hexdigest()
     return directory / "objects" / digest[:2] / f"{digest}.o"
 

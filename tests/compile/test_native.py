@@ -73,6 +73,17 @@ def test_library_symbols_are_found() -> None:
     assert ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(address)(27.0) == pytest.approx(3.0)
 
 
+def test_symbols_are_bound_when_code_is_loaded() -> None:
+    text = (
+        "declare i64 @outside()\n"
+        "define i64 @inside() {\n  %x = call i64 @outside()\n  ret i64 %x\n}\n"
+    )
+    for value in (11, 12):
+        outside = compile_text(constant_function("outside", value), ["outside"])["outside"]
+        address = compile_text(text, ["inside"], symbols={"outside": outside})["inside"]
+        assert value_of(address) == value
+
+
 def test_disk_serves_what_was_compiled(monkeypatch: pytest.MonkeyPatch, fresh: Path) -> None:
     text = constant_function("kept", 7)
     compile_text(text, ["kept"])
