@@ -1,7 +1,8 @@
 """Where temporaries live: one arena, shared by buffers that are not alive at the same time.
 
 A buffer is alive from the first instruction that touches it to the last. A loop repeats, so a buffer
-that is touched both inside and outside of it, or whose halves trade places, is alive for all of it.
+that is touched both inside and outside of it, or whose halves trade places, is alive for all of it,
+and the halves of a pair live as long as either.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class _Liveness:
         self.lives: dict[Buffer, _Life] = {}
         self.span: dict[int, tuple[int, int]] = {}
         self.enclosing: tuple[int, ...] = ()
+        self.pairs: list[tuple[Buffer, Buffer]] = []
 
     def touch(self, pointer: Pointer) -> None:
         self.touch_buffer(pointer.buffer)
@@ -88,6 +90,7 @@ class _Liveness:
         number = len(self.span)
         self.span[number] = (start, start)
         self.enclosing = (*before, number)
+        self.pairs += swapped
         for pair in swapped:
             for b in pair:
                 self.touch_buffer(b)
@@ -138,6 +141,11 @@ def assign_offsets(program: Program) -> int:
         for b, life in liveness.lives.items()
         if b.role == "temporary"
     }
+    for a, b in liveness.pairs:
+        # after an odd number of iterations what is read as `a` lies where `b` was
+        if a in intervals and b in intervals:
+            (i, j), (k, n) = intervals[a], intervals[b]
+            intervals[a] = intervals[b] = min(i, k), max(j, n)
     placed: list[Buffer] = []
     size = 0
     for b in sorted(intervals, key=lambda b: -b.nbytes):
