@@ -242,7 +242,7 @@ class SearchSorted(Primitive):
                 (Assign(low, binary("add", middle, int_const(1))),),
                 (Assign(high, middle),),
             )
-            half = binary("floordiv", binary("add", low, high), int_const(2))
+            half = scalar.op("shr", INDEX, binary("add", low, high), int_const(1))
             step = If(compare("lt", low, high), (Let(middle, half), halve))
             return [
                 Let(v, values[outer]),
