@@ -685,7 +685,7 @@ def bind_prelude(
 
     Args:
         wrap: a target's decorator, such as ``numba.njit``.
-        provided: the target's own `TARGET_FUNCTIONS`.
+        provided: the target's own `TARGET_FUNCTIONS`, and any others it does better itself.
         math_module: what ``math`` means.
         np_module: what ``np`` means.
 
@@ -693,7 +693,8 @@ def bind_prelude(
         The names a generated kernel may use.
     """
     scope: dict[str, Any] = {"np": np_module, "math": math_module, "__name__": __name__, **provided}
-    for name, f in PRELUDE.items():
+    for name in PRELUDE.keys() - provided.keys():
+        f = PRELUDE[name]
         scope[name] = wrap(FunctionType(f.__code__, scope, name))
     return scope
 
