@@ -320,7 +320,8 @@ def intersect1d(
     call = "np.intersect1d"
     x, y = _two_sets(call, ar1, ar2, size)
     if size is None:
-        _, i, j = np.intersect1d(known_value(x), known_value(y), assume_unique, True)  # type: ignore[arg-type]
+        known: Any = (known_value(x), known_value(y))
+        _, i, j = np.intersect1d(*known, assume_unique, True)
         found = take(x, i, 0)
         return (found, i, j) if return_indices else found
     ordered, first = _distinct(x)
@@ -415,9 +416,9 @@ def setxor1d(
     call = "np.setxor1d"
     x, y = _two_sets(call, ar1, ar2, size)
     if size is None:
-        known = np.concatenate([np.asarray(known_value(v)) for v in (x, y)])
-        alone = np.setxor1d(known_value(x), known_value(y))  # type: ignore[arg-type]
-        values, index = np.unique(known, return_index=True)
+        known: Any = (known_value(x), known_value(y))
+        alone = np.setxor1d(*known)
+        values, index = np.unique(np.concatenate(known), return_index=True)
         return take(concatenate([x, y], 0), index[np.isin(values, alone)], 0)
     parts, keeps = [], []
     for v, other in ((x, y), (y, x)):

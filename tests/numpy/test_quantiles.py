@@ -14,8 +14,8 @@ from tests.numpy.agreement import agree, check_gradient, grad, same_error, trace
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 METHODS = (
-    "inverted_cdf averaged_inverted_cdf closest_observation interpolated_inverted_cdf hazen weibull "
-    "linear median_unbiased normal_unbiased lower higher midpoint nearest"
+    "inverted_cdf averaged_inverted_cdf closest_observation interpolated_inverted_cdf hazen "
+    "weibull linear median_unbiased normal_unbiased lower higher midpoint nearest"
 ).split()
 X = np.random.default_rng(0).standard_normal((4, 5, 3))
 FRACTIONS = np.array([0.0, 0.1, 0.25, 0.5, 0.8, 1.0])
