@@ -25,7 +25,15 @@ from fxla.loops.ir import Expr
 from fxla.loops.view import IndexTuple, View, binary, extent, int_const
 from fxla.ops.structure import batch_move
 
-__all__ = ["random_bits", "random_bits_p", "uint_dtype"]
+__all__ = [
+    "cipher_of_arrays",
+    "cipher_of_expressions",
+    "high_half",
+    "joined",
+    "random_bits",
+    "random_bits_p",
+    "uint_dtype",
+]
 
 uint64 = np.dtype(np.uint64)
 
@@ -97,22 +105,25 @@ class RandomBits(Primitive):
             for size, k in zip(shape, position, strict=True):
                 flat = binary("add", binary("mul", flat, extent(size)), k)
             counter = scalar.op("add", uint64, start[lead], scalar.cast(flat, uint64))
-            halves = _cipher(
+            halves = cipher_of_expressions(
                 key[(*lead, int_const(0))],
                 key[(*lead, int_const(1))],
-                scalar.cast(_shifted(counter, 32), uint32),
+                scalar.cast(high_half(counter), uint32),
                 scalar.cast(counter, uint32),
             )
-            return _joined(*halves, dtype)
+            if dtype == uint64:
+                return joined(*halves)
+            return scalar.cast(scalar.op("xor", uint32, *halves), dtype)
 
         return (View((*start.shape, *shape), dtype, at),)
 
 
-def _shifted(x: Expr, n: int) -> Expr:
-    return scalar.op("shr_logical", x.dtype, x, scalar.const(n, x.dtype))
+def high_half(x: Expr) -> Expr:
+    """The high 32 bits of a 64-bit expression, in its low ones."""
+    return scalar.op("shr_logical", uint64, x, scalar.const(32, uint64))
 
 
-def _cipher(k0: Expr, k1: Expr, x0: Expr, x1: Expr) -> tuple[Expr, Expr]:
+def cipher_of_expressions(k0: Expr, k1: Expr, x0: Expr, x1: Expr) -> tuple[Expr, Expr]:
     """Threefry-2x32-20 as scalar expressions; 32-bit additions wrap."""
 
     def u32(name: str, a: Expr, b: Expr | int) -> Expr:
@@ -131,12 +142,9 @@ def _cipher(k0: Expr, k1: Expr, x0: Expr, x1: Expr) -> tuple[Expr, Expr]:
     return x0, x1
 
 
-def _joined(high: Expr, low: Expr, dtype: DType) -> Expr:
-    """The result of a width from the two halves of the cipher."""
-    if dtype != uint64:
-        return scalar.cast(scalar.op("xor", uint32, high, low), dtype)
-    wide = scalar.cast(high, uint64)
-    wide = scalar.op("shl", uint64, wide, scalar.const(32, uint64))
+def joined(high: Expr, low: Expr) -> Expr:
+    """Two halves as one 64-bit expression."""
+    wide = scalar.op("shl", uint64, scalar.cast(high, uint64), scalar.const(32, uint64))
     return scalar.op("or", uint64, wide, scalar.cast(low, uint64))
 
 
@@ -180,6 +188,15 @@ def _cipher_of_integers(k0: int, k1: int, counter: int) -> tuple[int, int]:
     return x0, x1
 
 
+def cipher_of_arrays(k0: Any, k1: Any, counter: Any) -> tuple[Any, Any]:
+    """Threefry-2x32-20 of u64 counters, each under its own key or all under one."""
+    x0 = (counter >> np.uint64(32)).astype(np.uint32)
+    x1 = counter.astype(np.uint32)
+    keys = (k0, k1, k0 ^ k1 ^ np.uint32(_PARITY))
+    _cipher_in_place(keys, x0, x1, np.empty_like(x0))
+    return x0, x1
+
+
 def _cipher_in_place(keys: Sequence[Any], x0: Any, x1: Any, spare: Any) -> None:
     """Threefry-2x32-20 of whole arrays, which it overwrites."""
     x0 += keys[0]
@@ -192,7 +209,8 @@ def _cipher_in_place(keys: Sequence[Any], x0: Any, x1: Any, spare: Any) -> None:
             x1 |= spare
             x1 ^= x0
         x0 += keys[(group + 1) % 3]
-        x1 += np.uint32((int(keys[(group + 2) % 3]) + group + 1) % 2**32)
+        x1 += keys[(group + 2) % 3]
+        x1 += np.uint32(group + 1)
 
 
 random_bits_p = RandomBits()
