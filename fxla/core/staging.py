@@ -32,15 +32,15 @@ __all__ = ["JaxprTrace", "JaxprTracer", "eval_jaxpr", "trace_to_jaxpr"]
 class JaxprTracer(Tracer):
     """A value that a `JaxprTrace` knows as a variable."""
 
-    __slots__ = ("var",)
+    __slots__ = ("variable",)  # not `var`, which is the variance
 
     def __init__(self, trace: Trace, var: Var) -> None:
         self.owner = trace
-        self.var = var
+        self.variable = var
 
     @property
     def aval(self) -> Aval:
-        return self.var.aval
+        return self.variable.aval
 
 
 class JaxprTrace(Trace):
@@ -60,7 +60,7 @@ class JaxprTrace(Trace):
     def atom(self, x: Value) -> Atom:
         """The variable or literal for a value; a foreign array or tracer becomes a const."""
         if isinstance(x, JaxprTracer) and x.owner is self:
-            return x.var
+            return x.variable
         if isinstance(x, Tracer):
             if not x.owner.alive:
                 raise_leaked(x)
@@ -93,7 +93,7 @@ class JaxprTrace(Trace):
         atoms = tuple([self.atom(x) for x in outs])
         captured = list(self.captured.values())
         jaxpr = Jaxpr(
-            tuple([var for var, _ in captured] + [a.var for a in arguments]),
+            tuple([var for var, _ in captured] + [a.variable for a in arguments]),
             tuple(self.eqns),
             atoms,
         )

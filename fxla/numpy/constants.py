@@ -74,8 +74,7 @@ from numpy import (
 from numpy import bool as bool
 from numpy import bool_ as bool_
 
-from fxla.core.dtypes import bfloat16 as _bfloat16
-from fxla.core.dtypes import canonical_dtype, is_complex
+from fxla.core.dtypes import canonical_dtype, finfo_of, is_complex
 from fxla.core.trace import Tracer, typeof
 from fxla.numpy.dispatch import as_value, promoted_dtype, public, result
 
@@ -274,7 +273,7 @@ def finfo(dtype: Any) -> Any:
         1.1920928955078125e-07
     """
     found = np.dtype(dtype.dtype if isinstance(dtype, Tracer) else dtype)
-    return ml_dtypes.finfo(found) if found == _bfloat16 else np.finfo(found)
+    return finfo_of(found)
 
 
 def iinfo(dtype: Any) -> Any:

@@ -45,7 +45,12 @@ def _resolve(
     ufunc: np.ufunc, kinds: tuple[Any, ...], dtype: DType | None, default: DType
 ) -> tuple[DType, ...]:
     """NumPy's loop; where only the default precision made it wide, that of this thread."""
-    asked: Any = (*kinds, *[None] * ufunc.nout)
+    if all(isinstance(k, type) for k in kinds):
+        # Asked about Python integers alone, NumPy would answer that it computes with objects.
+        given: tuple[Any, ...] = tuple([np.dtype(k) for k in kinds])
+    else:
+        given = kinds
+    asked: Any = (*given, *[None] * ufunc.nout)
     wanted: Any = {}
     if dtype is not None:
         wanted["signature"] = (None,) * ufunc.nin + (dtype,) * ufunc.nout

@@ -149,7 +149,7 @@ def test_errors_name_the_line_and_the_remedy():
         replay(lambda x: x[x > 0], X)
     with pytest.raises(TracerIndexError, match="dynamic_slice_in_dim"):
         replay(lambda x, i: x[i : i + 2], X, np.int64(1))
-    with pytest.raises(TracerIndexError, match="float64|f64"):
+    with pytest.raises(TracerIndexError, match=r"float64|f64"):
         replay(lambda x, i: x[i], X, np.array([1.0]))
     with pytest.raises(IndexError, match="too many indices"):
         replay(lambda x: x[0, 0, 0, 0], X)
@@ -167,7 +167,7 @@ def test_a_traced_mask_writes():
     np.testing.assert_array_equal(got, np.where(X > 30, 0, X))
     got = replay(lambda x, m: x.at[m].add(np.arange(5.0)), X, X[..., 0] > 20)
     np.testing.assert_array_equal(got, X + np.where((X[..., 0] > 20)[..., None], np.arange(5.0), 0))
-    with pytest.raises(ValueError, match="np.where"):
+    with pytest.raises(ValueError, match=r"np.where"):
         replay(lambda x: x.at[x > 30].set(np.zeros(29)), X)
 
 

@@ -8,7 +8,6 @@ import pytest
 from fxla.core.aval import Aval
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.numpy import logic, rounding, ufuncs
-from fxla.transforms.jvp import jvp
 
 DTYPES = (
     "bool int8 uint8 int16 int32 uint32 int64 uint64 float16 float32 float64 complex64 complex128"
