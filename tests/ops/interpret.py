@@ -48,7 +48,7 @@ class Interpreter:
         self.buffers: dict[str, Any] = {}
         self.written: dict[str, Any] = {}
         self.env: dict[str, Any] = {}
-        self.serial = 0
+        self.known: dict[int, Any] | None = None
 
     def buffer(self, stem: str, array: Any) -> Buffer:
         """A buffer that holds a copy of `array`."""
@@ -76,10 +76,22 @@ class Interpreter:
     # --- expressions ---
 
     def value(self, e: Expr) -> Any:
-        """The value of an expression, checked to be a scalar of its dtype."""
-        v = np.asarray(self.raw(e))
-        assert v.shape == () and v.dtype == e.dtype, f"{e} is {v.dtype}{v.shape}, not {e.dtype}"
-        return v[()]
+        """The value of an expression, checked to be a scalar of its dtype.
+
+        What is shared inside one expression is computed once: unfolded it may be exponential.
+        """
+        outermost = self.known is None
+        known = self.known = {} if self.known is None else self.known
+        try:
+            if id(e) not in known:
+                v = np.asarray(self.raw(e))
+                good = v.shape == () and v.dtype == e.dtype
+                assert good, f"{e} is {v.dtype}{v.shape}, not {e.dtype}"
+                known[id(e)] = v[()]
+            return known[id(e)]
+        finally:
+            if outermost:
+                self.known = None
 
     def raw(self, e: Expr) -> Any:
         match e:
