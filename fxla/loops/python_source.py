@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import builtins
 import keyword
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from fxla.errors import InternalError
@@ -105,7 +107,8 @@ def python_source(kernel: Kernel, target: Target = "cpu") -> PythonSource:
         parameters += ["begin", "end"]
     printer = _Printer(names)
     body = printer.cuda_body(kernel) if target == "cuda" else printer.cpu_body(kernel)
-    called = sorted(name for name in _CALLABLE if any(f"{name}(" in line for line in body))
+    text = "\n".join(body)
+    called = sorted(name for name in _CALLABLE if re.search(rf"\b{name}\(", text))
     head = ["import math", "", "import numpy as np"] + (
         ["from numba import cuda"] if target == "cuda" else []
     )
@@ -281,8 +284,11 @@ class _Printer:
 
     def _stmt(self, s: Stmt, depth: int, available: dict[int, str], repeated: set[int]) -> None:
         roots = [self._sharing.number(e) for e in stmt_exprs(s)]
+        into = {}
+        if isinstance(s, Let) and not s.mutable:
+            into[roots[0]] = s.local.name
         if not isinstance(s, While):
-            self._bind_shared(roots, depth, available, repeated)
+            self._bind_shared(roots, depth, available, repeated, into)
         texts = [self._text(n, available) for n in roots]
         match s:
             case For(index=i, body=body):
@@ -298,6 +304,8 @@ class _Printer:
                     self._emit(depth, "else:")
                     self._block(otherwise, depth + 1, dict(available))
                 self._forget(available, _changed((s,)))
+            case Let(local=x) if available.get(roots[0]) == x.name:
+                pass  # bound as a shared expression
             case Let(local=x, value=v, mutable=mutable):
                 value = spell_const(v, typed=True) if isinstance(v, Const) else texts[0]
                 self._forget(available, {x.name})
@@ -322,10 +330,16 @@ class _Printer:
                 )
 
     def _bind_shared(
-        self, roots: list[int], depth: int, available: dict[int, str], repeated: set[int]
+        self,
+        roots: list[int],
+        depth: int,
+        available: dict[int, str],
+        repeated: Collection[int] = (),
+        into: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
+        """Bind what `roots` share, to the names `into` gives or to new ones."""
         for n in self._sharing.to_bind(roots, available, repeated):
-            self._bind(n, self._names.fresh(), depth, available)
+            self._bind(n, into.get(n) or self._names.fresh(), depth, available)
 
     def _bind(self, n: int, name: str, depth: int, available: dict[int, str]) -> None:
         """Compute a number into a local; a select whose arms share something becomes a branch."""
@@ -340,7 +354,7 @@ class _Printer:
             ):
                 self._emit(depth, f"{word}:")
                 inner = dict(available)
-                self._bind_shared([arm], depth + 1, inner, set())
+                self._bind_shared([arm], depth + 1, inner)
                 self._emit(depth + 1, f"{name} = {self._text(arm, inner)}")
         available[n] = name
 
