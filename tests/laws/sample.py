@@ -56,6 +56,9 @@ class Sample:
             are compared with the oracle.
         call: how to make the call, when it is not ``primitive.bind(*operands, **params)``.
         defined: whether there is a derivative; where there is none, it is refused.
+        recorded: whether the primitive stands in the program that a trace of the call gives.
+        forward: whether forward mode exists where reverse mode does.
+        reverse: whether reverse mode exists where forward mode does.
         batchable: operands that may be batched; all if None.
     """
 
@@ -73,6 +76,9 @@ class Sample:
     canonical: Callable[..., tuple[Any, ...]] | None = None
     call: Callable[..., Sequence[Any]] | None = None
     defined: bool = True
+    recorded: bool = True
+    forward: bool = True
+    reverse: bool = True
     batchable: tuple[int, ...] | None = None
 
     def draw(self, seed: int = 0) -> tuple[Any, ...]:

@@ -26,6 +26,9 @@ from tests.laws.sample import Sample, assert_close, assert_ulps, direction, is_i
 from tests.laws.samples import BROKEN, SAMPLES, cases
 from tests.laws.samples_random import KNOWN_ANSWERS, threefry
 
+WITHOUT_VALUE = {
+    "linear_by_vjp": "stands between linearisation and transposition; custom_vjp_call tests it",
+}
 DERIVATIVE = 2e-9
 SECOND_DERIVATIVE = 2e-7
 COMPLEX_STEP = 1e-12
@@ -51,7 +54,7 @@ def test_every_module_can_be_imported() -> None:
 
 
 def test_every_primitive_has_samples() -> None:
-    missing = sorted(set(registered) - set(SAMPLES))
+    missing = sorted(set(registered) - set(SAMPLES) - set(WITHOUT_VALUE))
     assert not missing, f"no samples in tests/laws for: {', '.join(missing)}"
 
 
@@ -72,7 +75,7 @@ def test_types_are_those_of_the_value(primitive: Primitive, sample: Sample) -> N
     avals = [typeof(x) for x in operands]
     closed = trace_to_jaxpr(lambda *xs: sample.run(primitive, *xs), avals)
     check_jaxpr(closed.jaxpr)
-    assert primitive in {e.primitive for e in closed.eqns}
+    assert (primitive in {e.primitive for e in closed.eqns}) == sample.recorded
     stated = [(a.shape, a.dtype) for a in closed.out_avals]
     assert stated == [(v.shape, v.dtype) for v in values]
 
@@ -116,7 +119,7 @@ def _of_differentiable(primitive: Primitive, sample: Sample, operands: Any) -> A
     return f, tuple(operands[k] for k in sample.differentiable)
 
 
-@over(cases(differentiable=True))
+@over(cases(differentiable=True, forward=True))
 def test_jvp_is_the_limit_of_differences(primitive: Primitive, sample: Sample) -> None:
     operands, tangents, _ = _point(sample)
     f, primals = _of_differentiable(primitive, sample, operands)
@@ -153,24 +156,29 @@ def _placed(sample: Sample, operands: Any, zs: Any) -> list[Any]:
     return given
 
 
-@over(cases(differentiable=True))
+@over(cases(differentiable=True, reverse=True))
 def test_reverse_mode_is_the_transpose_of_forward(primitive: Primitive, sample: Sample) -> None:
     operands, tangents, _ = _point(sample)
     f, primals = _of_differentiable(primitive, sample, operands)
-    values, pushed = jvp(f, primals, tuple(tangents))
+    tolerance = TRANSPOSE
+    if sample.forward:
+        values, pushed = jvp(f, primals, tuple(tangents))
+        _, lin = linearize(f, *primals)
+        for a, e in zip(lin(*tangents), pushed, strict=True):
+            assert_close(a, e, TRANSPOSE)
+    else:
+        tolerance = DERIVATIVE
+        values, pushed = f(*primals), difference(f, primals, range(len(primals)), tangents)
     rng = np.random.default_rng(11)
     cts = tuple(direction(rng, v) for v in values)
-    _, lin = linearize(f, *primals)
-    for a, e in zip(lin(*tangents), pushed, strict=True):
-        assert_close(a, e, TRANSPOSE)
     _, pullback = vjp(f, *primals)
     found = pullback(cts)
     for ct, p in zip(found, primals, strict=True):
         assert typeof(ct).matches(typeof(p))
-    assert_close(inner(found, tangents), inner(cts, pushed), TRANSPOSE)
+    assert_close(inner(found, tangents), inner(cts, pushed), tolerance)
     for k in range(len(cts)):
         alone = tuple(c if i == k else np.zeros_like(c) for i, c in enumerate(cts))
-        assert_close(inner(pullback(alone), tangents), inner(alone, pushed), TRANSPOSE)
+        assert_close(inner(pullback(alone), tangents), inner(alone, pushed), tolerance)
 
 
 @over(cases(linear=True))
@@ -202,7 +210,7 @@ def test_transpose_rule_is_the_adjoint(primitive: Primitive, sample: Sample) -> 
         assert_close(left, inner(cts, mapped), TRANSPOSE)
 
 
-@over(cases(differentiable=True, second=True))
+@over(cases(differentiable=True, second=True, forward=True))
 def test_second_derivative_is_the_derivative_of_the_first(
     primitive: Primitive, sample: Sample
 ) -> None:
@@ -216,6 +224,8 @@ def test_second_derivative_is_the_derivative_of_the_first(
     expected = difference(along_first, primals, range(len(primals)), second)
     for a, e in zip(twice, expected, strict=True):
         assert_close(a, e, SECOND_DERIVATIVE)
+    if not sample.reverse:
+        return
     # forward over reverse: the same bilinear form by another way through the rules
     rng = np.random.default_rng(13)
     cts = tuple(direction(rng, v) for v in f(*primals))
@@ -262,14 +272,16 @@ def test_batch_is_a_python_loop(primitive: Primitive, sample: Sample) -> None:
             assert_ulps(a, np.stack(e), 2 * sample.ulps, sample.whole)
 
 
-@over(cases(defined=False))
+@over(cases(defined=False) + cases(forward=False))
 def test_a_derivative_that_does_not_exist_is_refused(primitive: Primitive, sample: Sample) -> None:
     operands = sample.draw()
     with pytest.raises(NotDifferentiableError):
         jvp(lambda *xs: tuple(sample.run(primitive, *xs)), operands, operands)
 
 
-@over([c for c in cases(defined=True) if any(is_inexact_array(x) for x in c[2].draw())])
+@over(
+    [c for c in cases(defined=True, forward=True) if any(is_inexact_array(x) for x in c[2].draw())]
+)
 def test_tangents_have_the_types_of_their_values(primitive: Primitive, sample: Sample) -> None:
     """The derivative of a program in float32, bfloat16, ... stays in that dtype."""
     operands = sample.draw()
