@@ -179,6 +179,7 @@ def categorical(
         int64 positions along `axis`.
 
     Example:
+        >>> import numpy as np
         >>> from fxla import random
         >>> x = random.categorical(random.key(0), np.log([0.1, 0.9]), shape=(10000,))
         >>> round(float(x.mean()), 1)

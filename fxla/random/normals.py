@@ -200,6 +200,7 @@ def multivariate_normal(
         [*shape, n].
 
     Example:
+        >>> import numpy as np
         >>> from fxla import random
         >>> random.multivariate_normal(random.key(0), np.zeros(2), np.eye(2), (5,)).shape
         (5, 2)
@@ -257,6 +258,7 @@ def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | No
         [*shape, n, m].
 
     Example:
+        >>> import numpy as np
         >>> from fxla import random
         >>> q = random.orthogonal(random.key(0), 3)
         >>> bool(np.allclose(q @ q.T, np.eye(3)))
