@@ -413,6 +413,8 @@ def typeof(x: Value) -> Aval:
         >>> str(typeof(3.0)), typeof(3.0).weak_type
         ('f64[]', True)
     """
+    if isinstance(x, Tracer):
+        return x.aval
     if isinstance(x, np.ndarray):
         return Aval(x.shape, x.dtype)
     if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic):

@@ -64,6 +64,7 @@ __all__ = [
     "unsupported",
 ]
 
+ndarray = np.ndarray
 F = TypeVar("F", bound=Callable[..., Any])
 
 dispatched: dict[Any, Callable[..., Any]] = {}
@@ -146,8 +147,8 @@ def public(numpy_function: Any, *, name: str | None = None) -> Callable[[F], F]:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if state.trace is eval_trace and _precision.default is float64:
-                out = numpy_function(*args, **kwargs)
-                if type(out) is np.ndarray:
+                out = numpy_function(*args, **kwargs) if kwargs else numpy_function(*args)
+                if type(out) is ndarray:
                     return out.view(Array)
                 return result(out)
             return traced(*args, **kwargs)
@@ -420,6 +421,8 @@ def broadcast(call: str, *xs: Value) -> list[Value]:
         ShapeError: if the shapes do not broadcast.
     """
     avals = [typeof(x) for x in xs]
+    if len({a.shape for a in avals if a.shape}) <= 1:
+        return list(xs)
     shape = common_shape(call, *avals)
     return [
         x if a.shape == shape or not a.shape else broadcast_to(x, shape)

@@ -338,6 +338,10 @@ def getitem(
         IndexError: if the index is not valid for the shape of `x`.
     """
     shape = typeof(x).shape
+    if type(index) is int and shape and -shape[0] <= index < shape[0]:
+        at = index % shape[0]
+        rest = [0] * (len(shape) - 1)
+        return reshape(slice_(x, (at, *rest), (at + 1, *shape[1:])), shape[1:])
     entries, new = read_index(index, shape, call, check)
     x = expand_dims(x, new)
     x = _spanned(x, entries)
