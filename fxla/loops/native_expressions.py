@@ -1,0 +1,412 @@
+"""Expressions and memory accesses of the native printer.
+
+Inside a vector loop an expression is one of
+
+* *uniform*: the same in all lanes, a scalar `Value`;
+* `Linear`: an integer that grows by the same step from lane to lane, as the loop's index does;
+* *varying*: a vector `Value`.
+
+So an address is known to be uniform (a scalar load), unit-stride (a vector load) or arbitrary (a
+gather) at the moment it is computed, and what is uniform is computed once. A load is *safe* if its
+indices are those of loops over the buffer's axes: it may move, and needs no mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fxla.loops.ir import (
+    INDEX,
+    Buffer,
+    Cast,
+    Const,
+    Expr,
+    Extent,
+    Index,
+    Load,
+    Local,
+    Op,
+    Select,
+    Store,
+    children,
+    walk_exprs,
+)
+from fxla.loops.native_builder import Builder, Value, llvm_type
+from fxla.loops.native_isa import Isa
+from fxla.loops.native_ops import (
+    Unsupported,
+    apply_op,
+    cast,
+    from_memory,
+    memory_type,
+    register_type,
+    to_memory,
+)
+
+__all__ = ["Expressions", "Linear", "Result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """An int64 that is ``base + lane * step``."""
+
+    base: Value
+    step: Value
+
+
+Result = Value | Linear
+
+
+@dataclass(slots=True)
+class _Memory:
+    """A buffer's address and strides in elements; `version` counts the stores into it."""
+
+    buffer: Buffer
+    pointer: Value
+    strides: list[Value]
+    type: str
+    constant: bool
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the lanes of an access lie: `pointer`, and the offsets of the lanes from it.
+
+    `step` is the distance between lanes, if it is constant; `offsets` a vector, if there are.
+    """
+
+    pointer: Value
+    step: Value
+    offsets: Value | None
+
+    @property
+    def stride(self) -> int | None:
+        """The distance between lanes, if it is a known number."""
+        return None if self.offsets is not None or self.step.known is None else int(self.step.known)
+
+
+class Expressions:
+    """Prints expressions, loads and stores.
+
+    Attributes:
+        width: lanes of the vector loop that is being printed, 0 outside.
+        tail: the lanes that have an iteration, in a loop's remainder; None if all do.
+        guard: the lanes for which the current condition holds; None where there is none.
+        ranges: the extent of each loop index.
+    """
+
+    def __init__(self, isa: Isa, constant: frozenset[str]) -> None:
+        self.b = Builder(isa.ldexp)
+        self.constant = constant
+        self.width = 0
+        self.tail: Value | None = None
+        self.guard: Value | None = None
+        self.memo: dict[int, Result] = {}
+        self.indices: dict[str, Result] = {}
+        self.ranges: dict[str, Expr] = {}
+        self.locals: dict[str, Result] = {}
+        self.extents: dict[str, Value] = {}
+        self.memory: dict[str, _Memory] = {}
+        self.spare: Value | None = None
+
+    def _mask(self) -> Value | None:
+        """The active lanes; None if all are."""
+        return self.guard if self.guard is not None else self.tail
+
+    # ------------------------------------------------------------- expressions
+
+    def plain(self, r: Result) -> Value:
+        """A result as a scalar or vector of registers."""
+        if isinstance(r, Value):
+            return r
+        b = self.b
+        return b.splat(r.base, self.width) + b.lanes("i64", self.width) * r.step
+
+    def _uniform(self, e: Expr) -> Value:
+        value = self.plain(self.expr(e))
+        assert not value.width
+        return value
+
+    def expr(self, e: Expr) -> Result:
+        """Print an expression; shared subexpressions once, without recursion on depth."""
+        stack = [e]
+        while stack:
+            node = stack[-1]
+            if id(node) in self.memo:
+                stack.pop()
+                continue
+            operands = (node.condition,) if isinstance(node, Select) else children(node)
+            missing = [x for x in operands if id(x) not in self.memo]
+            if missing:
+                stack.extend(missing)
+            else:
+                self.memo[id(node)] = self._node(node)
+                stack.pop()
+        return self.memo[id(e)]
+
+    def _node(self, e: Expr) -> Result:
+        b = self.b
+        match e:
+            case Const(dtype=dtype, value=value):
+                return b.constant(value, register_type(dtype))
+            case Extent(value=value, name=name):
+                return b.constant(value, "i64") if name is None else self.extents[name]
+            case Index(name=name):
+                return self.indices[name]
+            case Local(name=name):
+                return self.locals[name]
+            case Load():
+                return self._load(e)
+            case Cast(dtype=dtype, arg=arg):
+                if dtype == arg.dtype:
+                    return self.memo[id(arg)]
+                return cast(b, self.plain(self.memo[id(arg)]), arg.dtype, dtype)
+            case Select():
+                return self._select(e)
+            case Op():
+                return self._op(e)
+        raise Unsupported(f"expression {type(e).__name__}")
+
+    def _op(self, e: Op) -> Result:
+        results = [self.memo[id(a)] for a in e.args]
+        if e.dtype == INDEX and len(results) == 2:
+            if e.name in ("add", "sub", "mul"):
+                linear = self._linear(e.name, results[0], results[1])
+                if linear is not None:
+                    return linear
+            elif e.name in ("floordiv", "mod") and _is_size(e.args[1]):
+                return self._index_division(e, results[0], self.plain(results[1]))
+        args = self.b.same(*[self.plain(r) for r in results])
+        return apply_op(self.b, e.name, args, e.args[0].dtype, e.dtype)
+
+    def _linear(self, name: str, x: Result, y: Result) -> Result | None:
+        """Arithmetic that keeps an integer linear in the lane; None if it does not."""
+        b, zero = self.b, self.b.constant(0, "i64")
+        if isinstance(x, Value) and isinstance(y, Value):
+            return None
+        if (isinstance(x, Value) and x.width) or (isinstance(y, Value) and y.width):
+            return None
+        base = x.base if isinstance(x, Linear) else x, y.base if isinstance(y, Linear) else y
+        step = x.step if isinstance(x, Linear) else zero, y.step if isinstance(y, Linear) else zero
+        if name != "mul":
+            both = b.arith(name, *step)
+            out = b.arith(name, *base)
+            return out if both.known == 0 else Linear(out, both)
+        if isinstance(x, Linear) and isinstance(y, Linear):
+            return None
+        factor = base[1] if isinstance(x, Linear) else base[0]
+        grow = step[0] if isinstance(x, Linear) else step[1]
+        return Linear(base[0] * base[1], grow * factor)
+
+    def _index_division(self, e: Op, x: Result, n: Value) -> Result:
+        """``x // n`` or ``x % n`` for a size n, which is positive unless nothing runs."""
+        b = self.b
+        n = n if n.known is not None else b.intrinsic("smax", n, 1)
+        if isinstance(x, Linear) and x.step.known == 1 and not n.width:
+            return self._linear_division(e.name, x.base, n)
+        value, n = b.same(self.plain(x), n)
+        q, r = self._floor_division(value, n)
+        return q if e.name == "floordiv" else r
+
+    def _floor_division(self, x: Value, n: Value) -> tuple[Value, Value]:
+        b = self.b
+        q, r = b.bitwise("sdiv", x, n), b.bitwise("srem", x, n)
+        below = r >> 63
+        return q + below, r + (n & below)
+
+    def _linear_division(self, name: str, base: Value, n: Value) -> Value:
+        """Divide consecutive integers: one scalar division, then exactly in float64.
+
+        The lanes count on from a remainder below n, so quotients of float64 are right after
+        truncation as long as n is below 2**52.
+        """
+        b = self.b
+        q, r = self._floor_division(base, n)
+        ahead = b.splat(r, self.width) + b.lanes("i64", self.width)
+        more = b.convert("sitofp", ahead, "f64") / b.convert("sitofp", n, "f64")
+        more = b.convert("fptosi", more, "i64")
+        if name == "floordiv":
+            return b.splat(q, self.width) + more
+        return ahead - more * n
+
+    def _select(self, e: Select) -> Result:
+        b = self.b
+        condition = self.plain(self.memo[id(e.condition)])
+        if condition.known is not None:
+            return self.expr(e.then if condition.known else e.otherwise)
+        if not (self._lazy(e.then) or self._lazy(e.otherwise)):
+            x, y = self.expr(e.then), self.expr(e.otherwise)
+            return b.select(condition, self.plain(x), self.plain(y))
+        if condition.width:
+            mask = self._mask()
+            inside = condition if mask is None else mask & condition
+            outside = ~condition if mask is None else mask & ~condition
+            return b.select(condition, self._arm(e.then, inside), self._arm(e.otherwise, outside))
+
+        def arm(x: Expr) -> list[Value]:
+            return [b.splat(self._arm(x, self.guard), self.width)]
+
+        return b.branch(condition, lambda: arm(e.then), lambda: arm(e.otherwise))[0]
+
+    def _lazy(self, e: Expr) -> bool:
+        """Whether `e` reads an element that may not exist where it is not wanted."""
+        return any(isinstance(x, Load) and not self._in_bounds(x) for x in walk_exprs(e))
+
+    def _in_bounds(self, e: Load) -> bool:
+        """Whether every index is that of a loop over the axis."""
+        return all(
+            isinstance(i, Index) and self.ranges.get(i.name) == n
+            for i, n in zip(e.index, e.buffer.shape, strict=True)
+        )
+
+    def _arm(self, e: Expr, guard: Value | None) -> Value:
+        """An arm of a select; what is computed in it is not known outside."""
+        memo, saved = self.memo, self.guard
+        self.memo, self.guard = dict(memo), guard
+        try:
+            return self.plain(self.expr(e))
+        finally:
+            self.memo, self.guard = memo, saved
+
+    # ------------------------------------------------------------------ memory
+
+    def _add(self, buffer: Buffer, pointer: Value) -> None:
+        stride = self.b.constant(1, "i64")
+        strides: list[Value] = []
+        for n in reversed(buffer.shape):
+            strides.insert(0, stride)
+            stride = self._uniform(n) * stride
+        kind = memory_type(buffer.dtype)
+        constant = buffer.name in self.constant
+        self.memory[buffer.name] = _Memory(buffer, pointer, strides, kind, constant)
+
+    def _place(self, memory: _Memory, index: list[Result]) -> _Place:
+        """The address of an element, inner terms last so that outer ones leave the inner loops."""
+        b = self.b
+        terms: list[Value] = []
+        step = b.constant(0, "i64")
+        offsets: Value | None = None
+        for r, stride in zip(index, memory.strides, strict=True):
+            if isinstance(r, Linear):
+                terms.append(r.base * stride)
+                step = step + r.step * stride
+            elif r.width:
+                offsets = r * stride if offsets is None else offsets + r * stride
+            else:
+                terms.append(r * stride)
+        pointer = memory.pointer
+        terms.sort(key=lambda v: (v.known is not None, v.level))
+        while terms:
+            level = terms[0].level
+            group = [v for v in terms if v.level == level and v.known is None] or terms[:1]
+            terms = [v for v in terms if not any(v is g for g in group)]
+            pointer = b.gep(pointer, memory.type, _sum(group))
+        if offsets is not None and step.known != 0:
+            offsets = offsets + b.lanes("i64", self.width) * step
+        return _Place(pointer, step, offsets)
+
+    def _pointers(self, memory: _Memory, place: _Place) -> Value:
+        """The address of each lane."""
+        b = self.b
+        offsets = place.offsets
+        if offsets is None:
+            offsets = b.lanes("i64", self.width) * place.step
+        text = f"getelementptr {llvm_type(memory.type)}, {place.pointer.text}, {offsets.text}"
+        return b.emit(text, "ptr", self.width, place.pointer, offsets)
+
+    def _load(self, e: Load) -> Value:
+        memory = self.memory[e.buffer.name]
+        place = self._place(memory, [self.memo[id(i)] for i in e.index])
+        safe = self._in_bounds(e)
+        if place.stride == 0:
+            raw = self._load_uniform(memory, place.pointer, safe)
+        else:
+            raw = self._load_lanes(memory, place, safe)
+        return from_memory(self.b, raw, e.buffer.dtype)
+
+    def _load_text(
+        self, memory: _Memory, text: str, width: int, safe: bool, *operands: Value
+    ) -> Value:
+        if memory.version:
+            text += f" ; {memory.buffer.name}.{memory.version}"
+        safe = safe and memory.constant
+        return self.b.load(text, memory.type, width, memory.buffer.name, safe, *operands)
+
+    def _load_uniform(self, memory: _Memory, pointer: Value, safe: bool) -> Value:
+        b, size = self.b, memory.buffer.dtype.itemsize
+        if self.guard is not None and not safe:
+            if self.spare is None:
+                self.spare = b.alloca("i64", 1)
+            pointer = b.select(b.any(self.guard), pointer, self.spare)
+        text = f"load {llvm_type(memory.type)}, {pointer.text}, align {size}"
+        return self._load_text(memory, text, 0, safe, pointer)
+
+    def _load_lanes(self, memory: _Memory, place: _Place, safe: bool) -> Value:
+        b, width = self.b, self.width
+        mask = self.tail if safe else self._mask()
+        size = memory.buffer.dtype.itemsize
+        t = llvm_type(memory.type, width)
+        if place.stride == 1 and mask is None:
+            text = f"load {t}, {place.pointer.text}, align {size}"
+            return self._load_text(memory, text, width, safe, place.pointer)
+        if place.stride == -1 and mask is None:
+            first = b.gep(place.pointer, memory.type, b.constant(1 - width, "i64"))
+            text = f"load {t}, {first.text}, align {size}"
+            return b.reverse(self._load_text(memory, text, width, safe, first))
+        if mask is None:
+            mask = b.constant(1, "i1", width)
+        if place.stride == 1:
+            kind, pointer = "load", place.pointer
+            suffix = f"v{width}{memory.type}.p0"
+            pointers = "ptr"
+        else:
+            kind, pointer = "gather", self._pointers(memory, place)
+            suffix = f"v{width}{memory.type}.v{width}p0"
+            pointers = f"<{width} x ptr>"
+        symbol = f"@llvm.masked.{kind}.{suffix}"
+        b.declared[f"declare {t} {symbol}({pointers}, <{width} x i1>, {t})"] = None
+        text = (
+            f"call {t} {symbol}({pointers} align {size} {pointer.name}, {mask.text}, "
+            f"{t} zeroinitializer)"
+        )
+        return self._load_text(memory, text, width, safe, pointer, mask)
+
+    def _store(self, s: Store) -> None:
+        b = self.b
+        memory = self.memory[s.buffer.name]
+        place = self._place(memory, [self.expr(i) for i in s.index])
+        value = to_memory(b, self.plain(self.expr(s.value)), s.buffer.dtype)
+        size = s.buffer.dtype.itemsize
+        memory.version += 1
+        if not self.width:
+            b.effect(f"store {value.text}, {place.pointer.text}, align {size}")
+            return
+        value, mask, width = b.splat(value, self.width), self._mask(), self.width
+        if place.stride == 1 and mask is None:
+            b.effect(f"store {value.text}, {place.pointer.text}, align {size}")
+            return
+        if mask is None:
+            mask = b.constant(1, "i1", width)
+        if place.stride == 1:
+            symbol = f"@llvm.masked.store.v{width}{memory.type}.p0"
+            pointers, pointer = "ptr", place.pointer
+        else:
+            symbol = f"@llvm.masked.scatter.v{width}{memory.type}.v{width}p0"
+            pointers, pointer = f"<{width} x ptr>", self._pointers(memory, place)
+        t = llvm_type(memory.type, width)
+        b.declared[f"declare void {symbol}({t}, {pointers}, <{width} x i1>)"] = None
+        b.effect(
+            f"call void {symbol}({value.text}, {pointers} align {size} {pointer.name}, {mask.text})"
+        )
+
+
+def _is_size(e: Expr) -> bool:
+    return isinstance(e, Extent) or (isinstance(e, Const) and int(e.value) > 0)
+
+
+def _sum(values: list[Value]) -> Value:
+    total = values[0]
+    for v in values[1:]:
+        total = total + v
+    return total
