@@ -28,6 +28,7 @@ from fxla.ops.elementwise import (
     div,
     erfinv_p,
     exp,
+    expm1,
     floor,
     ge,
     gt,
@@ -176,15 +177,30 @@ _gamma_fraction_p = ElementLoop("gamma_fraction", 2, _fraction_start, _fraction_
 
 
 def _gamma_asymptotic(a: Value, log_x: Value) -> Value:
-    """g for large a: the Cornish-Fisher expansion, differentiated at a fixed normal quantile z."""
+    """g for large a: the Cornish-Fisher expansion, differentiated at a fixed normal quantile z.
+
+    x = a + z sqrt(a) + (z^2 - 1)/3 + (z^3 - 7 z)/(36 sqrt(a)) - (3 z^4 + 7 z^2 - 16)/(810 a) + ...
+    z is solved for by a Newton step from the Wilson-Hilferty approximation.
+    """
     root = sqrt(a)
-    ratio = exp(div(sub(log_x, log(a)), 3.0))
-    z = mul(mul(root, 3.0), add(sub(ratio, 1.0), div(1 / 9, a)))
+    log_ratio = sub(log_x, log(a))
+    z = mul(mul(root, 3.0), add(expm1(div(log_ratio, 3.0)), div(1 / 9, a)))
+    second, third, fourth = _expansion(z)
+    series = add(add(z, div(second, root)), add(div(third, a), div(fourth, mul(a, root))))
+    excess = sub(series, mul(root, expm1(log_ratio)))
+    z = sub(z, div(excess, add(div(mul(z, 2 / 3), root), 1.0)))
+    _, third, fourth = _expansion(z)
+    slope = add(div(mul(z, 0.5), root), 1.0)
+    slope = sub(slope, div(mul(third, 0.5), mul(a, root)))
+    slope = sub(slope, div(fourth, mul(a, a)))
+    return div(slope, exp(log_x))
+
+
+def _expansion(z: Value) -> tuple[Value, Value, Value]:
+    """Polynomials of the expansion, after the first two terms."""
     z2 = mul(z, z)
-    half = div(mul(z, 0.5), root)
-    third = div(mul(z, sub(7.0, z2)), mul(mul(a, root), 72.0))
-    fourth = div(sub(add(mul(mul(z2, z2), 3.0), mul(z2, 7.0)), 16.0), mul(mul(a, a), 810.0))
-    return div(add(add(add(half, 1.0), third), fourth), exp(log_x))
+    fourth = sub(add(mul(mul(z2, z2), 3.0), mul(z2, 7.0)), 16.0)
+    return div(sub(z2, 1.0), 3.0), div(mul(z, sub(z2, 7.0)), 36.0), div(fourth, -810.0)
 
 
 def gamma_log_derivative(a: Value, log_x: Value) -> Value:
