@@ -21,7 +21,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -31,11 +30,10 @@ from fxla.compile.disk import read_entry, write_entry
 from fxla.compile.numba_cpu import cache_path, load_python
 from fxla.compile.numba_functions import half_functions, target_functions
 from fxla.errors import MissingExtraError
-from fxla.loops import scalar_python
 from fxla.loops.ir import Const, DType, Extent, For, Kernel
 from fxla.loops.python_ops import storage_dtype
 from fxla.loops.python_source import PythonSource, python_source, splits
-from fxla.loops.scalar_python import bind_prelude, plain_functions
+from fxla.loops.scalar_python import bind_prelude, plain_functions, prelude_text
 
 __all__ = ["CudaFunction", "compile_cuda", "simulated", "to_device", "to_host"]
 
@@ -167,8 +165,7 @@ def to_host(x: Any) -> Any:
 
 
 def _key(printed: PythonSource, dtypes: tuple[DType, ...], cc: tuple[int, int]) -> str:
-    prelude = Path(scalar_python.__file__).read_text()
-    what = (_FORMAT, _version(), f"{cc}", prelude, printed.source, *[t.name for t in dtypes])
+    what = (_FORMAT, _version(), f"{cc}", prelude_text(), printed.source, *[t.name for t in dtypes])
     return hashlib.sha256("\0".join(what).encode()).hexdigest()
 
 

@@ -33,11 +33,10 @@ from fxla.compile.disk import read_entry, warn_once, write_entry, write_plain
 from fxla.compile.native import cache_directory, compile_text, host_isa
 from fxla.compile.numba_functions import target_functions
 from fxla.errors import InternalError
-from fxla.loops import scalar_python
 from fxla.loops.ir import DType, Kernel
 from fxla.loops.python_ops import storage_dtype
 from fxla.loops.python_source import PythonSource, python_source
-from fxla.loops.scalar_python import bind_prelude, plain_functions
+from fxla.loops.scalar_python import bind_prelude, plain_functions, prelude_text
 
 __all__ = ["NumbaFunction", "cache_path", "compile_numba", "load_python", "save_source"]
 
@@ -108,8 +107,7 @@ def compile_numba(kernel: Kernel) -> NumbaFunction:
 def _environment() -> tuple[str, ...]:
     """What decides the result beside the source: versions, processor, the prelude."""
     isa = host_isa()
-    prelude = Path(scalar_python.__file__).read_text()
-    return (_FORMAT, version("numba"), version("llvmlite"), isa.cpu, isa.features, prelude)
+    return (_FORMAT, version("numba"), version("llvmlite"), isa.cpu, isa.features, prelude_text())
 
 
 def _key(printed: PythonSource, dtypes: tuple[DType, ...]) -> str:

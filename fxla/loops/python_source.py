@@ -113,13 +113,16 @@ def python_source(kernel: Kernel, target: Target = "cpu") -> PythonSource:
         ["from numba import cuda"] if target == "cuda" else []
     )
     if called:
-        head += ["", f"from fxla.loops.scalar_python import {', '.join(called)}"]
+        head.append("")
+    for module in sorted({_CALLABLE[name].__module__ for name in called}):
+        mine = [name for name in called if _CALLABLE[name].__module__ == module]
+        head.append(f"from {module} import {', '.join(mine)}")
     name = kernel.name if kernel.name.isidentifier() and kernel.name not in _RESERVED else "kernel"
     lines = [*head, "", "", f"def {name}({', '.join(parameters)}):", *body]
     return PythonSource(name, "\n".join(lines) + "\n", tuple(parameters))
 
 
-_CALLABLE = frozenset([*PRELUDE, *TARGET_FUNCTIONS])
+_CALLABLE = {**PRELUDE, **TARGET_FUNCTIONS}
 _RESERVED = frozenset(
     [*_CALLABLE, *keyword.kwlist, *keyword.softkwlist, *dir(builtins)]
     + ["np", "math", "cuda", "begin", "end"]
