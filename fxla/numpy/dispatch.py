@@ -35,7 +35,7 @@ from fxla.core.dtypes import (
     result_type,
 )
 from fxla.core.trace import Tracer, Value, eval_trace, state, typeof, where_am_i
-from fxla.errors import AxisError, DtypeError, ShapeError
+from fxla.errors import AxisError, DtypeError, ShapeError, TracerIntegerConversionError
 from fxla.ops.elementwise import convert
 from fxla.ops.shape import stack
 from fxla.ops.structure import broadcast_to
@@ -299,11 +299,18 @@ def shape_of(shape: Any, call: str) -> tuple[int, ...]:
     Raises:
         TypeError: if a size is traced or not an integer.
     """
-    if isinstance(shape, (list, tuple)):
-        return tuple([operator.index(n) for n in shape])
-    if isinstance(shape, np.ndarray) and shape.ndim == 1:
-        return tuple([operator.index(n) for n in shape])
-    return (operator.index(shape),)
+    if isinstance(shape, (list, tuple)) or (isinstance(shape, np.ndarray) and shape.ndim == 1):
+        return tuple([_size(n, call) for n in shape])
+    return (_size(shape, call),)
+
+
+def _size(n: Any, call: str) -> int:
+    if isinstance(n, Tracer) and n.concrete() is None:
+        raise TracerIntegerConversionError(
+            f"{call}: a size must be known while tracing, got a traced {n.aval}{where_am_i()}. "
+            "Take it from `.shape`, or pass it as a static argument: `jit(f, static_argnums=...)`."
+        )
+    return operator.index(n)
 
 
 def concrete_only(x: Any, call: str, what: str) -> Any:

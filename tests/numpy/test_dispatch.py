@@ -82,6 +82,11 @@ def test_python_integers_are_checked_for_range():
         promote("np.add", np.uint8(1), 300)
 
 
+def test_sizes_must_be_known():
+    with pytest.raises(TypeError, match=r"np.zeros: a size must be known .*f64\[\], at test_disp"):
+        traced(lambda n: fnp.zeros((2, n)), ())
+
+
 def test_axes():
     assert canonical_axes((-1, 0), 3, "np.sum") == (2, 0)
     assert canonical_axes(None, 2, "np.sum") == (0, 1)
