@@ -26,8 +26,8 @@ from fxla.loops.ir import (
     Store,
     While,
 )
-from fxla.loops.native_builder import Value
 from fxla.loops.native_expressions import Expressions, Linear
+from fxla.loops.native_instructions import Value
 from fxla.loops.native_isa import Isa
 from fxla.loops.native_ops import (
     Unsupported,

@@ -31,7 +31,8 @@ from fxla.loops.ir import (
     children,
     walk_exprs,
 )
-from fxla.loops.native_builder import Builder, Value, llvm_type
+from fxla.loops.native_builder import Builder
+from fxla.loops.native_instructions import Value, llvm_type
 from fxla.loops.native_isa import Isa
 from fxla.loops.native_ops import (
     Unsupported,

@@ -33,7 +33,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fxla.loops.native_builder import Builder, Value
+from fxla.loops.native_builder import Builder
+from fxla.loops.native_instructions import Value
 
 __all__ = ["acosh", "asinh", "atanh", "clamp", "cosh", "exp", "exp2", "expm1", "horner", "ldexp"]
 __all__ += ["log", "log1p", "log2", "log10", "logistic", "power_of_two", "sinh", "tanh"]

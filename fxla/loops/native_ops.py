@@ -10,7 +10,8 @@ import ml_dtypes
 import numpy as np
 
 from fxla.loops.ir import DType
-from fxla.loops.native_builder import BITS, Builder, Value
+from fxla.loops.native_builder import Builder
+from fxla.loops.native_instructions import BITS, Value
 from fxla.loops.native_special import MATH
 
 __all__ = [

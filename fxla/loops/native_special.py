@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from fxla.loops.native_builder import BITS, Builder, Value
+from fxla.loops.native_builder import Builder
+from fxla.loops.native_instructions import BITS, Value
 from fxla.loops.native_math import (
     INF,
     NAN,

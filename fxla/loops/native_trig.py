@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from fxla.loops.native_builder import BITS, Builder, Value
+from fxla.loops.native_builder import Builder
+from fxla.loops.native_instructions import BITS, Value
 from fxla.loops.native_math import clamp, horner
 
 __all__ = ["acos", "asin", "atan", "atan2", "cos", "sin", "tan"]
