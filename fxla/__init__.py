@@ -20,7 +20,7 @@ from fxla.control.checkpoint import checkpoint, checkpoint_policies
 from fxla.control.custom_jvp import custom_jvp
 from fxla.control.custom_vjp import custom_vjp
 from fxla.control.jit import disable_jit, jit
-from fxla import numpy, tree
+from fxla import lax, numpy, random, tree
 from fxla.core.array import Array
 from fxla.core.dtypes import default_dtype
 from fxla.transforms.autodiff import (
@@ -47,8 +47,10 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "eval_shape",
+    "lax",
     "make_jaxpr",
     "numpy",
+    "random",
     "remat",
     "tree",
     "default_dtype",

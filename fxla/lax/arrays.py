@@ -256,9 +256,7 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
         Array([0., 1., 1.])
     """
     operands = list(operands)
-    return ops.concatenate(
-        operands, _axis("lax.concatenate", dimension, typeof(operands[0]).ndim)
-    )
+    return ops.concatenate(operands, _axis("lax.concatenate", dimension, typeof(operands[0]).ndim))
 
 
 def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, int, int]]) -> Any:
@@ -275,16 +273,12 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
         >>> lax.pad(fnp.ones(2), 0.0, [(1, 0, 1)])
         Array([0., 1., 0., 1.])
     """
-    low, high, interior = (
-        zip(*padding_config, strict=True) if padding_config else ((), (), ())
-    )
+    low, high, interior = zip(*padding_config, strict=True) if padding_config else ((), (), ())
     value = convert(padding_value, typeof(operand).dtype)
     return ops.pad(operand, value, low, high, interior)
 
 
-def slice(  # noqa: A001 - JAX's name
-    operand: Any, start_indices: Any, limit_indices: Any, strides: Any = None
-) -> Any:
+def slice(operand: Any, start_indices: Any, limit_indices: Any, strides: Any = None) -> Any:
     """The elements from start to limit (exclusive) on every axis.
 
     Raises:
@@ -361,9 +355,7 @@ def _starts(call: str, operand: Any, starts: Any) -> list[Value]:
     shape = typeof(operand).shape
     given = list(starts)
     if len(given) != len(shape):
-        raise ShapeError(
-            f"{call}: {len(given)} start indices for {typeof(operand)}{where_am_i()}"
-        )
+        raise ShapeError(f"{call}: {len(given)} start indices for {typeof(operand)}{where_am_i()}")
     dtype = next((typeof(s).dtype for s in given if not typeof(s).weak_type), np.dtype("int64"))
     found = []
     for s, n in zip(given, shape, strict=True):

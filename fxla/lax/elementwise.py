@@ -17,71 +17,80 @@ from fxla.errors import DtypeError
 from fxla.ops import elementwise as ops
 from fxla.ops.structure import broadcast_in_dim
 
-_ROWS: list[tuple[str, ops.Elementwise, str, str, str]] = [
-    ("abs", ops.abs_p, "Absolute value; the modulus of a complex number.", "lax.abs(-2.0)", "2."),
-    ("acos", ops.acos_p, "Inverse cosine.", "lax.acos(1.0)", "0."),
-    ("acosh", ops.acosh_p, "Inverse hyperbolic cosine.", "lax.acosh(1.0)", "0."),
-    ("add", ops.add_p, "Sum.", "lax.add(1.0, 2.0)", "3."),
-    ("asin", ops.asin_p, "Inverse sine.", "lax.asin(0.0)", "0."),
-    ("asinh", ops.asinh_p, "Inverse hyperbolic sine.", "lax.asinh(0.0)", "0."),
-    ("atan", ops.atan_p, "Inverse tangent.", "lax.atan(0.0)", "0."),
-    ("atan2", ops.atan2_p, "Angle of the point (y, x).", "lax.atan2(0.0, 1.0)", "0."),
-    ("atanh", ops.atanh_p, "Inverse hyperbolic tangent.", "lax.atanh(0.0)", "0."),
-    ("bitwise_and", ops.and_p, "Bitwise and; logical for booleans.", "lax.bitwise_and(6, 3)", "2"),
-    ("bitwise_not", ops.not_p, "Bitwise not; logical for booleans.", "lax.bitwise_not(0)", "-1"),
-    ("bitwise_or", ops.or_p, "Bitwise or; logical for booleans.", "lax.bitwise_or(6, 3)", "7"),
-    ("bitwise_xor", ops.xor_p, "Bitwise exclusive or.", "lax.bitwise_xor(6, 3)", "5"),
-    ("cbrt", ops.cbrt_p, "Cube root.", "lax.cbrt(8.0)", "2."),
-    ("ceil", ops.ceil_p, "Smallest integer not below.", "lax.ceil(1.5)", "2."),
-    ("clz", ops.clz_p, "Number of leading zero bits.", "lax.clz(np.int32(1))", "31, dtype=int32"),
-    ("conj", ops.conj_p, "Complex conjugate.", "lax.conj(1.0 + 2.0j)", "1.-2.j"),
-    ("cos", ops.cos_p, "Cosine.", "lax.cos(0.0)", "1."),
-    ("cosh", ops.cosh_p, "Hyperbolic cosine.", "lax.cosh(0.0)", "1."),
-    ("digamma", ops.digamma_p, "Logarithmic derivative of gamma.", "lax.digamma(1.0)",
-     "-0.57721566"),
-    ("eq", ops.eq_p, "Whether equal.", "lax.eq(1.0, 1.0)", "True"),
-    ("erf", ops.erf_p, "Error function.", "lax.erf(0.0)", "0."),
-    ("erf_inv", ops.erfinv_p, "Inverse error function.", "lax.erf_inv(0.0)", "0."),
-    ("erfc", ops.erfc_p, "Complementary error function.", "lax.erfc(0.0)", "1."),
-    ("exp", ops.exp_p, "Exponential.", "lax.exp(0.0)", "1."),
-    ("exp2", ops.exp2_p, "Power of two.", "lax.exp2(3.0)", "8."),
-    ("expm1", ops.expm1_p, "exp(x) - 1, accurate near 0.", "lax.expm1(0.0)", "0."),
-    ("floor", ops.floor_p, "Largest integer not above.", "lax.floor(1.5)", "1."),
-    ("ge", ops.ge_p, "Whether greater or equal.", "lax.ge(1.0, 2.0)", "False"),
-    ("gt", ops.gt_p, "Whether greater.", "lax.gt(1.0, 2.0)", "False"),
-    ("imag", ops.imag_p, "Imaginary part of a complex number.", "lax.imag(1.0 + 2.0j)", "2."),
-    ("is_finite", ops.isfinite_p, "Whether neither infinite nor NaN.", "lax.is_finite(1.0)",
-     "True"),
-    ("le", ops.le_p, "Whether less or equal.", "lax.le(1.0, 2.0)", "True"),
-    ("lgamma", ops.lgamma_p, "Logarithm of the modulus of gamma.", "lax.lgamma(1.0)", "0."),
-    ("log", ops.log_p, "Natural logarithm.", "lax.log(1.0)", "0."),
-    ("log1p", ops.log1p_p, "log(1 + x), accurate near 0.", "lax.log1p(0.0)", "0."),
-    ("logistic", ops.logistic_p, "1 / (1 + exp(-x)).", "lax.logistic(0.0)", "0.5"),
-    ("lt", ops.lt_p, "Whether less.", "lax.lt(1.0, 2.0)", "True"),
-    ("max", ops.maximum_p, "The larger; NaN if either is.", "lax.max(1.0, 2.0)", "2."),
-    ("min", ops.minimum_p, "The smaller; NaN if either is.", "lax.min(1.0, 2.0)", "1."),
-    ("mul", ops.mul_p, "Product.", "lax.mul(2.0, 3.0)", "6."),
-    ("ne", ops.ne_p, "Whether different.", "lax.ne(1.0, 2.0)", "True"),
-    ("neg", ops.neg_p, "Negative.", "lax.neg(1.0)", "-1."),
-    ("nextafter", ops.nextafter_p, "The next number from x towards y.",
-     "lax.nextafter(0.0, 1.0) > 0", "True"),
-    ("population_count", ops.popcount_p, "Number of bits set.", "lax.population_count(7)", "3"),
-    ("real", ops.real_p, "Real part of a complex number.", "lax.real(1.0 + 2.0j)", "1."),
-    ("rsqrt", ops.rsqrt_p, "1 / sqrt(x).", "lax.rsqrt(4.0)", "0.5"),
-    ("shift_left", ops.shift_left_p, "Bits shifted left.", "lax.shift_left(1, 3)", "8"),
-    ("shift_right_arithmetic", ops.shift_right_p, "Bits shifted right, the sign repeated.",
-     "lax.shift_right_arithmetic(-8, 1)", "-4"),
-    ("shift_right_logical", ops.shift_right_logical_p, "Bits shifted right, zeros shifted in.",
-     "lax.shift_right_logical(8, 1)", "4"),
-    ("sign", ops.sign_p, "-1, 0 or 1 by the sign; NaN for NaN.", "lax.sign(-2.0)", "-1."),
-    ("sin", ops.sin_p, "Sine.", "lax.sin(0.0)", "0."),
-    ("sinh", ops.sinh_p, "Hyperbolic sine.", "lax.sinh(0.0)", "0."),
-    ("sqrt", ops.sqrt_p, "Square root.", "lax.sqrt(4.0)", "2."),
-    ("square", ops.square_p, "x * x.", "lax.square(3.0)", "9."),
-    ("sub", ops.sub_p, "Difference.", "lax.sub(3.0, 2.0)", "1."),
-    ("tan", ops.tan_p, "Tangent.", "lax.tan(0.0)", "0."),
-    ("tanh", ops.tanh_p, "Hyperbolic tangent.", "lax.tanh(0.0)", "0."),
-]  # fmt: skip
+__all__ = [
+    "abs",
+    "acos",
+    "acosh",
+    "add",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "bitcast_convert_type",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "broadcast_to_rank",
+    "cbrt",
+    "ceil",
+    "clamp",
+    "clz",
+    "complex",
+    "conj",
+    "convert_element_type",
+    "cos",
+    "cosh",
+    "digamma",
+    "div",
+    "eq",
+    "erf",
+    "erf_inv",
+    "erfc",
+    "exp",
+    "exp2",
+    "expm1",
+    "floor",
+    "ge",
+    "gt",
+    "imag",
+    "integer_pow",
+    "is_finite",
+    "le",
+    "lgamma",
+    "log",
+    "log1p",
+    "logistic",
+    "lt",
+    "max",
+    "min",
+    "mul",
+    "ne",
+    "neg",
+    "nextafter",
+    "population_count",
+    "pow",
+    "real",
+    "reciprocal",
+    "reduce_precision",
+    "rem",
+    "round",
+    "rsqrt",
+    "select",
+    "select_n",
+    "shift_left",
+    "shift_right_arithmetic",
+    "shift_right_logical",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "square",
+    "sub",
+    "tan",
+    "tanh",
+]
 
 
 def _function(name: str, primitive: ops.Elementwise, doc: str, call: str, shown: str) -> Any:
@@ -112,8 +121,108 @@ def matched(*xs: Value) -> list[Value]:
     return [ops.convert(x, dtype) if typeof(x).weak_type else x for x in xs]
 
 
-for _row in _ROWS:
-    globals()[_row[0]] = _function(*_row)
+abs = _function(
+    "abs", ops.abs_p, "Absolute value; the modulus of a complex number.", "lax.abs(-2.0)", "2."
+)
+acos = _function("acos", ops.acos_p, "Inverse cosine.", "lax.acos(1.0)", "0.")
+acosh = _function("acosh", ops.acosh_p, "Inverse hyperbolic cosine.", "lax.acosh(1.0)", "0.")
+add = _function("add", ops.add_p, "Sum.", "lax.add(1.0, 2.0)", "3.")
+asin = _function("asin", ops.asin_p, "Inverse sine.", "lax.asin(0.0)", "0.")
+asinh = _function("asinh", ops.asinh_p, "Inverse hyperbolic sine.", "lax.asinh(0.0)", "0.")
+atan = _function("atan", ops.atan_p, "Inverse tangent.", "lax.atan(0.0)", "0.")
+atan2 = _function("atan2", ops.atan2_p, "Angle of the point (y, x).", "lax.atan2(0.0, 1.0)", "0.")
+atanh = _function("atanh", ops.atanh_p, "Inverse hyperbolic tangent.", "lax.atanh(0.0)", "0.")
+bitwise_and = _function(
+    "bitwise_and", ops.and_p, "Bitwise and; logical for booleans.", "lax.bitwise_and(6, 3)", "2"
+)
+bitwise_not = _function(
+    "bitwise_not", ops.not_p, "Bitwise not; logical for booleans.", "lax.bitwise_not(0)", "-1"
+)
+bitwise_or = _function(
+    "bitwise_or", ops.or_p, "Bitwise or; logical for booleans.", "lax.bitwise_or(6, 3)", "7"
+)
+bitwise_xor = _function(
+    "bitwise_xor", ops.xor_p, "Bitwise exclusive or.", "lax.bitwise_xor(6, 3)", "5"
+)
+cbrt = _function("cbrt", ops.cbrt_p, "Cube root.", "lax.cbrt(8.0)", "2.")
+ceil = _function("ceil", ops.ceil_p, "Smallest integer not below.", "lax.ceil(1.5)", "2.")
+clz = _function(
+    "clz", ops.clz_p, "Number of leading zero bits.", "lax.clz(np.int32(1))", "31, dtype=int32"
+)
+conj = _function("conj", ops.conj_p, "Complex conjugate.", "lax.conj(1.0 + 2.0j)", "1.-2.j")
+cos = _function("cos", ops.cos_p, "Cosine.", "lax.cos(0.0)", "1.")
+cosh = _function("cosh", ops.cosh_p, "Hyperbolic cosine.", "lax.cosh(0.0)", "1.")
+digamma = _function(
+    "digamma", ops.digamma_p, "Logarithmic derivative of gamma.", "lax.digamma(1.0)", "-0.57721566"
+)
+eq = _function("eq", ops.eq_p, "Whether equal.", "lax.eq(1.0, 1.0)", "True")
+erf = _function("erf", ops.erf_p, "Error function.", "lax.erf(0.0)", "0.")
+erf_inv = _function("erf_inv", ops.erfinv_p, "Inverse error function.", "lax.erf_inv(0.0)", "0.")
+erfc = _function("erfc", ops.erfc_p, "Complementary error function.", "lax.erfc(0.0)", "1.")
+exp = _function("exp", ops.exp_p, "Exponential.", "lax.exp(0.0)", "1.")
+exp2 = _function("exp2", ops.exp2_p, "Power of two.", "lax.exp2(3.0)", "8.")
+expm1 = _function("expm1", ops.expm1_p, "exp(x) - 1, accurate near 0.", "lax.expm1(0.0)", "0.")
+floor = _function("floor", ops.floor_p, "Largest integer not above.", "lax.floor(1.5)", "1.")
+ge = _function("ge", ops.ge_p, "Whether greater or equal.", "lax.ge(1.0, 2.0)", "False")
+gt = _function("gt", ops.gt_p, "Whether greater.", "lax.gt(1.0, 2.0)", "False")
+imag = _function(
+    "imag", ops.imag_p, "Imaginary part of a complex number.", "lax.imag(1.0 + 2.0j)", "2."
+)
+is_finite = _function(
+    "is_finite", ops.isfinite_p, "Whether neither infinite nor NaN.", "lax.is_finite(1.0)", "True"
+)
+le = _function("le", ops.le_p, "Whether less or equal.", "lax.le(1.0, 2.0)", "True")
+lgamma = _function(
+    "lgamma", ops.lgamma_p, "Logarithm of the modulus of gamma.", "lax.lgamma(1.0)", "0."
+)
+log = _function("log", ops.log_p, "Natural logarithm.", "lax.log(1.0)", "0.")
+log1p = _function("log1p", ops.log1p_p, "log(1 + x), accurate near 0.", "lax.log1p(0.0)", "0.")
+logistic = _function("logistic", ops.logistic_p, "1 / (1 + exp(-x)).", "lax.logistic(0.0)", "0.5")
+lt = _function("lt", ops.lt_p, "Whether less.", "lax.lt(1.0, 2.0)", "True")
+max = _function("max", ops.maximum_p, "The larger; NaN if either is.", "lax.max(1.0, 2.0)", "2.")
+min = _function("min", ops.minimum_p, "The smaller; NaN if either is.", "lax.min(1.0, 2.0)", "1.")
+mul = _function("mul", ops.mul_p, "Product.", "lax.mul(2.0, 3.0)", "6.")
+ne = _function("ne", ops.ne_p, "Whether different.", "lax.ne(1.0, 2.0)", "True")
+neg = _function("neg", ops.neg_p, "Negative.", "lax.neg(1.0)", "-1.")
+nextafter = _function(
+    "nextafter",
+    ops.nextafter_p,
+    "The next number from x towards y.",
+    "lax.nextafter(0.0, 1.0) > 0",
+    "True",
+)
+population_count = _function(
+    "population_count", ops.popcount_p, "Number of bits set.", "lax.population_count(7)", "3"
+)
+real = _function("real", ops.real_p, "Real part of a complex number.", "lax.real(1.0 + 2.0j)", "1.")
+rsqrt = _function("rsqrt", ops.rsqrt_p, "1 / sqrt(x).", "lax.rsqrt(4.0)", "0.5")
+shift_left = _function(
+    "shift_left", ops.shift_left_p, "Bits shifted left.", "lax.shift_left(1, 3)", "8"
+)
+shift_right_arithmetic = _function(
+    "shift_right_arithmetic",
+    ops.shift_right_p,
+    "Bits shifted right, the sign repeated.",
+    "lax.shift_right_arithmetic(-8, 1)",
+    "-4",
+)
+shift_right_logical = _function(
+    "shift_right_logical",
+    ops.shift_right_logical_p,
+    "Bits shifted right, zeros shifted in.",
+    "lax.shift_right_logical(8, 1)",
+    "4",
+)
+sign = _function(
+    "sign", ops.sign_p, "-1, 0 or 1 by the sign; NaN for NaN.", "lax.sign(-2.0)", "-1."
+)
+sin = _function("sin", ops.sin_p, "Sine.", "lax.sin(0.0)", "0.")
+sinh = _function("sinh", ops.sinh_p, "Hyperbolic sine.", "lax.sinh(0.0)", "0.")
+sqrt = _function("sqrt", ops.sqrt_p, "Square root.", "lax.sqrt(4.0)", "2.")
+square = _function("square", ops.square_p, "x * x.", "lax.square(3.0)", "9.")
+sub = _function("sub", ops.sub_p, "Difference.", "lax.sub(3.0, 2.0)", "1.")
+tan = _function("tan", ops.tan_p, "Tangent.", "lax.tan(0.0)", "0.")
+tanh = _function("tanh", ops.tanh_p, "Hyperbolic tangent.", "lax.tanh(0.0)", "0.")
 
 
 def div(x: Any, y: Any) -> Any:
@@ -139,7 +248,7 @@ def rem(x: Any, y: Any) -> Any:
     return ops.fmod_p.bind1(*matched(x, y))
 
 
-def pow(x: Any, y: Any) -> Any:  # noqa: A001 - JAX's name
+def pow(x: Any, y: Any) -> Any:
     """x to the power y; an integer exponent goes with a floating base.
 
     Example:
@@ -176,7 +285,7 @@ def reciprocal(x: Any) -> Any:
     return ops.integer_pow_p.bind1(x, y=-1)
 
 
-def round(x: Any, rounding_method: int = 0) -> Any:  # noqa: A001 - JAX's name
+def round(x: Any, rounding_method: int = 0) -> Any:
     """Nearest integer.
 
     Args:
@@ -195,7 +304,7 @@ def round(x: Any, rounding_method: int = 0) -> Any:  # noqa: A001 - JAX's name
     return ops.add(whole, ops.mul(ops.convert(half, typeof(x).dtype), ops.sign(x)))
 
 
-def clamp(min: Any, x: Any, max: Any) -> Any:  # noqa: A002 - JAX's names
+def clamp(min: Any, x: Any, max: Any) -> Any:
     """x, or the bound it is beyond.
 
     Args:
@@ -212,7 +321,7 @@ def clamp(min: Any, x: Any, max: Any) -> Any:  # noqa: A002 - JAX's names
     return ops.minimum_p.bind1(ops.maximum_p.bind1(x, low), high)
 
 
-def complex(x: Any, y: Any) -> Any:  # noqa: A001 - JAX's name
+def complex(x: Any, y: Any) -> Any:
     """The complex number with real part x and imaginary part y.
 
     Example:
@@ -334,13 +443,3 @@ def broadcast_to_rank(x: Any, rank: int) -> Any:
     shape = typeof(x).shape
     missing = rank - len(shape)
     return broadcast_in_dim(x, (1,) * missing + shape, range(missing, rank)) if missing > 0 else x
-
-
-__all__ = sorted(
-    [row[0] for row in _ROWS]
-    + [
-        "bitcast_convert_type", "broadcast_to_rank", "clamp", "complex", "convert_element_type",
-        "div", "integer_pow", "pow", "reciprocal", "reduce_precision", "rem", "round", "select",
-        "select_n",
-    ]  # fmt: skip
-)

@@ -112,16 +112,14 @@ def gather(
         Array([30, 10])
     """
     del indices_are_sorted
-    kind = GatherScatterMode.from_any(mode).value
+    kind: Any = GatherScatterMode.from_any(mode).value
     return ops.gather(
         operand, start_indices, dimension_numbers, tuple(slice_sizes), kind, unique_indices,
         fill_value,
     )  # fmt: skip
 
 
-def _window_sizes(
-    operand: Any, updates: Any, dims: ScatterDimensionNumbers
-) -> tuple[int, ...]:
+def _window_sizes(operand: Any, updates: Any, dims: ScatterDimensionNumbers) -> tuple[int, ...]:
     """The size of a window along each operand axis."""
     shape = typeof(updates).shape
     window = iter([shape[a] for a in dims.update_window_dims])
@@ -144,7 +142,7 @@ def _scatter(name: str, function: Callable[..., Any], what: str, shown: str) -> 
         mode: Any = None,
     ) -> Any:
         del indices_are_sorted
-        kind = GatherScatterMode.from_any(mode).value
+        kind: Any = GatherScatterMode.from_any(mode).value
         updates = convert(updates, typeof(operand).dtype)
         return function(
             operand, scatter_indices, updates, dimension_numbers.as_gather(),
@@ -163,7 +161,8 @@ def _scatter(name: str, function: Callable[..., Any], what: str, shown: str) -> 
         '    mode: for windows out of bounds; "clip", or "drop" (default).\n\n'
         "Example:\n    >>> import fxla.numpy as fnp\n    >>> from fxla import lax\n"
         "    >>> dims = lax.ScatterDimensionNumbers((), (0,), (0,))\n"
-        f"    >>> lax.{name}(fnp.full(3, 2.0), fnp.array([[1], [1]]), fnp.array([3.0, 4.0]), dims)\n"
+        "    >>> index, updates = fnp.array([[1], [1]]), fnp.array([3.0, 4.0])\n"
+        f"    >>> lax.{name}(fnp.full(3, 2.0), index, updates, dims)\n"
         f"    Array({shown})\n"
     )
     return apply
@@ -202,7 +201,7 @@ def scatter_apply(
         Array([ 1., -1.,  1.])
     """
     del indices_are_sorted
-    kind = GatherScatterMode.from_any(mode).value
+    kind: Any = GatherScatterMode.from_any(mode).value
     updates = np.zeros(tuple(update_shape), typeof(operand).dtype)
     sizes = _window_sizes(operand, updates, dimension_numbers)
     dims = dimension_numbers.as_gather()

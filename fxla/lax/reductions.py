@@ -17,7 +17,8 @@ from fxla.ops import reduce as ops
 from fxla.ops import sort as _sort
 from fxla.ops.elementwise import convert
 from fxla.ops.shape import concatenate
-from fxla.ops.structure import broadcast_in_dim, move_axis, reduce_sum, reshape
+from fxla.ops.structure import broadcast_in_dim, move_axis, reshape
+from fxla.ops.structure import reduce_sum as _reduce_sum
 
 __all__ = [
     "argmax",
@@ -43,12 +44,29 @@ __all__ = [
     "top_k",
 ]
 
-reduce_max = ops.reduce_max
-reduce_min = ops.reduce_min
-reduce_prod = ops.reduce_prod
-reduce_and = ops.reduce_and
-reduce_or = ops.reduce_or
-reduce_xor = ops.reduce_xor
+
+def _reduction(name: str, function: Callable[..., Any], what: str, call: str, shown: str) -> Any:
+    def apply(operand: Any, axes: Sequence[int]) -> Any:
+        ndim = typeof(operand).ndim
+        return function(operand, sorted({a % ndim for a in axes}))
+
+    apply.__name__ = apply.__qualname__ = name
+    apply.__doc__ = (
+        f"The {what} over axes; the dtype stays.\n\n"
+        "Args:\n    operand: an array.\n    axes: a tuple of axes.\n\n"
+        "Example:\n    >>> import fxla.numpy as fnp\n    >>> from fxla import lax\n"
+        f"    >>> lax.{name}(fnp.array({call}), (0,))\n    Array({shown})\n"
+    )
+    return apply
+
+
+reduce_sum = _reduction("reduce_sum", _reduce_sum, "sum", "[1.0, 3.0]", "4.")
+reduce_max = _reduction("reduce_max", ops.reduce_max, "maximum", "[1.0, 3.0]", "3.")
+reduce_min = _reduction("reduce_min", ops.reduce_min, "minimum", "[1.0, 3.0]", "1.")
+reduce_prod = _reduction("reduce_prod", ops.reduce_prod, "product", "[2.0, 3.0]", "6.")
+reduce_and = _reduction("reduce_and", ops.reduce_and, "bitwise and", "[True, False]", "False")
+reduce_or = _reduction("reduce_or", ops.reduce_or, "bitwise or", "[True, False]", "True")
+reduce_xor = _reduction("reduce_xor", ops.reduce_xor, "bitwise exclusive or", "[6, 3]", "5")
 
 
 def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
@@ -103,7 +121,8 @@ def dot(lhs: Any, rhs: Any, precision: Any = None, preferred_element_type: Any =
     """Product of vectors and matrices: the last axis of one with the first of the other.
 
     Args:
-        lhs, rhs: arrays of one or two axes and one dtype.
+        lhs: an array of one or two axes.
+        rhs: an array of one or two axes, of its dtype.
         precision: accepted for compatibility with JAX.
         preferred_element_type: dtype to sum in and to return.
 
@@ -136,10 +155,12 @@ def dot_general(
     """Contraction over any axes, in step over batch axes.
 
     Args:
-        lhs, rhs: arrays of one dtype.
+        lhs: an array.
+        rhs: an array of its dtype.
         dimension_numbers: ``((lhs_contract, rhs_contract), (lhs_batch, rhs_batch))``.
-        precision, out_sharding: accepted for compatibility with JAX.
+        precision: accepted for compatibility with JAX.
         preferred_element_type: dtype to sum in and to return.
+        out_sharding: accepted for compatibility with JAX.
 
     Returns:
         Batch axes first, then the axes of lhs that are left, then those of rhs.
@@ -214,9 +235,7 @@ def reduce(
         half = n // 2
         pairs = combine([x[:half] for x in flat], [x[half : 2 * half] for x in flat])
         if n % 2:
-            pairs = [
-                concatenate([p, x[2 * half :]], 0) for p, x in zip(pairs, flat, strict=True)
-            ]
+            pairs = [concatenate([p, x[2 * half :]], 0) for p, x in zip(pairs, flat, strict=True)]
         flat, n = pairs, half + n % 2
     if n:
         total = combine(total, [reshape(x, rest) for x in flat])
@@ -262,6 +281,4 @@ def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
     ndim = typeof(operand).ndim
     moved = move_axis(operand, axis % ndim, ndim - 1)
     values, places = _sort.top_k(moved, k, np.dtype(np.int32))
-    return tuple(move_axis(x, ndim - 1, axis % ndim) for x in (values, places))  # type: ignore[return-value]
-
-
+    return tuple(move_axis(x, ndim - 1, axis % ndim) for x in (values, places))
