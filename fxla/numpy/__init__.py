@@ -22,6 +22,7 @@ from fxla.numpy import (
     derived,
     joining,
     logic,
+    mapping,
     matrices,
     nan_reductions,
     operators,
@@ -46,6 +47,7 @@ from fxla.numpy.derived import *  # noqa: F403
 from fxla.numpy.einstein import einsum, einsum_path
 from fxla.numpy.joining import *  # noqa: F403
 from fxla.numpy.logic import *  # noqa: F403
+from fxla.numpy.mapping import *  # noqa: F403
 from fxla.numpy.matrices import *  # noqa: F403
 from fxla.numpy.nan_reductions import *  # noqa: F403
 from fxla.numpy.padding import *  # noqa: F403
@@ -68,6 +70,7 @@ __all__ += cumulative.__all__
 __all__ += derived.__all__
 __all__ += joining.__all__
 __all__ += logic.__all__
+__all__ += mapping.__all__
 __all__ += matrices.__all__
 __all__ += nan_reductions.__all__
 __all__ += padding.__all__
