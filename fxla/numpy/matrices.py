@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from fxla.core.dtypes import canonical_dtype, int64
-from fxla.core.trace import Value, typeof, where_am_i
+from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.contraction import diagonal
-from fxla.numpy.dispatch import as_value, as_values, public, result
+from fxla.numpy.dispatch import as_value, as_values, promote, public, result, unsupported
 from fxla.ops import elementwise as ops
 from fxla.ops.elementwise import convert
-from fxla.ops.shape import iota, pad, stack
+from fxla.ops.shape import concatenate, iota, pad, stack
 from fxla.ops.structure import (
     broadcast_in_dim,
     broadcast_to,
@@ -25,6 +25,7 @@ from fxla.ops.structure import (
 )
 
 __all__ = [
+    "c_",
     "diag",
     "diagflat",
     "fromfunction",
@@ -32,6 +33,7 @@ __all__ = [
     "meshgrid",
     "mgrid",
     "ogrid",
+    "r_",
     "tri",
     "tril",
     "triu",
@@ -261,3 +263,41 @@ class _Grid:
 
 mgrid = _Grid("mgrid", np.mgrid)
 ogrid = _Grid("ogrid", np.ogrid)
+
+
+class _Joined:
+    """``np.r_`` or ``np.c_``: what is indexed with is joined."""
+
+    def __init__(self, name: str, numpy_joined: Any, columns: bool) -> None:
+        self.__name__ = name
+        self.numpy_joined = numpy_joined
+        self.columns = columns
+        where = "columns" if columns else "the first axis"
+        self.__doc__ = f"Join arrays, numbers and slices along {where}. See `numpy.{name}`."
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = key if isinstance(key, tuple) else (key,)
+        if not any(isinstance(part, Tracer) for part in parts):
+            return result(self.numpy_joined[key])
+        call = f"np.{self.__name__}"
+        arrays: list[Value] = []
+        for part in parts:
+            if isinstance(part, str):
+                unsupported(call, "a text among the parts", "Write `np.concatenate` instead.")
+            made = self.numpy_joined[part] if isinstance(part, slice) else part
+            arrays.append(as_value(made, call))
+        rank = max(2 if self.columns else 1, *[typeof(x).ndim for x in arrays])
+        shaped = [self._with_rank(x, rank) for x in arrays]
+        return concatenate(promote(call, *shaped), rank - 1 if self.columns else 0)
+
+    def _with_rank(self, x: Value, rank: int) -> Value:
+        """New axes of size 1: behind for columns, since a vector is one, else in front."""
+        missing = rank - typeof(x).ndim
+        own = typeof(x).ndim
+        if not self.columns or own == 0:
+            return expand_dims(x, range(missing))
+        return expand_dims(x, range(own, rank))
+
+
+r_ = _Joined("r_", np.r_, columns=False)
+c_ = _Joined("c_", np.c_, columns=True)
