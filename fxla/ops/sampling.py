@@ -1,11 +1,11 @@
-"""Rejection samplers, and the derivative of a gamma number in its parameter.
+"""Rejection samplers, and derivatives of random numbers in the parameters of their distribution.
 
 * gamma: Marsaglia, Tsang: "A simple method for generating gamma variables" (2000)
 * poisson: Hoermann: "The transformed rejection method for generating Poisson random variables"
   (1993); below a mean of 10 by counting exponential gaps
 * binomial: Hoermann: "The generation of binomial random variates" (1993); below a mean of 10 by
   counting geometric gaps
-* derivative: Figurnov, Mohamed, Mnih: "Implicit reparameterization gradients" (arXiv:1805.08498)
+* derivatives: Figurnov, Mohamed, Mnih: "Implicit reparameterization gradients" (arXiv:1805.08498)
 
 Parameters that make no sense give NaN.
 """
@@ -26,6 +26,7 @@ from fxla.ops.elementwise import (
     convert,
     digamma,
     div,
+    erfc_p,
     erfinv_p,
     exp,
     expm1,
@@ -37,6 +38,7 @@ from fxla.ops.elementwise import (
     log,
     log1p,
     lt,
+    minimum,
     mul,
     neg,
     not_,
@@ -46,7 +48,16 @@ from fxla.ops.elementwise import (
     sub,
 )
 
-__all__ = ["binomial_sample", "gamma_log_derivative", "log_gamma_sample", "poisson_sample"]
+__all__ = [
+    "binomial_sample",
+    "constant_p",
+    "gamma_log_derivative",
+    "implicit_gamma_p",
+    "implicit_wald_p",
+    "log_gamma_sample",
+    "poisson_sample",
+    "wald_derivative",
+]
 
 _INF = math.inf
 _NAN = math.nan
@@ -93,6 +104,15 @@ implicit_gamma_p = Elementwise(
 
 constant_p = Elementwise("constant", "f", lambda x: x, lambda x: x, jvp=[None])
 """``x``, as a constant for derivatives."""
+
+implicit_wald_p = Elementwise(
+    "implicit_wald",
+    "f",
+    lambda mean, sample: sample,
+    lambda mean, sample: sample,
+    jvp=[lambda t, out, mean, sample: mul(t, wald_derivative(mean, sample)), None],
+)
+"""``(mean, sample) -> sample``, with the derivative a Wald sample has in its mean."""
 
 
 def log_gamma_sample(key: Value, a: Value) -> Value:
@@ -211,6 +231,30 @@ def gamma_log_derivative(a: Value, log_x: Value) -> Value:
     found = select_like(_in_fraction(a, log_x), fraction, series)
     found = select_like(gt(a, _LARGE), _gamma_asymptotic(a, log_x), found)
     return convert(found, dtype)
+
+
+# --- wald -----------------------------------------------------------------------------------
+
+
+def wald_derivative(mean: Value, x: Value) -> Value:
+    """``dx / d mean`` of a Wald number x at a fixed value of its distribution function.
+
+    2 x^(3/2) R(b) / mean^2, with b = (x / mean + 1) / sqrt(x) and R Mills' ratio of the normal
+    distribution: the other terms of the derivative of the distribution function cancel.
+    """
+    root = sqrt(x)
+    b = add(div(root, mean), div(1.0, root))
+    return div(mul(mul(mul(x, root), 2.0), _mills_ratio(b)), mul(mean, mean))
+
+
+def _mills_ratio(b: Value) -> Value:
+    """(1 - Phi(b)) / phi(b) for b > 0; by Laplace's continued fraction from 10 on."""
+    near = minimum(b, add(mul(b, 0.0), 10.0))
+    direct = mul(erfc_p.bind1(mul(near, math.sqrt(0.5))), exp(mul(mul(near, near), 0.5)))
+    tail = b
+    for k in range(12, 0, -1):
+        tail = add(b, div(float(k), tail))
+    return select_like(lt(b, 10.0), mul(direct, math.sqrt(math.pi / 2)), div(1.0, tail))
 
 
 # --- poisson --------------------------------------------------------------------------------

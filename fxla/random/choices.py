@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from fxla.core.dtypes import default_float, int64, is_integer
 from fxla.core.trace import Value, typeof
 from fxla.errors import AxisError, ConcretizationError, ShapeError
@@ -191,9 +189,10 @@ def categorical(
     axis = _axis(axis, aval.ndim, "categorical")
     batch = (*aval.shape[:axis], *aval.shape[axis + 1 :])
     sizes = batch if shape is None else shape_tuple(shape, "categorical")
-    front = sizes[: len(sizes) - len(batch)]
+    front = sizes[: max(0, len(sizes) - len(batch))]
     tail = sizes[len(front) :]
-    if len(sizes) < len(batch) or np.broadcast_shapes(tail, batch) != tail:
+    fits = len(tail) == len(batch) and all(b in (1, n) for b, n in zip(batch, tail, strict=True))
+    if not fits:
         raise ShapeError(
             f"random.categorical: shape {sizes} must end with the batch shape {batch} of {aval}"
         )

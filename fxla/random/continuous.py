@@ -1,6 +1,7 @@
 """Continuous distributions by inversion: a uniform number through an inverse distribution function.
 
-All are differentiable in their parameters, by the derivative of that function.
+All are differentiable in their parameters: by the derivative of that function at a fixed uniform
+number.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from fxla.ops.elementwise import (
     sub,
     tan_p,
 )
+from fxla.ops.sampling import constant_p, implicit_wald_p
 from fxla.ops.shape import slice_in_dim
 from fxla.ops.structure import reshape
 from fxla.random.arguments import (
@@ -226,7 +228,9 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None) -> Value:
     mean, dtype = as_value(mean), float_dtype(dtype, "wald")
     sizes = shape_of_draw(shape, "wald", mean)
     first, second = key_pair(key, "wald")
-    m = parameter(mean, dtype, sizes)
+    given = parameter(mean, dtype, sizes)
+    # Which of the two roots is taken depends on the mean: the derivative is implicit instead.
+    m = constant_p.bind1(given)
     v = normal(first, sizes, dtype)
     z = unit_uniform(second, sizes, dtype)
     y = mul(v, v)
@@ -234,4 +238,5 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None) -> Value:
     root = sqrt(add(mul(my, 4.0), mul(my, my)))
     # m + m (m y - root) / 2 without the difference of nearly equal numbers
     x = div(mul(m, 2.0), add(add(2.0, my), root))
-    return select(le(z, div(m, add(m, x))), x, div(mul(m, m), x))
+    drawn = select(le(z, div(m, add(m, x))), x, div(mul(m, m), x))
+    return implicit_wald_p.bind1(given, drawn)

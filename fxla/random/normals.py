@@ -93,7 +93,7 @@ def normal(key: Any, shape: Any = (), dtype: Any = None) -> Value:
         re, im = (normal(k, shape, part) for k in key_pair(key, "normal"))
         root = math.sqrt(2)
         return complex_(div(re, root), div(im, root))
-    dtype = float_dtype(dtype, "normal")
+    key, dtype = check_key(key, "normal"), float_dtype(dtype, "normal")
     low = np.nextafter(np.asarray(-1).astype(dtype), np.asarray(0).astype(dtype))
     u = uniform(key, shape_tuple(shape, "normal"), dtype, float(low), 1.0)
     return mul(erfinv_p.bind1(u), math.sqrt(2))
@@ -118,7 +118,7 @@ def truncated_normal(
         True
     """
     lower, upper = as_value(lower), as_value(upper)
-    dtype = float_dtype(dtype, "truncated_normal")
+    key, dtype = check_key(key, "truncated_normal"), float_dtype(dtype, "truncated_normal")
     sizes = shape_of_draw(shape, "truncated_normal", lower, upper)
     low, high = parameter(lower, dtype, sizes), parameter(upper, dtype, sizes)
     root = math.sqrt(2)

@@ -19,6 +19,7 @@ from fxla.ops.sampling import (
     gamma_log_derivative,
     log_gamma_sample,
     poisson_sample,
+    wald_derivative,
 )
 from fxla.ops.structure import broadcast_in_dim, reduce_sum
 from fxla.transforms.autodiff import grad
@@ -195,3 +196,22 @@ def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(NotDifferentiableError, match="gamma_series"):
         x = np.ones(2)
         sampling._gamma_series_p.jvp((x, x), (x, x))
+
+
+@pytest.mark.parametrize("mean", [1e-3, 0.3, 2.0, 60.0])
+def test_the_derivative_of_wald_numbers(mean: float) -> None:
+    for quantile in (1e-4, 0.2, 0.7, 0.999):
+        x = scipy.stats.invgauss(mean).ppf(quantile)
+        mpmath.mp.dps = 40
+
+        def below(m: Any, x: float = x) -> Any:
+            root = mpmath.sqrt(x)
+            tail = mpmath.exp(2 / m) * mpmath.ncdf(-(x / m + 1) / root)
+            return mpmath.ncdf((x / m - 1) / root) + tail
+
+        density = mpmath.sqrt(1 / (2 * mpmath.pi * mpmath.mpf(x) ** 3)) * mpmath.exp(
+            -((x - mpmath.mpf(mean)) ** 2) / (2 * mpmath.mpf(mean) ** 2 * x)
+        )
+        wanted = -mpmath.diff(below, mpmath.mpf(mean)) / density
+        got = wald_derivative(np.array([mean]), np.array([x]))
+        np.testing.assert_allclose(got[0], float(wanted), rtol=1e-12)
