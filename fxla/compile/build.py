@@ -33,7 +33,7 @@ from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var
 from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
 from fxla.loops.extents import canonical, kernel_key, parametrise
-from fxla.loops.ir import For, Kernel
+from fxla.loops.ir import Const, Expr, Extent, For, Kernel, Op
 from fxla.loops.view import Nest, Opaque, View
 from fxla.core.check import checks_enabled
 from fxla.ops.dot import dot_general_p
@@ -137,7 +137,7 @@ class Build:
         count = 0
         first = step.kernel.body[0] if len(step.kernel.body) == 1 else None
         if isinstance(first, For) and first.kind == "parallel":
-            count = _literal(first)
+            count = int_value(first.extent)
         args = tuple([place[v] for v in (*step.inputs, *step.outputs)])
         return Launch(kernel, args, len(step.outputs), sizes, count)
 
@@ -247,10 +247,18 @@ def aval_bytes(aval: Aval) -> int:
     return aval.size * aval.dtype.itemsize
 
 
-def _literal(loop: For) -> int:
-    value = getattr(loop.extent, "value", None)
-    assert value is not None
-    return int(value)
+def int_value(e: Expr) -> int:
+    """The value of integer arithmetic on sizes that are not parametrised yet."""
+    match e:
+        case Const(value=value) | Extent(value=value):
+            return int(value)
+        case Op(name="add", args=(a, b)):
+            return int_value(a) + int_value(b)
+        case Op(name="mul", args=(a, b)):
+            return int_value(a) * int_value(b)
+        case Op(name="floordiv", args=(a, b)):
+            return int_value(a) // int_value(b)
+    raise InternalError(f"a parallel extent must be arithmetic on sizes: {e}")
 
 
 def host_call(eqn: Eqn, operands: list[Pointer], results: list[Pointer]) -> HostCall:

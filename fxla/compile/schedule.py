@@ -31,16 +31,20 @@ from fxla.loops.ir import (
     Store,
     walk_exprs,
 )
+from fxla.loops.rewrite import Rewriter
+from fxla.loops.tile import blocks, tile_transposed, within
 from fxla.loops.view import (
     IndexTuple,
     Nest,
     Reduce,
     View,
+    binary,
     cast,
     const,
     extent,
     fresh_index,
     fresh_local,
+    int_const,
     op,
 )
 
@@ -49,6 +53,8 @@ __all__ = ["Group", "Item", "KernelStep", "schedule"]
 LOOK_BACK = 12
 """How many earlier groups a value tries to join."""
 MAX_GROUP_COST = 3000.0
+COLUMNS = 1024
+"""Results that a reduction over leading axes keeps in the first cache."""
 SMALL_SIZE = 4096
 """Groups of at most this many elements are joined even if they share no operand."""
 
@@ -138,8 +144,10 @@ class _Builder:
         return value.form.at(index)
 
     def find_member(self, value: Value, index: IndexTuple, number: int, member: Member) -> Expr:
-        key = index_key(index)
         loop = self.group.loops[number]
+        key = index_key(index)
+        if not loop.reduces:
+            key = key[: len(self.outer_key) + len(loop.index)]
         if loop.reduces:
             if number == self.number or key != self.outer_key:
                 raise NotFusibleError
@@ -168,7 +176,7 @@ def add_member(group: Group, value: Value) -> bool:
     assert isinstance(form, (View, Reduce))
     reduces = isinstance(form, Reduce)
     rank = len(group.outer)
-    extents = form.extents if isinstance(form, Reduce) else form.shape[rank:]
+    extents = form.extents if isinstance(form, Reduce) else inner_extents(form.shape, rank)
     last = len(group.loops) - 1
     if last >= 0 and group.loops[last].reduces == reduces and group.loops[last].extents == extents:
         if _try_loop(group, value, group.loops[last], last):
@@ -182,6 +190,18 @@ def add_member(group: Group, value: Value) -> bool:
     return False
 
 
+def inner_extents(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """The axes of a map inside `rank` outer ones; none if they are all of size 1."""
+    inner = shape[rank:]
+    return () if all(n == 1 for n in inner) else inner
+
+
+def full_index(group: Group, loop: InnerLoop, shape: tuple[int, ...]) -> IndexTuple:
+    """The index of a map's element; axes of size 1 without a loop are at 0."""
+    index = (*group.index, *loop.index)
+    return (*index, *[int_const(0)] * (len(shape) - len(index)))
+
+
 def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
     form = value.form
     builder = _Builder(group, loop, number)
@@ -192,7 +212,7 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
             expr = form.element(group.index, loop.index)
         else:
             assert isinstance(form, View)
-            expr = form.at((*group.index, *loop.index))
+            expr = form.at(full_index(group, loop, form.shape))
     except NotFusibleError:
         for v in list(group.inputs):
             if v not in before:
@@ -313,7 +333,7 @@ def _join(items: list[Item], value: Value, earliest: int, needs: set[Value]) -> 
             rank = len(group.outer)
             if form.shape[:rank] != group.outer or 0 in form.shape:
                 continue
-            if form.shape != group.outer and not _has_rows(group):
+            if inner_extents(form.shape, rank) and not _has_rows(group):
                 continue
         if add_member(group, value):
             return at
@@ -346,6 +366,8 @@ def group_kernel(group: Group, outside: set[Value]) -> KernelStep | None:
             group.buffer_of(value)
     written = set(group.outputs)
     over_outer = _vector_over_outer(group)
+    if over_outer and len(group.loops) == 1 and set(group.place) == written:
+        return _column_kernel(group)
     body: list[Stmt] = []
     for loop in group.loops:
         body += _inner_statements(group, loop, written, over_outer)
@@ -358,7 +380,49 @@ def group_kernel(group: Group, outside: set[Value]) -> KernelStep | None:
     nest = wrap(group.index, group.outer, tuple(body), kinds)
     name = kernel_name(group)
     kernel = Kernel(name, tuple(group.inputs.values()), tuple(group.outputs.values()), (), nest)
-    return KernelStep(collapse(kernel), tuple(group.inputs), tuple(group.outputs))
+    kernel = tile_transposed(collapse(kernel))
+    return KernelStep(kernel, tuple(group.inputs), tuple(group.outputs))
+
+
+def _column_kernel(group: Group) -> KernelStep:
+    """Reductions over leading axes: rows are added to a block of the result that stays in cache.
+
+    For each block of `COLUMNS` results: set them to the identity, then for every row combine.
+    """
+    (loop,) = group.loops
+    *lead, last = group.index
+    *lead_extents, width = group.outer
+    block, lane = fresh_index("b"), fresh_index("k")
+    position = binary("add", binary("mul", block, int_const(COLUMNS)), lane)
+    place = {last.name: position}
+    n = within(extent(width), block, COLUMNS)
+    before: list[Stmt] = []
+    inside: list[Stmt] = []
+    for m in loop.members:
+        form = m.value.form
+        assert isinstance(form, Reduce)
+        out, dtype = group.outputs[m.value], m.value.aval.dtype
+        where = (*lead, position)
+        before.append(Store(out, where, const(form.init, dtype)))
+        element = Rewriter(lambda e: place.get(getattr(e, "name", ""), e)).expr(m.expr)
+        total = op(form.op, dtype, Load(dtype, out, where), cast(element, dtype))
+        inside.append(Store(out, where, total))
+    rows = wrap(
+        loop.index, loop.extents, (For(lane, n, tuple(inside), "vector"),),
+        ["serial"] * len(loop.extents),
+    )  # fmt: skip
+    body: tuple[Stmt, ...] = (For(lane, n, tuple(before), "vector"), *rows)
+    kinds: list[AxisKind] = ["parallel", *["serial"] * len(lead)]
+    index = (*lead, block)
+    for i, size, kind in reversed(
+        list(zip(index, [*map(extent, lead_extents), blocks(extent(width), COLUMNS)], kinds,
+                 strict=False))
+    ):  # fmt: skip
+        body = (For(i, size, body, kind),)
+    kernel = Kernel(
+        kernel_name(group), tuple(group.inputs.values()), tuple(group.outputs.values()), (), body
+    )
+    return KernelStep(kernel, tuple(group.inputs), tuple(group.outputs))
 
 
 def kernel_name(group: Group) -> str:
@@ -396,7 +460,7 @@ def _inner_statements(
         for m in loop.members:
             body.append(Let(m.local, m.expr))
             if m.value in written:
-                where = (*group.index, *loop.index)
+                where = full_index(group, loop, m.value.aval.shape)
                 body.append(Store(group.outputs[m.value], where, m.local))
         return list(wrap(loop.index, loop.extents, tuple(body), kinds))
     before: list[Stmt] = []
