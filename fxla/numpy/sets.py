@@ -321,7 +321,7 @@ def intersect1d(
     x, y = _two_sets(call, ar1, ar2, size)
     if size is None:
         known: Any = (known_value(x), known_value(y))
-        _, i, j = np.intersect1d(*known, assume_unique, True)
+        _, i, j = np.intersect1d(known[0], known[1], assume_unique, True)
         found = take(x, i, 0)
         return (found, i, j) if return_indices else found
     ordered, first = _distinct(x)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fxla.numpy import shape as S
+import fxla.numpy as S
 from tests.numpy.agreement import agree, check_gradient, same_error, traced
 
 X = np.arange(24.0).reshape(2, 3, 4)
