@@ -20,7 +20,9 @@ from fxla.numpy import (
     creation,
     cumulative,
     derived,
+    fft,
     joining,
+    linalg,
     logic,
     mapping,
     matrices,
@@ -61,7 +63,7 @@ from fxla.numpy.special import *  # noqa: F403
 from fxla.numpy.taking import *  # noqa: F403
 from fxla.numpy.ufuncs import *  # noqa: F403
 
-__all__ = ["einsum", "einsum_path"]
+__all__ = ["einsum", "einsum_path", "fft", "linalg"]
 __all__ += conditional.__all__
 __all__ += constants.__all__
 __all__ += contraction.__all__

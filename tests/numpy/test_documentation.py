@@ -11,17 +11,18 @@ import pytest
 import fxla.numpy as fnp
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-OURS = [
-    name
-    for name in sorted(set(fnp.__all__))
-    if inspect.isfunction(getattr(fnp, name))
-    and getattr(getattr(fnp, name), "__module__", "").startswith("fxla")
-]
+OURS = {
+    f"{prefix}{name}": getattr(module, name)
+    for prefix, module in (("", fnp), ("linalg.", fnp.linalg), ("fft.", fnp.fft))
+    for name in module.__all__
+    if inspect.isfunction(getattr(module, name))
+    and getattr(getattr(module, name), "__module__", "").startswith("fxla")
+}
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_the_example_runs(name):
-    text = getattr(fnp, name).__doc__
+    text = OURS[name].__doc__
     assert text, f"{name} has no docstring"
     assert ">>> " in text, f"{name} has no example"
     example = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
