@@ -24,6 +24,7 @@ from fxla.core.dtypes import (
     is_complex,
     is_inexact,
     real_dtype,
+    result_type,
     short_name,
 )
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
@@ -359,7 +360,10 @@ def _operands(xs: tuple[Value, ...]) -> list[Value]:
     """Python numbers among `xs` as scalars of the dtype of the first array."""
     dtype = next((typeof(x).dtype for x in xs if not isinstance(x, (bool, int, float))), None)
     if dtype is None:
-        return list(xs)
+        dtypes = {typeof(x).dtype for x in xs}
+        if len(dtypes) == 1:
+            return list(xs)
+        dtype, _ = result_type(*[(d, True) for d in dtypes])
     return [np.asarray(x, dtype)[()] if isinstance(x, (bool, int, float)) else x for x in xs]
 
 
@@ -485,17 +489,17 @@ minimum_p = Elementwise(
         lambda t, out, x, y: _half_at_tie(t, x, y, eq(y, out)),
     ],
 )  # fmt: skip
-add = _function(add_p)
-sub = _function(sub_p)
-mul = _function(mul_p)
-div = _function(div_p)
-neg = _function(neg_p)
-floordiv = _function(floordiv_p)
-mod = _function(mod_p)
-fmod = _function(fmod_p)
-pow_ = _function(pow_p)
-maximum = _function(maximum_p)
-minimum = _function(minimum_p)
+add: Rule = _function(add_p)
+sub: Rule = _function(sub_p)
+mul: Rule = _function(mul_p)
+div: Rule = _function(div_p)
+neg: Rule = _function(neg_p)
+floordiv: Rule = _function(floordiv_p)
+mod: Rule = _function(mod_p)
+fmod: Rule = _function(fmod_p)
+pow_: Rule = _function(pow_p)
+maximum: Rule = _function(maximum_p)
+minimum: Rule = _function(minimum_p)
 
 
 def _abs_scalar(x: Expr) -> Expr:
@@ -598,10 +602,10 @@ copysign_p = Elementwise(
     jvp=[lambda t, out, x, y: mul(t, mul(sign(x), copysign(_one(x), y))), None],
 )  # fmt: skip
 nextafter_p = Elementwise("nextafter", "f", np.nextafter, jvp=[_identity, None])
-abs_ = _function(abs_p)
-sign = _function(sign_p)
-square = _function(square_p)
-copysign = _function(copysign_p)
+abs_: Rule = _function(abs_p)
+sign: Rule = _function(sign_p)
+square: Rule = _function(square_p)
+copysign: Rule = _function(copysign_p)
 
 # --- bits and predicates --------------------------------------------------------------------
 
@@ -642,18 +646,18 @@ isfinite_p = Elementwise("is_finite", "f", np.isfinite, "isfinite", jvp=[None], 
 isnan_p = Elementwise("is_nan", "f", np.isnan, "isnan", jvp=[None], result=BOOLEAN)
 isinf_p = Elementwise("is_inf", "f", np.isinf, "isinf", jvp=[None], result=BOOLEAN)
 signbit_p = Elementwise("signbit", "f", np.signbit, jvp=[None], result=BOOLEAN)
-and_ = _function(and_p)
-or_ = _function(or_p)
-xor = _function(xor_p)
-not_ = _function(not_p)
-shift_left = _function(shift_left_p)
-shift_right_logical = _function(shift_right_logical_p)
-eq = _function(eq_p)
-ne = _function(ne_p)
-lt = _function(lt_p)
-le = _function(le_p)
-gt = _function(gt_p)
-ge = _function(ge_p)
+and_: Rule = _function(and_p)
+or_: Rule = _function(or_p)
+xor: Rule = _function(xor_p)
+not_: Rule = _function(not_p)
+shift_left: Rule = _function(shift_left_p)
+shift_right_logical: Rule = _function(shift_right_logical_p)
+eq: Rule = _function(eq_p)
+ne: Rule = _function(ne_p)
+lt: Rule = _function(lt_p)
+le: Rule = _function(le_p)
+gt: Rule = _function(gt_p)
+ge: Rule = _function(ge_p)
 
 # --- rounding -------------------------------------------------------------------------------
 
@@ -661,8 +665,8 @@ floor_p = Elementwise("floor", "f", np.floor, jvp=[None])
 ceil_p = Elementwise("ceil", "f", np.ceil, jvp=[None])
 trunc_p = Elementwise("trunc", "f", np.trunc, jvp=[None])
 rint_p = Elementwise("round_nearest_even", "f", np.rint, "rint", jvp=[None])
-trunc = _function(trunc_p)
-floor = _function(floor_p)
+trunc: Rule = _function(trunc_p)
+floor: Rule = _function(floor_p)
 
 # --- roots, exponentials, logarithms --------------------------------------------------------
 
@@ -716,12 +720,12 @@ log10_p = Elementwise(
     "log10", "f", _silent(np.log10), jvp=[lambda t, out, x: div(t, mul(x, float(np.log(10))))]
 )
 log1p_p = Elementwise("log1p", "f", _silent(np.log1p), jvp=[lambda t, out, x: div(t, add(x, 1.0))])
-sqrt = _function(sqrt_p)
-rsqrt = _function(rsqrt_p)
-exp = _function(exp_p)
-expm1 = _function(expm1_p)
-log = _function(log_p)
-log1p = _function(log1p_p)
+sqrt: Rule = _function(sqrt_p)
+rsqrt: Rule = _function(rsqrt_p)
+exp: Rule = _function(exp_p)
+expm1: Rule = _function(expm1_p)
+log: Rule = _function(log_p)
+log1p: Rule = _function(log1p_p)
 
 # --- trigonometric and hyperbolic -----------------------------------------------------------
 
@@ -785,13 +789,13 @@ def _one_if_zero(x: Value) -> Value:
     return select_like(eq(x, 0.0), _one(x), x)
 
 
-sin = _function(sin_p)
-cos = _function(cos_p)
-sinh = _function(sinh_p)
-cosh = _function(cosh_p)
-tanh = _function(tanh_p)
-hypot = _function(hypot_p)
-logistic = _function(logistic_p)
+sin: Rule = _function(sin_p)
+cos: Rule = _function(cos_p)
+sinh: Rule = _function(sinh_p)
+cosh: Rule = _function(cosh_p)
+tanh: Rule = _function(tanh_p)
+hypot: Rule = _function(hypot_p)
+logistic: Rule = _function(logistic_p)
 
 # --- special functions ----------------------------------------------------------------------
 
@@ -815,7 +819,7 @@ lgamma_p = Elementwise(
 digamma_p = Elementwise(
     "digamma", "f", _half(scipy.special.digamma), jvp=[lambda t, out, x: mul(t, polygamma1(x))]
 )
-digamma = _function(digamma_p)
+digamma: Rule = _function(digamma_p)
 
 
 def polygamma1(x: Value) -> Value:
@@ -841,7 +845,7 @@ def polygamma1(x: Value) -> Value:
     return select_like(low, sub(div(pi * pi, mul(s, s)), above), above)
 
 
-erf = _function(erf_p)
+erf: Rule = _function(erf_p)
 
 # --- complex numbers ------------------------------------------------------------------------
 
@@ -883,7 +887,7 @@ complex_p = Elementwise(
     ],
     transpose=lambda ct, x, y: (real(ct), neg(imag(ct))),
 )  # fmt: skip
-real = _function(real_p)
-imag = _function(imag_p)
-conj = _function(conj_p)
-complex_ = _function(complex_p)
+real: Rule = _function(real_p)
+imag: Rule = _function(imag_p)
+conj: Rule = _function(conj_p)
+complex_: Rule = _function(complex_p)
