@@ -579,3 +579,35 @@ kernel_x = buffer("x0", F32, N)
 def test_complex_is_refused_by_name() -> None:
     with pytest.raises(Unsupported, match="complex64"):
         print_native(mapped([np.complex64], np.complex64, lambda a: a), AVX512)
+
+
+@pytest.mark.parametrize("kind", ["vector", "serial"])
+@pytest.mark.parametrize("uniform", [True, False])
+def test_arm_that_no_lane_takes_reads_nothing(isa: Isa, kind: Any, uniform: bool) -> None:
+    far = Extent(INDEX, 8, "far")  # terabytes from the buffer: reading there is a crash
+    x, y, out = buffer("x", F32, N), buffer("y", F32, N), buffer("out", F32, N)
+    place = far if uniform else binary("add", I, far)
+    value = select(compare("gt", at(y, I), const(0, F32)), at(x, place), at(y, I))
+    kernel = Kernel("far", (x, y), (out,), (N, far), (For(I, N, (Store(out, (I,), value),), kind),))
+    a, o = -np.arange(37, dtype=F32), np.ones(37, F32)
+    call(kernel, isa, [a, a, o], 37, 1 << 42)
+    np.testing.assert_array_equal(o, a)
+
+
+@pytest.mark.parametrize("kind", ["vector", "serial"])
+def test_load_after_each_store_sees_it(isa: Isa, kind: Any) -> None:
+    x, out, copy = buffer("x", F32, N), buffer("out", F32, N), buffer("copy", F32, N)
+    first, second = Local(F32, "first"), Local(F32, "second")
+    body: tuple[Stmt, ...] = (
+        Store(out, (I,), at(x, I)),
+        Let(first, at(out, I)),
+        Store(out, (I,), op("add", F32, first, const(1, F32))),
+        Let(second, at(out, I)),
+        Store(copy, (I,), op("mul", F32, first, second)),
+    )
+    kernel = Kernel("twice", (x,), (out, copy), (N,), (For(I, N, body, kind),))
+    a = np.arange(37, dtype=F32)
+    o, c = np.zeros_like(a), np.zeros_like(a)
+    call(kernel, isa, [a, o, c], 37)
+    np.testing.assert_array_equal(o, a + 1)
+    np.testing.assert_array_equal(c, a * (a + 1))
