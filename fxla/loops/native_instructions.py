@@ -361,10 +361,6 @@ class Instructions:
         """``a * b + c``, rounded once where that is as fast as twice."""
         return self.intrinsic("fmuladd", a, b, c)
 
-    def exact_fma(self, a: Value | float, b: Value | float, c: Value | float) -> Value:
-        """``a * b + c`` rounded once, whatever it costs."""
-        return self.intrinsic("fma", a, b, c)
-
     def abs(self, a: Value) -> Value:
         """The magnitude of a float."""
         return self.intrinsic("fabs", a)
