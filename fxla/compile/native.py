@@ -3,8 +3,8 @@
 `compile_native` compiles a kernel of the loop IR, `compile_text` any LLVM text, such as a program's
 driver. Addresses stay valid for the life of the process. What was compiled once is found again by
 its text: in a dictionary, then as an object file in ``$FXLA_CACHE_DIR`` (by default the platform's
-cache directory). An object's name is the hash of its text, the processor, the version of
-llvmlite and `_FORMAT`; its content starts with a checksum. Whatever is wrong with the directory costs a
+cache directory). An object's name is the hash of its text, the processor, the version of llvmlite
+and `_FORMAT`; its content starts with a checksum. Whatever is wrong with the directory costs a
 compilation and one `CacheWarning`. ``FXLA_CACHE=0`` switches the directory off.
 
 Example:
