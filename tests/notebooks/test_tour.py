@@ -40,6 +40,6 @@ def test_prints_the_program_and_the_kernel(executed: Any) -> None:
         for o in cell.get("outputs", [])
         if o.output_type == "stream"
     )
-    assert "{ lambda ; a:f64[]. let" in printed
+    assert "{ lambda ; a:f64[]" in printed
     assert "(200, 5)" in printed
     assert "def " in printed
