@@ -105,9 +105,7 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) ->
     return tree_map(f, tree, *rest, is_leaf=is_leaf)
 
 
-def reduce(
-    f: Callable[[Any, Any], Any], tree: Any, *initial: Any, is_leaf: IsLeaf = None
-) -> Any:
+def reduce(f: Callable[[Any, Any], Any], tree: Any, *initial: Any, is_leaf: IsLeaf = None) -> Any:
     """Combine all leaves from left to right.
 
     Example:

@@ -1,1 +1,1 @@
-"""From a jaxpr to native code: simplify, lower, fuse, schedule, and one program around the kernels."""
+"""From a jaxpr to native code: simplify, lower, fuse, schedule, one program around the kernels."""

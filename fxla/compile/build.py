@@ -24,10 +24,17 @@ from fxla.compile.program import (
     WhileLoop,
 )
 from fxla.compile.regions import BranchRegion, ScanRegion, WhileRegion
-from fxla.compile.schedule import Group, KernelStep, group_kernel, nest_kernel, schedule
-from fxla.compile.schedule import used_outside
+from fxla.compile.schedule import (
+    Group,
+    KernelStep,
+    group_kernel,
+    nest_kernel,
+    schedule,
+    used_outside,
+)
 from fxla.compile.simplify import simplify
 from fxla.core.aval import Aval
+from fxla.core.check import checks_enabled
 from fxla.core.dtypes import bool_
 from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var
 from fxla.errors import InternalError
@@ -35,7 +42,6 @@ from fxla.loops.check import check_kernel
 from fxla.loops.extents import canonical, kernel_key, parametrise
 from fxla.loops.ir import Const, Expr, Extent, For, Kernel, Op
 from fxla.loops.view import Nest, Opaque, View
-from fxla.core.check import checks_enabled
 from fxla.ops.dot import dot_general_p
 from fxla.ops.structure import broadcast_in_dim_p
 
@@ -289,5 +295,3 @@ def with_array_outputs(jaxpr: Jaxpr) -> Jaxpr:
         else:
             outs.append(atom)
     return Jaxpr(jaxpr.invars, tuple(eqns), tuple(outs))
-
-

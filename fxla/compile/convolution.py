@@ -134,20 +134,14 @@ def _as_product(eqn: Eqn) -> list[Eqn]:
         shape = windows.aval.shape[1:]
         windows = add(reshape_p, (windows,), shape=shape)
         contract = DotDims(tuple(range(1 + rank, 2 + 2 * rank)), (*spatial_axes, c_axis))
-        product = add(
-            dot_general_p, (windows, kernel), dims=contract, preferred_element_type=None
-        )
+        product = add(dot_general_p, (windows, kernel), dims=contract, preferred_element_type=None)
     else:
-        shape = list(kernel.aval.shape)
-        shape[o_axis : o_axis + 1] = [groups, n_features // groups]
-        split = add(reshape_p, (kernel,), shape=tuple(shape))
+        shape = kernel.aval.shape
+        parts = (groups, n_features // groups)
+        split = add(reshape_p, (kernel,), shape=(*shape[:o_axis], *parts, *shape[o_axis + 1 :]))
         moved = [a + (a > o_axis) for a in (*spatial_axes, c_axis)]
-        contract = DotDims(
-            tuple(range(2 + rank, 3 + 2 * rank)), tuple(moved), (0,), (o_axis,)
-        )
-        product = add(
-            dot_general_p, (windows, split), dims=contract, preferred_element_type=None
-        )
+        contract = DotDims(tuple(range(2 + rank, 3 + 2 * rank)), tuple(moved), (0,), (o_axis,))
+        product = add(dot_general_p, (windows, split), dims=contract, preferred_element_type=None)
         perm = (*range(1, 2 + rank), 0, 2 + rank)
         product = add(transpose_p, (product,), perm=perm)
         flat = (*product.aval.shape[: 1 + rank], n_features)

@@ -3,9 +3,9 @@
     i32 @program(ptr objects, ptr arena, ptr functions, ptr integers)
 
 `objects` holds the addresses of the NumPy arrays of inputs, outputs and constants (the data pointer
-is a field of the array object), `functions` those of kernels, library routines and host callbacks, `integers`
-every size, stride and offset. So the text depends on the structure of the program alone: a new
-array size compiles nothing. The result is 0, or 1 if a host callback raised.
+is a field of the array object), `functions` those of kernels, library routines and host callbacks,
+`integers` every size, stride and offset. So the text depends on the structure of the program alone:
+a new array size compiles nothing. The result is 0, or 1 if a host callback raised.
 """
 
 from __future__ import annotations
@@ -100,8 +100,10 @@ class _Printer:
         self.block = label
 
     def integer(self, value: int) -> str:
-        """An integer of the table. Every use has a slot of its own, so equal values may differ in
-        another program of the same text."""
+        """An integer of the table.
+
+        Every use has a slot of its own, so equal values may differ in another program of this text.
+        """
         slot = len(self.driver.integers)
         self.driver.integers.append(value)
         at = self.emit(f"getelementptr i64, ptr %integers, i64 {slot}")

@@ -91,8 +91,8 @@ def _callback(call: HostCall) -> Any:
     def view(address: int, aval: Aval, nbytes: int) -> Any:
         if nbytes == 0:
             return np.empty(aval.shape, aval.dtype)
-        memory = (ctypes.c_char * nbytes).from_address(address)
-        return np.frombuffer(memory, aval.dtype).reshape(aval.shape)
+        memory = (ctypes.c_ubyte * nbytes).from_address(address)
+        return np.frombuffer(memoryview(memory), aval.dtype).reshape(aval.shape)
 
     def run(places: int) -> int:
         try:
@@ -210,5 +210,3 @@ def as_input(x: Any, dtype: DType, shape: tuple[int, ...]) -> Any:
 def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
     """Build and compile a program."""
     return Executable(build_program(jaxpr))
-
-

@@ -78,8 +78,11 @@ class Graph:
     reader: Reader | None = None
 
     def scalar(self, literal: Literal) -> Value:
-        """A literal as a value. Only simple numbers are written into kernels: others may follow
-        from sizes (a mean divides by one), and a kernel shall serve all sizes."""
+        """A literal as a value.
+
+        Only simple numbers are written into kernels: others may follow from sizes (a mean divides
+        by one), and a kernel shall serve all sizes.
+        """
         dtype = literal.aval.dtype
         if dtype.name not in ("float32", "float64") or _is_simple(float(literal.value)):
             return Value(literal.aval, literal=literal)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,14 @@ from fxla.core.jaxpr import Eqn, Jaxpr, Var
 from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.structure import transpose_p
 
-__all__ = ["BLAS_DTYPES", "MatrixLayout", "absorb_transposes", "blas_address", "gemm_of", "served_by_blas"]
+__all__ = [
+    "BLAS_DTYPES",
+    "MatrixLayout",
+    "absorb_transposes",
+    "blas_address",
+    "gemm_of",
+    "served_by_blas",
+]
 
 LOOP_LIMIT = 2048
 """Products of fewer multiplications are generated loops: the call would cost more than the work."""
@@ -32,7 +40,8 @@ def blas_address(name: str) -> int:
     """The address of a BLAS routine (Fortran interface), from the table SciPy exports."""
     import scipy.linalg.cython_blas as blas  # 0.1 s, paid by programs that multiply matrices
 
-    capsule = blas.__pyx_capi__[name]
+    table: dict[str, Any] = dict(blas.__pyx_capi__)
+    capsule = table[name]
     get_name = ctypes.pythonapi.PyCapsule_GetName
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
@@ -69,7 +78,7 @@ def _merged(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, int] | 
     """Size and stride of some axes as one axis, in that order; None if they are not regular."""
     strides = [math.prod(shape[a + 1 :]) for a in range(len(shape))]
     real = [a for a in axes if shape[a] != 1]
-    for a, b in zip(real, real[1:], strict=False):
+    for a, b in itertools.pairwise(real):
         if strides[a] != strides[b] * shape[b]:
             return None
     return math.prod(shape[a] for a in axes), (strides[real[-1]] if real else 0)
@@ -83,17 +92,14 @@ def matrix_layout(
     if any(p is None for p in parts):
         return None
     (nb, sb), (m, sm), (n, sn) = (p for p in parts if p is not None)
-    if n == 1 or sn == 1:
-        if m == 1 or n == 1 or sm >= n:
-            return MatrixLayout(m, n, nb, max(sm if m != 1 else n, n, 1), False, sb)
+    if (n == 1 or sn == 1) and (m == 1 or n == 1 or sm >= n):
+        return MatrixLayout(m, n, nb, max(sm if m != 1 else n, n, 1), False, sb)
     if m == 1 or sm == 1:
         return MatrixLayout(m, n, nb, max(sn, m, 1), True, sb)
     return None
 
 
-def dot_layouts(
-    lhs: Aval, rhs: Aval, dims: DotDims
-) -> tuple[MatrixLayout, MatrixLayout] | None:
+def dot_layouts(lhs: Aval, rhs: Aval, dims: DotDims) -> tuple[MatrixLayout, MatrixLayout] | None:
     """Both operands of a contraction as matrices in place."""
     order = sorted(range(len(dims.lhs_contract)), key=lambda k: dims.lhs_contract[k])
     lc = tuple(dims.lhs_contract[k] for k in order)

@@ -1,8 +1,8 @@
 """Where temporaries live: one arena, shared by buffers that are not alive at the same time.
 
-A buffer is alive from the first instruction that touches it to the last. A loop repeats, so a buffer
-that is touched both inside and outside of it, or whose halves trade places, is alive for all of it,
-and the halves of a pair live as long as either.
+A buffer is alive from the first instruction that touches it to the last. A loop repeats, so a
+buffer that is touched both inside and outside of it, or whose halves trade places, is alive for all
+of it, and the halves of a pair live as long as either.
 """
 
 from __future__ import annotations
@@ -137,9 +137,7 @@ def assign_offsets(program: Program) -> int:
     liveness = _Liveness()
     liveness.walk(program.body)
     intervals = {
-        b: liveness.interval(life)
-        for b, life in liveness.lives.items()
-        if b.role == "temporary"
+        b: liveness.interval(life) for b, life in liveness.lives.items() if b.role == "temporary"
     }
     for a, b in liveness.pairs:
         # after an odd number of iterations what is read as `a` lies where `b` was

@@ -178,9 +178,13 @@ def add_member(group: Group, value: Value) -> bool:
     rank = len(group.outer)
     extents = form.extents if isinstance(form, Reduce) else inner_extents(form.shape, rank)
     last = len(group.loops) - 1
-    if last >= 0 and group.loops[last].reduces == reduces and group.loops[last].extents == extents:
-        if _try_loop(group, value, group.loops[last], last):
-            return True
+    open_loop = group.loops[last] if group.loops else None
+    if (
+        open_loop is not None
+        and (open_loop.reduces, open_loop.extents) == (reduces, extents)
+        and _try_loop(group, value, open_loop, last)
+    ):
+        return True
     fresh = InnerLoop(extents, tuple([fresh_index("r" if reduces else "j") for _ in extents]),
                       reduces)  # fmt: skip
     group.loops.append(fresh)
@@ -407,18 +411,12 @@ def _column_kernel(group: Group) -> KernelStep:
         element = Rewriter(lambda e: place.get(getattr(e, "name", ""), e)).expr(m.expr)
         total = op(form.op, dtype, Load(dtype, out, where), cast(element, dtype))
         inside.append(Store(out, where, total))
-    rows = wrap(
-        loop.index, loop.extents, (For(lane, n, tuple(inside), "vector"),),
-        ["serial"] * len(loop.extents),
-    )  # fmt: skip
+    serial: list[AxisKind] = ["serial"] * len(loop.extents)
+    rows = wrap(loop.index, loop.extents, (For(lane, n, tuple(inside), "vector"),), serial)
     body: tuple[Stmt, ...] = (For(lane, n, tuple(before), "vector"), *rows)
-    kinds: list[AxisKind] = ["parallel", *["serial"] * len(lead)]
-    index = (*lead, block)
-    for i, size, kind in reversed(
-        list(zip(index, [*map(extent, lead_extents), blocks(extent(width), COLUMNS)], kinds,
-                 strict=False))
-    ):  # fmt: skip
-        body = (For(i, size, body, kind),)
+    sizes = [*map(extent, lead_extents), blocks(extent(width), COLUMNS)]
+    for k, (i, size) in reversed(list(enumerate(zip((*lead, block), sizes, strict=True)))):
+        body = (For(i, size, body, "serial" if k else "parallel"),)
     kernel = Kernel(
         kernel_name(group), tuple(group.inputs.values()), tuple(group.outputs.values()), (), body
     )
@@ -479,7 +477,7 @@ def _inner_statements(
 
 
 def _vector_over_outer(group: Group) -> bool:
-    """Whether lanes should run along the last outer axis: it is the contiguous one in most loads."""
+    """Whether lanes should run along the last outer axis: most loads are contiguous in it."""
     if not group.index or any(lp.extents and not lp.reduces for lp in group.loops):
         return False
     if not any(lp.reduces and lp.extents for lp in group.loops):
@@ -523,5 +521,3 @@ def nest_kernel(graph: Graph, node: Node) -> KernelStep:
     name = node.eqn.primitive.name
     kernel = Kernel(name, tuple(holder.inputs.values()), outputs, (), nest)
     return KernelStep(kernel, tuple(holder.inputs), node.outputs)
-
-

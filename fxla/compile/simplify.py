@@ -2,10 +2,10 @@
 
 The passes, in order, each a function from jaxpr to jaxpr:
 
-* `inline_calls`: replace calls (`jit`, `checkpoint`, custom rules) by what they call, so that fusion
-  sees through them;
-* `fold`: equations of scalar constants are evaluated, and operations that leave their operand as it
-  is, bit for bit, are dropped (``x * 1``, ``x - 0``, ``x / 1``, a transpose of its inverse);
+* `inline_calls`: replace calls (`jit`, `checkpoint`, custom rules) by what they call, so that
+  fusion sees through them;
+* `fold`: equations of scalar constants are evaluated, and operations that leave their operand as
+  it is, bit for bit, are dropped (``x * 1``, ``x - 0``, ``x / 1``, a transpose of its inverse);
 * `eliminate_common`: equal equations on equal inputs are computed once;
 * `dce_jaxpr`: drop what no output needs.
 """

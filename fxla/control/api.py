@@ -1,4 +1,4 @@
-"""Public functions on traced programs: types without values, jaxprs, stopped gradients, closures."""
+"""Functions on traced programs: types without values, jaxprs, stopped gradients, closures."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
     Args:
         f: a function of arrays and pytrees.
-        *args, **kwargs: arrays, or anything with ``shape`` and ``dtype``.
+        *args: arrays, or anything with ``shape`` and ``dtype``.
+        **kwargs: likewise.
 
     Returns:
         A `ShapeDtypeStruct` for each result, in the result's tree.
@@ -200,7 +201,9 @@ def stop_gradient(x: Any) -> Any:
     return tree_map(stop, x)
 
 
-def closure_convert(f: Callable[..., Any], *example_args: Any) -> tuple[Callable[..., Any], list[Any]]:
+def closure_convert(
+    f: Callable[..., Any], *example_args: Any
+) -> tuple[Callable[..., Any], list[Any]]:
     """Make the arrays that `f` closes over explicit arguments.
 
     Args:
@@ -246,6 +249,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         >>> float(fxla.grad(doubled_slope)(3.0))
         12.0
     """
+
     @wraps_as("Function with its own gradient", f)
     def value(*args: Any) -> Any:
         return f(*args)[0]

@@ -21,7 +21,7 @@ from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import InternalError
 from fxla.loops.view import View
 from fxla.ops.dot import dot_general_p
-from fxla.ops.structure import instantiate, move_axis
+from fxla.ops.structure import batch_in_front, instantiate
 from fxla.transforms.api import check_leaf, function_name, wraps_as
 from fxla.transforms.dce import dce_jaxpr
 from fxla.transforms.partial_eval import PartialTrace
@@ -33,8 +33,11 @@ Policy = Callable[..., bool]
 
 
 class Barrier(Primitive):
-    """The operands unchanged. What is computed from the results is not merged with what was
-    computed from the operands, so recomputation stays recomputation."""
+    """The operands unchanged, as new values.
+
+    What is computed from the results is not merged with what was computed from the operands, so
+    recomputation stays recomputation.
+    """
 
     name = "optimization_barrier"
 
@@ -123,9 +126,7 @@ class Checkpoint(Primitive):
         unknown = [trace.unknown(x) for x in args]
         out_unknown = split_of(jaxpr, unknown).out_unknown
         key = ("checkpoint", tuple(unknown), id(policy))
-        known, later = remembered(
-            jaxpr, key, lambda: _cut(jaxpr, unknown, out_unknown, policy)
-        )
+        known, later = remembered(jaxpr, key, lambda: _cut(jaxpr, unknown, out_unknown, policy))
         known_args = [x for x, u in zip(args, unknown, strict=True) if not u]
         found = trace.process_known(self, known_args, {"jaxpr": known, "policy": policy})
         n_out = sum(not u for u in out_unknown)
@@ -154,7 +155,7 @@ class Checkpoint(Primitive):
         policy: Policy | None,
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
         mapped, out_batched = vmap_of(jaxpr, axis, [a is not None for a in axes])
-        moved = [x if a is None else move_axis(x, a, 0) for x, a in zip(operands, axes, strict=True)]
+        moved = batch_in_front(operands, axes)
         outs = self.bind(*moved, jaxpr=mapped, policy=policy)
         return outs, tuple(0 if b else None for b in out_batched)
 
@@ -201,13 +202,11 @@ def _cut(
     given = set(saved)
     rest = tuple(e for e in jaxpr.eqns if not given.issuperset(e.outputs))
     wanted = tuple(a for a, u in zip(jaxpr.outs, out_unknown, strict=True) if u)
-    later, _ = dce_jaxpr(
-        Jaxpr((*saved, *jaxpr.invars), rest, wanted), [True] * len(wanted), True
-    )
+    later, _ = dce_jaxpr(Jaxpr((*saved, *jaxpr.invars), rest, wanted), [True] * len(wanted), True)
     return known, later
 
 
-class checkpoint_policies:  # noqa: N801 - a namespace of functions, spelled as JAX spells it
+class checkpoint_policies:
     """Which intermediate values a checkpointed function may keep."""
 
     @staticmethod

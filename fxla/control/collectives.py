@@ -1,7 +1,7 @@
 """Communication between the examples of a mapped axis: sums, means, indices, gathers.
 
-Inside ``vmap(f, axis_name="batch")`` the name stands for the axis; ``psum(x, "batch")`` is the sum of
-x over all examples.
+Inside ``vmap(f, axis_name="batch")`` the name stands for the axis; ``psum(x, "batch")`` is the sum
+of x over all examples.
 """
 
 from __future__ import annotations

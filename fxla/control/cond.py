@@ -5,7 +5,7 @@ cond : bool -> (a -> b) -> (a -> b) -> a -> b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,9 @@ from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof, where_am_i
-from fxla.errors import ShapeError
-from fxla.ops.elementwise import convert, eq, maximum, minimum, select
-from fxla.ops.structure import broadcast_in_dim, move_axis, zeros_of
+from fxla.errors import DtypeError, ShapeError
+from fxla.ops.elementwise import convert, eq, maximum, minimum, ne, select
+from fxla.ops.structure import batch_in_front, broadcast_in_dim, move_axis, zeros_of
 from fxla.transforms.api import check_leaf, function_name
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import transpose_jaxpr
@@ -91,16 +91,12 @@ class Cond(Primitive):
         known_outs = iter(found[:n_out])
         return tuple(next(recorded) if f else next(known_outs) for f in force)
 
-    def transpose(
-        self, cts: Any, *operands: Any, branches: tuple[Jaxpr, ...]
-    ) -> tuple[Any, ...]:
+    def transpose(self, cts: Any, *operands: Any, branches: tuple[Jaxpr, ...]) -> tuple[Any, ...]:
         index, *rest = operands
         linear = [is_linear(x) for x in rest]
         nonzero = [not is_zero(ct) for ct in cts]
         key = ("transpose", tuple(linear), tuple(nonzero), scope_key())
-        turned = tuple(
-            remembered(b, key, lambda b=b: transpose_jaxpr(b, linear, nonzero)) for b in branches
-        )
+        turned = tuple(_transposed(b, key, linear, nonzero) for b in branches)
         known = [x for x in rest if not is_linear(x)]
         given = [ct for ct in cts if not is_zero(ct)]
         found = iter(self.bind(index, *known, *given, branches=turned))
@@ -111,7 +107,7 @@ class Cond(Primitive):
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
         index, *rest = operands
         at, *rest_axes = axes
-        moved = [x if a is None else move_axis(x, a, 0) for x, a in zip(rest, rest_axes, strict=True)]
+        moved = batch_in_front(rest, rest_axes)
         batched = [a is not None for a in rest_axes]
         forced = [at is not None] * len(branches[0].outs)
         for b in branches:
@@ -126,6 +122,12 @@ class Cond(Primitive):
 
     def lower(self, *views: Any, branches: tuple[Jaxpr, ...]) -> BranchRegion:
         return BranchRegion(branches)
+
+
+def _transposed(
+    branch: Jaxpr, key: Hashable, linear: Sequence[bool], nonzero: Sequence[bool]
+) -> Jaxpr:
+    return remembered(branch, key, lambda: transpose_jaxpr(branch, linear, nonzero))
 
 
 def select_branch(
@@ -145,9 +147,7 @@ def select_branch(
     return outs
 
 
-def _with_filled_residuals(
-    known: Jaxpr, n_out: int, pool: Sequence[Aval], mine: range
-) -> Jaxpr:
+def _with_filled_residuals(known: Jaxpr, n_out: int, pool: Sequence[Aval], mine: range) -> Jaxpr:
     """A known branch that returns the residuals of all branches; zeros for those of others."""
     key = ("filled", n_out, tuple(pool), mine)
 
@@ -212,8 +212,9 @@ def cond(
 
     Args:
         pred: a boolean scalar (or a number, true if not 0).
-        true_fun, false_fun: functions that return values of the same structure and types.
-        *operands: their arguments.
+        true_fun: called where `pred` is true.
+        false_fun: called otherwise; returns values of the same structure and types.
+        *operands: arguments of both.
         operand: a single argument, as older JAX code passes it.
 
     Raises:
@@ -235,7 +236,7 @@ def cond(
     if not isinstance(pred, Tracer):
         pred = bool(pred)
     elif not is_bool(aval.dtype):
-        pred = pred != 0
+        pred = ne(pred, 0)
     index = np.int32(pred) if not isinstance(pred, Tracer) else convert(pred, int32)
     return _branch("lax.cond", index, [false_fun, true_fun], operands)
 
@@ -250,6 +251,7 @@ def _branch(
     traced: list[ClosedJaxpr] = []
     trees: list[Any] = []
     for f in functions:
+
         def flat(*xs: Value, f: Callable[..., Any] = f) -> list[Value]:
             out, out_tree = tree_flatten(f(*tree_unflatten(tree, xs)))
             trees.append(out_tree)
@@ -279,19 +281,15 @@ def _same_types(
     for column in zip(*outs, strict=True):
         strong = next((a for a in column if not a.weak_type), column[0])
         wanted.append(strong.strong())
-        for a, f in zip(column, functions, strict=True):
-            if a.shape != strong.shape or (a.dtype != strong.dtype and not a.weak_type):
-                raise ShapeError(
-                    f"{call}: the branches return different types: "
-                    + " and ".join(
-                        f"{function_name(g)} gives {b}"
-                        for g, b in zip(functions, column, strict=True)
-                    )
-                    + f"{where_am_i()}. Make them equal with .astype or np.broadcast_to."
-                ) if a.shape != strong.shape else TypeError(
-                    f"{call}: the branches return different types: {function_name(f)} gives {a}, "
-                    f"another gives {strong}{where_am_i()}. Convert one with .astype."
-                )
+        if any(a.shape != strong.shape or not (a.weak_type or a.matches(strong)) for a in column):
+            error = ShapeError if len({a.shape for a in column}) > 1 else DtypeError
+            given = " and ".join(
+                f"{function_name(f)} gives {a}" for f, a in zip(functions, column, strict=True)
+            )
+            raise error(
+                f"{call}: the branches return different types: {given}{where_am_i()}. Make them "
+                "equal with .astype or np.broadcast_to."
+            )
     converted = []
     for t in traced:
         if all(a.matches(w) for a, w in zip(t.out_avals, wanted, strict=True)):
@@ -313,5 +311,3 @@ def _over_consts(closed: ClosedJaxpr, consts: Sequence[Value]) -> Jaxpr:
     leading = tuple(own.get(id(c)) or Var(typeof(c)) for c in consts)
     rest = closed.jaxpr.invars[len(closed.consts) :]
     return Jaxpr((*leading, *rest), closed.jaxpr.eqns, closed.jaxpr.outs)
-
-

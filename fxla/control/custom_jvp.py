@@ -19,7 +19,7 @@ from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError
 from fxla.ops.elementwise import convert
-from fxla.ops.structure import move_axis
+from fxla.ops.structure import batch_in_front
 from fxla.transforms.api import function_name, wraps_as
 from fxla.transforms.jvp import instantiate_tangent
 from fxla.transforms.vmap import place_axis, vmap_flat
@@ -49,9 +49,7 @@ class CustomJvpCall(Primitive):
         outs, out_tangents = rule(primals, tangents)
         return tuple(outs), tuple(out_tangents)
 
-    def transpose(
-        self, cts: Any, *operands: Any, jaxpr: Jaxpr, rule: FlatRule
-    ) -> tuple[Any, ...]:
+    def transpose(self, cts: Any, *operands: Any, jaxpr: Jaxpr, rule: FlatRule) -> tuple[Any, ...]:
         raise InternalError("custom_jvp_call is differentiated before it is transposed")
 
     def batch(
@@ -59,7 +57,7 @@ class CustomJvpCall(Primitive):
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
         batched = [a is not None for a in axes]
         mapped, out_batched = vmap_of(jaxpr, axis, batched)
-        moved = [x if a is None else move_axis(x, a, 0) for x, a in zip(operands, axes, strict=True)]
+        moved = batch_in_front(operands, axes)
         outs = self.bind(*moved, jaxpr=mapped, rule=_batched_rule(rule, axis, batched, out_batched))
         return outs, tuple(0 if b else None for b in out_batched)
 
@@ -98,9 +96,7 @@ def _batched_rule(
         values, got = vmap_flat(flat, axis, [*primals, *given], axes)
         m = len(values) // 2
         wanted = [*out_batched, *out_batched]
-        placed = [
-            _place(axis, v, a, w) for v, a, w in zip(values, got, wanted, strict=True)
-        ]
+        placed = [_place(axis, v, a, w) for v, a, w in zip(values, got, wanted, strict=True)]
         return placed[:m], placed[m:]
 
     return mapped
@@ -113,7 +109,7 @@ def _place(axis: AxisFrame, x: Value, at: int | None, wanted: bool) -> Value:
     return place_axis(axis, x, at, 0)
 
 
-class custom_jvp:  # noqa: N801 - a decorator, spelled as JAX spells it
+class custom_jvp:
     """A function whose derivative is given by a rule of the user's.
 
     Args:

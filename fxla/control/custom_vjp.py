@@ -19,7 +19,7 @@ from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, NotDifferentiableError
 from fxla.ops.elementwise import convert
-from fxla.ops.structure import instantiate, move_axis, reduce_sum
+from fxla.ops.structure import batch_in_front, instantiate, reduce_sum
 from fxla.transforms.api import function_name, wraps_as
 from fxla.transforms.vmap import place_axis, prefix_leaves, vmap_flat
 
@@ -84,7 +84,7 @@ class CustomVjpCall(Primitive):
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
         batched = [a is not None for a in axes]
         mapped, _ = vmap_of(jaxpr, axis, batched, True)
-        moved = [x if a is None else move_axis(x, a, 0) for x, a in zip(operands, axes, strict=True)]
+        moved = batch_in_front(operands, axes)
         in_axes = [0 if b else None for b in batched]
         residual_axes: list[int | None] = []
 
@@ -98,9 +98,7 @@ class CustomVjpCall(Primitive):
 
             values, got = vmap_flat(flat, axis, primals, in_axes)
             n = n_outs[0]
-            outs = [
-                place_axis(axis, v, a, 0) for v, a in zip(values[:n], got[:n], strict=True)
-            ]
+            outs = [place_axis(axis, v, a, 0) for v, a in zip(values[:n], got[:n], strict=True)]
             residual_axes[:] = got[n:]
             return outs, values[n:]
 
@@ -144,7 +142,9 @@ def _batched_backward(
         def flat(*xs: Value) -> list[Value]:
             return [instantiate(ct) for ct in backward(xs[:n], xs[n:])]
 
-        values, got = vmap_flat(flat, axis, [*residuals, *filled], [*residual_axes, *[0] * len(cts)])
+        values, got = vmap_flat(
+            flat, axis, [*residuals, *filled], [*residual_axes, *[0] * len(cts)]
+        )
         outs = []
         for v, a, b in zip(values, got, batched, strict=True):
             if b:
@@ -206,7 +206,7 @@ class LinearByVjp(Primitive):
         backward: Backward,
         out_avals: tuple[Aval, ...],
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
-        moved = [x if a is None else move_axis(x, a, 0) for x, a in zip(operands, axes, strict=True)]
+        moved = batch_in_front(operands, axes)
         in_axes = [None if a is None else 0 for a in axes]
         mapped = _batched_backward(
             backward, axis, list(in_axes[:n_residuals]), [a is not None for a in axes[n_residuals:]]
@@ -223,7 +223,7 @@ custom_vjp_call_p = CustomVjpCall()
 linear_by_vjp_p = LinearByVjp()
 
 
-class custom_vjp:  # noqa: N801 - a decorator, spelled as JAX spells it
+class custom_vjp:
     """A function whose reverse-mode derivative is given by two functions of the user's.
 
     Args:
@@ -261,7 +261,8 @@ class custom_vjp:  # noqa: N801 - a decorator, spelled as JAX spells it
             fwd: takes the function's arguments, returns ``(value, residuals)``.
             bwd: takes ``(*nondiff, residuals, cotangent)``, returns a tuple with a cotangent (or
                 None for zero) for each differentiable argument.
-            symbolic_zeros, optimize_remat: accepted for compatibility with JAX.
+            symbolic_zeros: accepted for compatibility with JAX.
+            optimize_remat: likewise.
         """
         del symbolic_zeros, optimize_remat
         self._fwd, self._bwd = fwd, bwd
@@ -355,5 +356,3 @@ def _flat_cotangents(
             )
         flat.append(convert(ct, aval.dtype) if given.dtype != aval.dtype else ct)
     return flat
-
-

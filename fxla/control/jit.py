@@ -32,7 +32,7 @@ from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Tracer, Value, eval_trace, state, typeof
 from fxla.errors import InternalError
-from fxla.ops.structure import move_axis
+from fxla.ops.structure import batch_in_front
 from fxla.transforms.api import FlatFunction, check_leaf, flatten_function, function_name, wraps_as
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import transpose_jaxpr
@@ -104,7 +104,7 @@ class Jit(Primitive):
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
         batched = [a is not None for a in axes]
         mapped, out_batched = vmap_of(jaxpr, axis, batched)
-        moved = [x if a is None else move_axis(x, a, 0) for x, a in zip(operands, axes, strict=True)]
+        moved = batch_in_front(operands, axes)
         outs = self.bind(*moved, jaxpr=mapped, name=f"vmap({name})")
         return outs, tuple(0 if b else None for b in out_batched)
 
@@ -253,7 +253,7 @@ class JitFunction:
         if _mode.disabled:
             return self._f(*args, **kwargs)
         entry, leaves = self._entry(args, kwargs)
-        if state.trace is eval_trace and not any([isinstance(x, Tracer) for x in leaves]):
+        if state.trace is eval_trace and not any(isinstance(x, Tracer) for x in leaves):
             run = entry.executable
             if run is None:
                 run = entry.executable = executable_of(entry.closed.jaxpr)
@@ -296,7 +296,8 @@ class JitFunction:
         nums = {i if i >= 0 else i + len(args) for i in self._static_nums}
         fixed = {i: args[i] for i in sorted(nums) if i < len(args)}
         named = {k: kwargs[k] for k in self._static_names if k in kwargs}
-        for where, value in (*fixed.items(), *named.items()):
+        given: list[tuple[int | str, Any]] = [*fixed.items(), *named.items()]
+        for where, value in given:
             self._check_hashable(where, value)
         n = len(args)
         f = self._f
@@ -318,8 +319,8 @@ class JitFunction:
     def _check_hashable(self, where: int | str, value: Any) -> None:
         if isinstance(value, Tracer):
             raise TypeError(
-                f"jit of {self._name}: static argument {where!r} is a traced {value.aval}. A static "
-                "argument must be a concrete value: remove it from static_argnums."
+                f"jit of {self._name}: static argument {where!r} is a traced {value.aval}. A "
+                "static argument must be a concrete value: remove it from static_argnums."
             )
         try:
             hash(value)
@@ -411,9 +412,7 @@ def _static_arguments(
     except (TypeError, ValueError):
         return tuple(nums), tuple(names)
     positional = [
-        p.name
-        for p in parameters
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     known = {p.name for p in parameters}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -455,7 +454,8 @@ def jit(
             which this version does not make use of.
         donate_argnames: names of such arguments.
         keep_unused: accepted for compatibility with JAX.
-        device, backend: accepted for compatibility with JAX.
+        device: accepted for compatibility with JAX.
+        backend: likewise.
         inline: when called while tracing, write the equations out instead of one call.
 
     Returns:
@@ -473,9 +473,7 @@ def jit(
     """
     del donate_argnums, donate_argnames, keep_unused, device, backend
     nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums or ())
-    names = (
-        (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames or ())
-    )
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames or ())
     if f is None:
         return lambda g: JitFunction(g, nums, names, inline)
     if not callable(f):

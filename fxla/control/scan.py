@@ -5,6 +5,7 @@ scan : (c -> x -> (c, y)) -> c -> [x] -> (c, [y])
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -107,7 +108,10 @@ class Scan(Primitive):
         ]  # fmt: skip
         key = ("jvp order", tuple(order), tuple(outs_order))
         both_ordered = remembered(both, key, lambda: rearranged(both, order, outs_order))
-        filled = [*primals, *(instantiate(t) for t, nz in zip(tangents, nonzero, strict=True) if nz)]
+        filled = [
+            *primals,
+            *(instantiate(t) for t, nz in zip(tangents, nonzero, strict=True) if nz),
+        ]
         found = self.bind(
             *(filled[i] for i in order),
             body=both_ordered,
@@ -273,9 +277,7 @@ class Scan(Primitive):
                 moved += batch_move(axis, [x], [a])
             else:
                 moved.append(move_axis(x, a, 1))
-        outs = self.bind(
-            *moved, body=mapped, n_consts=k, n_carry=c, length=length, reverse=reverse
-        )
+        outs = self.bind(*moved, body=mapped, n_consts=k, n_carry=c, length=length, reverse=reverse)
         out_axes = [0 if b else None for b in out_batched[:c]]
         out_axes += [1 if b else None for b in out_batched[c:]]
         return outs, tuple(out_axes)
@@ -397,7 +399,7 @@ def scan(
     def body(*leaves: Value) -> list[Value]:
         carry = tree_unflatten(init_tree, leaves[: len(init_leaves)])
         x = tree_unflatten(xs_tree, leaves[len(init_leaves) :])
-        result = f(carry, x)
+        result: Any = f(carry, x)
         if not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(
                 f"lax.scan: {name} must return a pair (carry, y), got "
@@ -437,7 +439,9 @@ def _scan_length(xs: Sequence[Value], length: int | None, name: str) -> int:
     for x in xs:
         aval = typeof(x)
         if aval.ndim == 0:
-            raise ShapeError(f"lax.scan of {name}: xs holds a scalar {aval}; give it a leading axis")
+            raise ShapeError(
+                f"lax.scan of {name}: xs holds a scalar {aval}; give it a leading axis"
+            )
         found.add(aval.shape[0])
     if length is not None:
         found.add(int(length))
@@ -453,7 +457,12 @@ def _scan_length(xs: Sequence[Value], length: int | None, name: str) -> int:
 
 
 def fori_loop(
-    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any, *, unroll: Any = None
+    lower: Any,
+    upper: Any,
+    body_fun: Callable[[Any, Any], Any],
+    init_val: Any,
+    *,
+    unroll: Any = None,
 ) -> Any:
     """``for i in range(lower, upper): val = body_fun(i, val)`` as a native loop.
 
@@ -461,7 +470,8 @@ def fori_loop(
     a `while_loop`, which has forward mode only.
 
     Args:
-        lower, upper: integers, upper exclusive.
+        lower: the first integer.
+        upper: the last one, exclusive.
         body_fun: ``(i, val) -> val``; the value keeps its structure and types.
         init_val: the first value, a pytree.
         unroll: accepted for compatibility with JAX.
@@ -473,12 +483,10 @@ def fori_loop(
     """
     del unroll
     name = function_name(body_fun)
-    known = [x for x in (lower, upper) if isinstance(x, int) or hasattr(x, "__index__")]
-    try:
-        first, last = (int(x) for x in known) if len(known) == 2 else (None, None)
-    except TypeError:
-        first = last = None
-    if first is not None and last is not None:
+    bounds = _concrete_bounds(lower, upper)
+    if bounds is not None:
+        first, last = bounds
+
         def step(carry: Any, _: Any) -> Any:
             i, value = carry
             return (i + 1, body_fun(i, value)), None
@@ -500,6 +508,14 @@ def fori_loop(
         condition, body, (convert(lower, dtype), convert(upper, dtype), init_val)
     )
     return result
+
+
+def _concrete_bounds(lower: Any, upper: Any) -> tuple[int, int] | None:
+    """Both bounds as Python integers, if their values are known."""
+    try:
+        return operator.index(lower), operator.index(upper)
+    except TypeError:
+        return None
 
 
 def map_(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> Any:

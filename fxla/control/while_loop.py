@@ -156,16 +156,14 @@ class While(Primitive):
                 },
             )
         )
-        return tuple(
-            r if u else next(found) for r, u in zip(recorded, carry_unknown, strict=True)
-        )
+        return tuple(r if u else next(found) for r, u in zip(recorded, carry_unknown, strict=True))
 
     def transpose(self, cts: Any, *operands: Any, **params: Any) -> tuple[Any, ...]:
         raise NotDifferentiableError(
             "reverse-mode differentiation of lax.while_loop (or of lax.fori_loop with traced "
             f"bounds){where_am_i()}: the number of iterations is not known, so their values cannot "
-            "be kept for the way back. Use lax.scan or lax.fori_loop with Python integers as bounds "
-            "and mask the steps that are too many with np.where, or use forward mode "
+            "be kept for the way back. Use lax.scan or lax.fori_loop with Python integers as "
+            "bounds and mask the steps that are too many with np.where, or use forward mode "
             "(fxla.jvp, fxla.jacfwd)."
         )
 
@@ -182,7 +180,9 @@ class While(Primitive):
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
         kc, kb = n_condition_consts, n_body_consts
         batched = [a is not None for a in axes]
-        while True:  # a carry is batched if its next value is, or if examples stop at different times
+        while (
+            True
+        ):  # a carry is batched if its next value is, or if examples stop at different times
             carry_batched = batched[kc + kb :]
             _, (predicate_batched,) = vmap_of(condition, axis, batched[:kc] + carry_batched)
             forced = [True] * len(carry_batched) if predicate_batched else carry_batched
@@ -303,8 +303,10 @@ def while_loop(
         return tree_flatten(cond_fun(tree_unflatten(tree, flat)))[0]
 
     tested = trace_to_jaxpr(condition, avals, "while_loop", function_name(cond_fun))
-    if len(tested.out_avals) != 1 or tested.out_avals[0].shape or (
-        tested.out_avals[0].dtype != bool_
+    if (
+        len(tested.out_avals) != 1
+        or tested.out_avals[0].shape
+        or (tested.out_avals[0].dtype != bool_)
     ):
         raise TypeError(
             f"lax.while_loop: {function_name(cond_fun)} must return a boolean scalar, got "

@@ -58,7 +58,7 @@ int32 = np.dtype(np.int32)
 int64 = np.dtype(np.int64)
 uint32 = np.dtype(np.uint32)
 float16 = np.dtype(np.float16)
-bfloat16 = np.dtype(ml_dtypes.bfloat16)
+bfloat16: DType = np.dtype(ml_dtypes.bfloat16)
 float32 = np.dtype(np.float32)
 float64 = np.dtype(np.float64)
 complex64 = np.dtype(np.complex64)
@@ -191,12 +191,12 @@ def default_dtype(dtype: Any) -> Iterator[None]:
 def canonical_dtype(dtype: Any) -> DType:
     """Turn anything NumPy takes as a dtype into one; Python's ``float`` means the default."""
     if dtype is float:
-        return _precision.default
+        return default_float()
     if dtype is complex:
         return default_complex()
     if isinstance(dtype, str) and dtype == "bfloat16":
         return bfloat16
-    got = np.dtype(dtype)
+    got: DType = np.dtype(dtype)
     if got.kind not in "biufc" and got != bfloat16 and got != float0:
         raise DtypeError(f"dtype {got} is not supported: use a boolean, integer, float or complex")
     return got
@@ -267,4 +267,5 @@ def inexact_dtype(dtype: DType) -> DType:
 
 def finfo_of(dtype: DType) -> Any:
     """``numpy.finfo`` that knows the `ml_dtypes` floats as well."""
-    return ml_dtypes.finfo(dtype) if dtype == bfloat16 else np.finfo(dtype)
+    of_any: Any = ml_dtypes.finfo if dtype == bfloat16 else np.finfo
+    return of_any(dtype)

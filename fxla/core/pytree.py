@@ -67,7 +67,7 @@ def leaf_paths(tree: Any, root: str = "") -> list[str]:
 def register_node(
     cls: type[Any],
     flatten: Callable[[Any], tuple[Iterable[Any], Any]],
-    unflatten: Callable[[Any, Sequence[Any]], Any],
+    unflatten: Callable[[Any, Any], Any],
 ) -> None:
     """Make a class a pytree node.
 
@@ -80,10 +80,10 @@ def register_node(
 
 
 def register_dataclass(
-    cls: type[Any],
+    cls: Any,
     data_fields: Sequence[str] | None = None,
     meta_fields: Sequence[str] | None = None,
-) -> type[Any]:
+) -> Any:
     """Make a dataclass a pytree node; usable as a decorator.
 
     Args:
@@ -112,7 +112,7 @@ def register_dataclass(
     def flatten(obj: Any) -> tuple[list[Any], Any, list[str]]:
         return [getattr(obj, n) for n in data], tuple(getattr(obj, n) for n in meta), data
 
-    def unflatten(aux: Any, children: Sequence[Any]) -> Any:
+    def unflatten(aux: Any, children: Any) -> Any:
         obj = object.__new__(cls)
         for name, value in (*zip(data, children, strict=True), *zip(meta, aux, strict=True)):
             object.__setattr__(obj, name, value)

@@ -1,7 +1,7 @@
 """Merge loops that walk memory as one.
 
-Two nested loops i < n, j < m become one loop over n*m if every access that uses either uses both, as
-adjacent axes (..., i, j, ...) of a buffer whose second axis has size m. An elementwise kernel over
+Two nested loops i < n, j < m become one loop over n*m if every access that uses either uses both,
+as adjacent axes (..., i, j, ...) of a buffer whose second axis has size m. An elementwise kernel over
 any number of axes becomes one long loop; a bias added along the last axis keeps two.
 """
 
@@ -82,8 +82,10 @@ def _accesses(kernel: Kernel) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
 
 
 def _merged_axes(kernel: Kernel, outer: For, inner: For) -> dict[str, int] | None:
-    """For each buffer that the pair of indices walks, the first of the two axes; None if they
-    cannot be merged."""
+    """For each buffer that the pair of indices walks, the first of the two axes.
+
+    None if they cannot be merged.
+    """
     width = _size(inner.extent)
     pair = (outer.index.name, inner.index.name)
     if width is None or _size(outer.extent) is None or _used_elsewhere(kernel, pair):

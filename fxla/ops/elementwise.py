@@ -291,7 +291,7 @@ class Select(Primitive):
     def batch(
         self, axis: AxisFrame, operands: Any, axes: Any
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
-        which, on_true, on_false = operands
+        which, on_true, _ = operands
         at, *cases = axes
         rank = typeof(on_true).ndim - (cases[0] is not None)
         if at is None and typeof(which).ndim == 0:
@@ -348,10 +348,10 @@ def bitcast(x: Value, dtype: DType) -> Value:
 
 def select(which: Value, on_true: Value, on_false: Value) -> Value:
     """`on_true` where `which`, else `on_false`; Python numbers take the other's shape and dtype."""
-    known = typeof(on_false if isinstance(on_true, (bool, int, float)) else on_true)
-    if isinstance(on_true, (bool, int, float)):
+    known = typeof(on_false if _is_number(on_true) else on_true)
+    if _is_number(on_true):
         on_true = full(known.shape, on_true, known.dtype)
-    if isinstance(on_false, (bool, int, float)):
+    if _is_number(on_false):
         on_false = full(known.shape, on_false, known.dtype)
     return select_p.bind1(which, on_true, on_false)
 

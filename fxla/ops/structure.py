@@ -21,6 +21,7 @@ from fxla.loops.view import IndexTuple, Reduce, View, binary, extent, int_const,
 
 __all__ = [
     "LinearPrimitive",
+    "batch_in_front",
     "batch_move",
     "broadcast_in_dim",
     "broadcast_in_dim_p",
@@ -336,6 +337,11 @@ def move_axis(x: Value, source: int, destination: int) -> Value:
     return transpose(x, perm)
 
 
+def batch_in_front(operands: Sequence[Value], axes: Sequence[int | None]) -> list[Any]:
+    """Operands with their batch axis in front; one without stays as it is."""
+    return [x if a is None else move_axis(x, a, 0) for x, a in zip(operands, axes, strict=True)]
+
+
 def batch_move(axis: AxisFrame, operands: Sequence[Value], axes: Sequence[int | None]) -> list[Any]:
     """Operands with their batch axis in front; one without is broadcast along it."""
     moved = []
@@ -346,5 +352,3 @@ def batch_move(axis: AxisFrame, operands: Sequence[Value], axes: Sequence[int | 
         else:
             moved.append(move_axis(x, at, 0))
     return moved
-
-

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fxla.core.pytree import TreeDef, leaf_paths, tree_flatten, tree_unflatten
 from fxla.core.trace import Tracer, Value
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 __all__ = [
     "FlatFunction",
@@ -29,10 +31,10 @@ def function_name(f: Callable[..., Any]) -> str:
     return getattr(f, "__name__", type(f).__name__)
 
 
-def wraps_as(transform: str, f: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+def wraps_as(transform: str, f: Callable[..., Any]) -> Callable[[F], F]:
     """Decorator: make a wrapper look like `f` under a transformation."""
 
-    def decorate(wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(wrapper: F) -> F:
         functools.update_wrapper(wrapper, f, updated=())
         wrapper.__name__ = function_name(f)
         if getattr(f, "__doc__", None):

@@ -44,8 +44,8 @@ __all__ = [
     "grad",
     "hessian",
     "jacfwd",
-    "jacrev",
     "jacobian",
+    "jacrev",
     "linear_transpose",
     "linearize",
     "value_and_grad",
@@ -110,8 +110,7 @@ def vjp_flat(
         operands = [*linear.consts, *(Linear(a) for a in linear.in_avals)]
         found = iter(backward(linear.jaxpr, operands, given)[len(linear.consts) :])
         return [
-            next(found) if inx else Zero(a.tangent())
-            for inx, a in zip(inexact, avals, strict=True)
+            next(found) if inx else Zero(a.tangent()) for inx, a in zip(inexact, avals, strict=True)
         ]
 
     return outs, pullback
@@ -220,7 +219,9 @@ def _select_arguments(
 def _check_gradient_input(x: Any, path: str, call: str, holomorphic: bool, allow_int: bool) -> None:
     dtype = typeof(x).dtype
     if holomorphic and not is_complex(dtype):
-        raise DtypeError(f"{call}: holomorphic=True needs complex inputs, but {path} is {typeof(x)}")
+        raise DtypeError(
+            f"{call}: holomorphic=True needs complex inputs, but {path} is {typeof(x)}"
+        )
     if is_complex(dtype) and not holomorphic:
         return
     if not is_inexact(dtype) and not allow_int:
@@ -354,7 +355,7 @@ def grad(
     return grad_f
 
 
-def _basis(flat: Sequence[Value]) -> list[list[Any]]:
+def _basis(flat: Sequence[Value]) -> list[Any]:
     """For each leaf its block of the standard basis of all leaves: blocks[k] is (n, *shape)."""
     sizes = [typeof(x).size for x in flat]
     total = sum(sizes)
@@ -527,9 +528,7 @@ def hessian(
         >>> fxla.hessian(lambda x: x[0] ** 2 * x[1])(fnp.array([1.0, 2.0])).tolist()
         [[4.0, 2.0], [2.0, 0.0]]
     """
-    return jacfwd(
-        jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic
-    )
+    return jacfwd(jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., Any]:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from fxla.core.aval import Aval
+from fxla.core.check import checked
 from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_zero
 from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.core.check import checked
 from fxla.core.trace import Trace, Tracer, Value, current_trace, running, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.elementwise import convert
@@ -132,9 +132,7 @@ def jvp_jaxpr(
             (not is_zero(t) or w) and is_inexact(typeof(o).dtype)
             for o, t, w in zip(outs, out_tangents, wanted, strict=True)
         ]
-        kept = [
-            instantiate(t) for t, nz in zip(out_tangents, out_nonzero, strict=True) if nz
-        ]
+        kept = [instantiate(t) for t, nz in zip(out_tangents, out_nonzero, strict=True) if nz]
         return [*outs, *kept]
 
     avals = list(jaxpr.in_avals)

@@ -33,7 +33,7 @@ class PartialTrace(JaxprTrace):
     def process(
         self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
     ) -> tuple[Value, ...]:
-        if not any([self.unknown(x) for x in args]):
+        if not any(self.unknown(x) for x in args):
             assert self.parent is not None
             return self.parent.process(primitive, args, params)
         result: tuple[Value, ...] = primitive.partial_eval(self, args, params)
@@ -123,9 +123,7 @@ def partial_eval_jaxpr(
             inputs.append(unknowns[-1] if u else next(given))
         with running(trace, ends=True):
             outs = eval_jaxpr(jaxpr, *inputs)
-            out_unknown = tuple(
-                trace.unknown(o) or f for o, f in zip(outs, force, strict=True)
-            )
+            out_unknown = tuple(trace.unknown(o) or f for o, f in zip(outs, force, strict=True))
             kept = [o for o, u in zip(outs, out_unknown, strict=True) if u]
             closed = dce_closed(trace.close(unknowns, kept))
         split.append((closed, out_unknown))
@@ -138,5 +136,3 @@ def partial_eval_jaxpr(
     return SplitJaxpr(
         checked(known.jaxpr, "partial evaluation"), closed.jaxpr, out_unknown, len(closed.consts)
     )
-
-

@@ -112,5 +112,3 @@ def transpose_jaxpr(
     closed = trace_to_jaxpr(f, avals, "transpose")
     assert not closed.consts
     return checked(closed.jaxpr, "transposition")
-
-

@@ -70,7 +70,7 @@ class BatchTrace(Trace):
         values = tuple([v for v, _ in pairs])
         axes = tuple([a for _, a in pairs])
         collective = primitive.collective and self.frame.name in params["axis_name"]
-        if not collective and all([a is None for a in axes]):
+        if not collective and all(a is None for a in axes):
             return self.parent.process(primitive, values, params)
         with running(self.parent):
             outs, out_axes = primitive.batch(self.frame, values, axes, **params)
@@ -135,9 +135,7 @@ def vmap_jaxpr(
     def f(*args: Value) -> list[Value]:
         axes = [0 if b else None for b in batched]
         outs, out_axes = vmap_flat(lambda *xs: eval_jaxpr(jaxpr, *xs), frame, args, axes)
-        out_batched[:] = [
-            a is not None or w for a, w in zip(out_axes, forced, strict=True)
-        ]
+        out_batched[:] = [a is not None or w for a, w in zip(out_axes, forced, strict=True)]
         return [
             place_axis(frame, o, a, 0) if b else o
             for o, a, b in zip(outs, out_axes, out_batched, strict=True)
@@ -287,5 +285,3 @@ def _axis_size(
         )
         raise ValueError(f"vmap of {name}: sizes of the mapped axes differ: {told}")
     return sizes[0][1]
-
-
