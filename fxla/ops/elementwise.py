@@ -346,6 +346,11 @@ def bitcast(x: Value, dtype: DType) -> Value:
     return bitcast_p.bind1(x, dtype=dtype)
 
 
+def _is_number(x: Value) -> bool:
+    """Whether x is a Python number; NumPy's float64 is a subclass of Python's float, but is not."""
+    return isinstance(x, (bool, int, float)) and not isinstance(x, np.generic)
+
+
 def select(which: Value, on_true: Value, on_false: Value) -> Value:
     """`on_true` where `which`, else `on_false`; Python numbers take the other's shape and dtype."""
     known = typeof(on_false if _is_number(on_true) else on_true)

@@ -11,7 +11,7 @@ import fxla.numpy as fnp
 from fxla.core.aval import Aval
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.errors import NonConcreteBooleanIndexError, TracerIndexError
-from fxla.transforms.autodiff import grad
+from fxla.transforms.autodiff import grad, hessian
 from fxla.transforms.vmap import vmap
 
 X = np.arange(3 * 4 * 5, dtype=np.float64).reshape(3, 4, 5)
@@ -191,6 +191,11 @@ def test_gradients():
     np.testing.assert_array_equal(g, [4, 0, 2])
     g = grad(lambda v: fnp.sum(fnp.asarray(x).at[1].set(v) ** 2))(3.0)
     np.testing.assert_array_equal(g, 6.0)
+
+
+def test_second_derivatives_of_updates():
+    h = hessian(lambda x: fnp.sum(x.at[0].min(0.5) ** 2 + x.at[1].set(x[0]) ** 3))(np.ones(2))
+    np.testing.assert_allclose(h, [[12, 0], [0, 2]])
 
 
 def test_vmap_over_positions():
