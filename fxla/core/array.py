@@ -11,10 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from fxla.errors import ConcretizationError
+
 __all__ = ["Array", "as_array"]
 
 _updater: list[Callable[[Any], Any]] = []
 """Makes the object behind ``x.at``; the NumPy floor puts it here when it is imported."""
+
+
+_read = np.ndarray.__getitem__
 
 
 class Array(np.ndarray[Any, Any]):
@@ -37,6 +42,12 @@ class Array(np.ndarray[Any, Any]):
     def block_until_ready(self) -> Array:
         """Return the array. On the CPU a result is always ready."""
         return self
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return _read(self, index)
+        except ConcretizationError:  # a traced index: NumPy asked for its value
+            return _updater[0](self)[index].get()
 
     @property
     def weak_type(self) -> bool:

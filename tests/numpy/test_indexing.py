@@ -193,6 +193,14 @@ def test_gradients():
     np.testing.assert_array_equal(g, 6.0)
 
 
+def test_a_concrete_array_takes_traced_positions():
+    table = fnp.array(X)
+    got = replay(lambda i, j: table[i][:, j, 0] + table[1, j, i], np.array([0, 2]), np.int64(-1))
+    np.testing.assert_array_equal(got, X[[0, 2]][:, -1, 0] + X[1, -1, [0, 2]])
+    with pytest.raises(TracerIndexError, match="dynamic_slice_in_dim"):
+        replay(lambda i: table[i:], np.int64(1))
+
+
 def test_second_derivatives_of_updates():
     h = hessian(lambda x: fnp.sum(x.at[0].min(0.5) ** 2 + x.at[1].set(x[0]) ** 3))(np.ones(2))
     np.testing.assert_allclose(h, [[12, 0], [0, 2]])
