@@ -30,7 +30,7 @@ from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.core.trace import AxisFrame, Tracer, Value, eval_trace, state, typeof
+from fxla.core.trace import AxisFrame, Tracer, Value, eval_trace, state, typeof, where_am_i
 from fxla.errors import InternalError
 from fxla.ops.structure import batch_in_front
 from fxla.transforms.api import FlatFunction, check_leaf, flatten_function, function_name, wraps_as
@@ -327,7 +327,9 @@ class JitFunction:
         except TypeError:
             raise TypeError(
                 f"jit of {self._name}: static argument {where!r} is a {type(value).__qualname__}, "
-                "which is not hashable, so compiled versions cannot be told apart by it. Pass a "
+                f"which is not hashable, so compiled versions cannot be told apart by "
+                f"it{where_am_i()}. "
+                "Pass a "
                 "tuple instead of a list, a frozen dataclass instead of a dict, or do not declare "
                 "it static if it holds arrays."
             ) from None

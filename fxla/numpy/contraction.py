@@ -54,7 +54,7 @@ def _conjugate(x: Value) -> Value:
 def _mismatch(call: str, x: Value, y: Value, symbol: str, m: int, n: int) -> ShapeError:
     return ShapeError(
         f"{call}: inner dimensions differ: {typeof(x)}{symbol}{typeof(y)} ({m} != {n})"
-        f"{where_am_i()}"
+        f"{where_am_i()}. Transpose or reshape one of them so that these sizes agree."
     )
 
 

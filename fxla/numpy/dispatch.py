@@ -456,7 +456,8 @@ def normalise_axis(axis: Any, ndim: int, call: str) -> int:
     given = operator.index(axis)
     if not -ndim <= given < ndim:
         raise AxisError(
-            f"{call}: axis {given} is out of bounds for array of dimension {ndim}{where_am_i()}"
+            f"{call}: axis {given} is out of bounds for array of dimension {ndim}{where_am_i()}. "
+            + (f"Axes go from {-ndim} to {ndim - 1}." if ndim else "It has no axes.")
         )
     return given % ndim
 

@@ -168,7 +168,8 @@ def read_index(
     used = sum(_consumes(i) for i in items if i is not Ellipsis)
     if used > len(shape):
         raise _fail(
-            f"{call}: too many indices: array is {len(shape)}-dimensional, but {used} were indexed"
+            f"{call}: too many indices: array is {len(shape)}-dimensional, but {used} were indexed",
+            "Leave some out, or add axes to the array with `x[..., None]`.",
         )
     rest: list[Any] = [slice(None)] * (len(shape) - used)
     at = dots[0] if dots else len(items)
@@ -222,7 +223,10 @@ def checked_positions(value: Any, axis: int, n: int, call: str, check: bool) -> 
     outside = (wide < -n) | (wide >= n)
     if check and np.any(outside):
         bad = int(wide[outside][0]) if wide.ndim else int(wide)
-        raise _fail(f"{call}: index {bad} is out of bounds for axis {axis} with size {n}")
+        raise _fail(
+            f"{call}: index {bad} is out of bounds for axis {axis} with size {n}",
+            f"Indices go from {-n} to {n - 1}." if n else "The axis is empty.",
+        )
     return np.asarray(np.where(wide < 0, wide + n, wide))
 
 

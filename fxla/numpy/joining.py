@@ -92,7 +92,7 @@ def _joined(call: str, values: list[Value], axis: int) -> Value:
             listed = ", ".join(str(typeof(v)) for v in values[:6])
             raise ShapeError(
                 f"{call}: arrays must have the same shape except along axis {at}: {listed}"
-                f"{where_am_i()}"
+                f"{where_am_i()}. Pad, slice or reshape them to fit, or give another axis."
             )
     return ops_shape.concatenate(values, at)
 

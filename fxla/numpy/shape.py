@@ -68,7 +68,8 @@ def inferred_shape(size: int, shape: Any, call: str) -> tuple[int, ...]:
     if math.prod(given) != size or -1 in given:
         asked = shape_of(shape, call)
         raise ShapeError(
-            f"{call}: cannot reshape array of size {size} into shape {asked}{where_am_i()}"
+            f"{call}: cannot reshape array of size {size} into shape {asked}{where_am_i()}. "
+            "The sizes must have the same product; one of them may be -1."
         )
     return given
 

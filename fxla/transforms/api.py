@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fxla.core.pytree import TreeDef, leaf_paths, tree_flatten, tree_unflatten
-from fxla.core.trace import Tracer, Value
+from fxla.core.trace import Tracer, Value, where_am_i
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,7 +56,8 @@ def check_leaf(x: Any, path: str, call: str) -> None:
     if getattr(x, "aval", None) is not None or hasattr(x, "__cuda_array_interface__"):
         return
     raise TypeError(
-        f"{call}: {path} is a {type(x).__qualname__}, not an array or a number. Pass it through "
+        f"{call}: {path} is a {type(x).__qualname__}, not an array or a number{where_am_i()}. "
+        "Pass it through "
         "`static_argnums`, close over it, or register its class as a container of arrays with "
         "`fxla.tree.register_dataclass` or `fxla.tree.register_pytree_node`."
     )
@@ -124,6 +125,7 @@ def normalise_argnums(argnums: int | Sequence[int], n: int, call: str) -> tuple[
         if not -n <= i < n:
             raise ValueError(
                 f"{call}: argnums={argnums} but the call has {n} positional "
-                f"argument{'s' if n != 1 else ''}. Arguments to differentiate must be positional."
+                f"argument{'s' if n != 1 else ''}{where_am_i()}. "
+                "Arguments to differentiate must be positional."
             )
     return tuple(i % n for i in given)

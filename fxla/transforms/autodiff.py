@@ -18,7 +18,7 @@ from fxla.core.jaxpr import ClosedJaxpr
 from fxla.core.primitive import Linear, Zero, is_zero
 from fxla.core.pytree import leaf_paths, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.core.trace import Tracer, Value, current_trace, running, typeof
+from fxla.core.trace import Tracer, Value, current_trace, running, typeof, where_am_i
 from fxla.errors import DtypeError, InternalError, NotDifferentiableError, ShapeError
 from fxla.ops.elementwise import convert
 from fxla.ops.shape import slice_in_dim
@@ -227,7 +227,8 @@ def _check_gradient_input(x: Any, path: str, call: str, holomorphic: bool, allow
     if not is_inexact(dtype) and not allow_int:
         raise DtypeError(
             f"{call}: {path} is {typeof(x)}, and derivatives are defined for floating point and "
-            f"complex inputs only. Convert it with .astype(float) (write 2.0, not 2), leave it out "
+            f"complex inputs only{where_am_i()}. "
+            "Convert it with .astype(float) (write 2.0, not 2), leave it out "
             "of argnums, or pass allow_int=True for a float0 gradient."
         )
 
@@ -300,23 +301,28 @@ def _check_scalar(flat_f: FlatFunction, outs: list[Value], call: str, holomorphi
     if len(outs) != 1 or flat_f.out_tree is None or flat_f.out_tree.num_nodes != 1:
         raise NotDifferentiableError(
             f"{call}: the function must return one scalar, but it returned a "
-            f"{flat_f.out_tree}. Return the scalar loss, and the rest with has_aux=True; for the "
+            f"{flat_f.out_tree}{where_am_i()}. "
+            "Return the scalar loss, and the rest with has_aux=True; for the "
             "derivative of several results use jacrev or jacfwd."
         )
     aval = typeof(outs[0])
     if aval.shape != ():
         raise NotDifferentiableError(
-            f"{call}: the function must return a scalar, but it returned {aval}. Reduce it with "
+            f"{call}: the function must return a scalar, but it returned {aval}{where_am_i()}. "
+            "Reduce it with "
             ".sum() or .mean(), or use jacrev, jacfwd or vjp for an array result."
         )
     if not is_inexact(aval.dtype):
         raise NotDifferentiableError(
-            f"{call}: the function returned {aval}, which has no derivative: integers and booleans "
-            "are step functions of their inputs"
+            f"{call}: the function returned {aval}, which has no derivative{where_am_i()}: "
+            "integers "
+            "and booleans are step functions of their inputs. Return the floating-point number "
+            "that is compared or rounded, or a smooth stand-in such as a sigmoid."
         )
     if is_complex(aval.dtype) and not holomorphic:
         raise NotDifferentiableError(
-            f"{call}: the function returned {aval}. Return a real number such as abs(z) ** 2, or "
+            f"{call}: the function returned {aval}{where_am_i()}. "
+            "Return a real number such as abs(z) ** 2, or "
             "pass holomorphic=True if the function is holomorphic."
         )
 

@@ -17,7 +17,7 @@ from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_zero
 from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.core.trace import Trace, Tracer, Value, current_trace, running, typeof
+from fxla.core.trace import Trace, Tracer, Value, current_trace, running, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import instantiate
@@ -154,13 +154,16 @@ def check_tangent(primal: Value, tangent: Any, call: str, what: str = "tangent")
         return Zero(aval.tangent())
     given = typeof(tangent)
     if given.shape != aval.shape:
-        raise ShapeError(f"{call}: {what} {given} does not match {aval}: the shapes differ")
+        raise ShapeError(
+            f"{call}: {what} {given} does not match {aval}: the shapes differ{where_am_i()}. "
+            f"A {what} has the shape of its value."
+        )
     if given.dtype != aval.dtype:
         if given.weak_type or (given.dtype == float0):
             return convert(tangent, aval.dtype)
         raise DtypeError(
-            f"{call}: {what} {given} does not match {aval}: convert it with "
-            f".astype({aval.dtype.name!r})"
+            f"{call}: {what} {given} does not match {aval}{where_am_i()}. Convert it with "
+            f".astype({aval.dtype.name!r})."
         )
     return tangent
 

@@ -23,6 +23,7 @@ from fxla.core.trace import (
     named_axis,
     running,
     typeof,
+    where_am_i,
 )
 from fxla.errors import AxisError
 from fxla.ops.structure import broadcast_in_dim, move_axis
@@ -267,13 +268,15 @@ def _axis_size(
         if not -aval.ndim <= a < aval.ndim:
             path = leaf_paths((args, kwargs), "args")[k].replace("args[0]", "args", 1)
             raise AxisError(
-                f"vmap of {name}: in_axes={a} is out of bounds for {path} of type {aval}. "
+                f"vmap of {name}: in_axes={a} is out of bounds for {path} of type "
+                f"{aval}{where_am_i()}. "
                 "Give None for an argument that is not mapped."
             )
         sizes.append((k, aval.shape[a]))
     if not sizes:
         raise ValueError(
-            f"vmap of {name}: no argument is mapped, so the size of the axis is not known. "
+            f"vmap of {name}: no argument is mapped, so the size of the axis is not "
+            f"known{where_am_i()}. "
             "Map one with in_axes, or give axis_size."
         )
     if len({size for _, size in sizes}) > 1:
@@ -283,5 +286,8 @@ def _axis_size(
             f"{'' if k < 0 else f' of type {typeof(flat[k])} along axis {axes[k]}'} has {size}"
             for k, size in sizes
         )
-        raise ValueError(f"vmap of {name}: sizes of the mapped axes differ: {told}")
+        raise ValueError(
+            f"vmap of {name}: sizes of the mapped axes differ: {told}{where_am_i()}. "
+            "Give None in in_axes for what is the same for all examples."
+        )
     return sizes[0][1]

@@ -1,0 +1,276 @@
+"""Programs that are wrong, one for each kind of mistake. Each is a function that raises.
+
+They are written as a user writes them, because the messages are about the user's own lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import fxla
+import fxla.numpy as fnp
+from fxla import lax
+
+__all__ = ["CASES", "Case"]
+
+Case = tuple[Callable[[], Any], type[Exception]]
+CASES: dict[str, Case] = {}
+
+A, B = np.zeros((2, 3), np.float32), np.zeros((4, 5), np.float32)
+X = np.array([1.0, 2.0, 3.0])
+SCALAR = np.float64(2.0)
+
+
+def raises(error: type[Exception]) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Add the function below as a case."""
+
+    def add(f: Callable[[], Any]) -> Callable[[], Any]:
+        CASES[f.__name__] = (f, error)
+        return f
+
+    return add
+
+
+@raises(ValueError)
+def inner_dimensions_differ() -> Any:
+    def loss(w: Any) -> Any:
+        return fnp.sum(fnp.matmul(w, B))
+
+    return fxla.grad(loss)(A)
+
+
+@raises(ValueError)
+def shapes_do_not_broadcast() -> Any:
+    def model(x: Any) -> Any:
+        return x + np.ones(4)
+
+    return fxla.jit(model)(X)
+
+
+@raises(ValueError)
+def shapes_do_not_concatenate() -> Any:
+    def model(x: Any) -> Any:
+        return fnp.concatenate([x, A])
+
+    return fxla.jit(model)(A[:, :2])
+
+
+@raises(ValueError)
+def reshape_to_another_size() -> Any:
+    def model(x: Any) -> Any:
+        return fnp.reshape(x, (2, 2))
+
+    return fxla.jit(model)(X)
+
+
+@raises(TypeError)
+def bits_of_a_float() -> Any:
+    def model(x: Any) -> Any:
+        return x & 1
+
+    return fxla.jit(model)(X)
+
+
+@raises(np.exceptions.AxisError)
+def axis_out_of_bounds() -> Any:
+    def model(x: Any) -> Any:
+        return fnp.sum(x, axis=2)
+
+    return fxla.jit(model)(A)
+
+
+@raises(np.exceptions.AxisError)
+def mapped_axis_out_of_bounds() -> Any:
+    def model(x: Any) -> Any:
+        return x
+
+    return fxla.vmap(model, in_axes=2)(A)
+
+
+@raises(IndexError)
+def too_many_indices() -> Any:
+    def model(x: Any) -> Any:
+        return x[0, 0]
+
+    return fxla.jit(model)(X)
+
+
+@raises(IndexError)
+def index_out_of_bounds() -> Any:
+    def model(x: Any) -> Any:
+        return x[7]
+
+    return fxla.jit(model)(X)
+
+
+@raises(IndexError)
+def mask_of_unknown_size() -> Any:
+    def model(x: Any) -> Any:
+        return x[x > 0]
+
+    return fxla.jit(model)(X)
+
+
+@raises(TypeError)
+def gradient_of_an_array() -> Any:
+    def loss(x: Any) -> Any:
+        return x * 2
+
+    return fxla.grad(loss)(X)
+
+
+@raises(TypeError)
+def gradient_by_an_integer() -> Any:
+    def loss(n: Any) -> Any:
+        return n * 2.0
+
+    return fxla.grad(loss)(2)
+
+
+@raises(TypeError)
+def gradient_of_a_comparison() -> Any:
+    def loss(x: Any) -> Any:
+        return x > 0
+
+    return fxla.grad(loss)(SCALAR)
+
+
+@raises(TypeError)
+def tangent_of_another_dtype() -> Any:
+    def model(x: Any) -> Any:
+        return x * x
+
+    return fxla.jvp(model, (X,), (X.astype(np.float32),))
+
+
+@raises(RuntimeError)
+def leaked_tracer() -> Any:
+    kept = []
+
+    def model(x: Any) -> Any:
+        kept.append(x)
+        return x * 2
+
+    fxla.jit(model)(X)
+    return kept[0] + 1
+
+
+@raises(ValueError)
+def mapped_sizes_differ() -> Any:
+    def model(x: Any, y: Any) -> Any:
+        return x + y
+
+    return fxla.vmap(model)(X, np.ones(4))
+
+
+@raises(TypeError)
+def carry_changes_its_dtype() -> Any:
+    def step(carry: Any, x: Any) -> Any:
+        return carry + x, x
+
+    return lax.scan(step, np.int64(0), X)
+
+
+@raises((TypeError, ValueError))  # type: ignore[arg-type]
+def carry_changes_its_shape() -> Any:
+    def step(carry: Any, x: Any) -> Any:
+        return carry * np.ones(2), x
+
+    return lax.scan(step, SCALAR, X)
+
+
+@raises(TypeError)
+def branches_differ() -> Any:
+    def model(x: Any) -> Any:
+        return lax.cond(x[0] > 0, lambda v: v, lambda v: (v, v), x)
+
+    return fxla.jit(model)(X)
+
+
+@raises(TypeError)
+def unhashable_static() -> Any:
+    def model(x: Any, sizes: Any) -> Any:
+        return x * len(sizes)
+
+    return fxla.jit(model, static_argnums=1)(X, [1, 2])
+
+
+@raises(TypeError)
+def bool_of_a_tracer() -> Any:
+    def relu(x: Any) -> Any:
+        if x > 0:
+            return x
+        return 0.0
+
+    return fxla.jit(relu)(SCALAR)
+
+
+@raises(TypeError)
+def int_of_a_tracer() -> Any:
+    def total(n: Any) -> Any:
+        return sum(i for i in range(n))
+
+    return fxla.jit(total)(3)
+
+
+@raises(TypeError)
+def asarray_of_a_tracer() -> Any:
+    def model(x: Any) -> Any:
+        return np.asarray(x).sum()
+
+    return fxla.grad(model)(X)
+
+
+@raises(ValueError)
+def stored_in_a_numpy_array() -> Any:
+    def model(x: Any) -> Any:
+        out = np.zeros(2)
+        out[0] = x
+        return out.sum()
+
+    return fxla.grad(model)(SCALAR)
+
+
+@raises(NameError)
+def unbound_axis_name() -> Any:
+    def model(x: Any) -> Any:
+        return x / lax.psum(x, "batch")
+
+    return fxla.vmap(model)(X)
+
+
+@raises(TypeError)
+def while_loop_in_reverse() -> Any:
+    def model(x: Any) -> Any:
+        return lax.while_loop(lambda v: v < 10, lambda v: v * 2, x)
+
+    return fxla.grad(model)(SCALAR)
+
+
+@raises(TypeError)
+def not_an_array() -> Any:
+    def model(params: Any) -> Any:
+        return params["w"]
+
+    return fxla.grad(model)({"w": 1.0, "name": "layer"})
+
+
+@raises(ValueError)
+def argnums_out_of_range() -> Any:
+    def loss(x: Any) -> Any:
+        return x
+
+    return fxla.grad(loss, argnums=1)(SCALAR)
+
+
+@raises(TypeError)
+def forward_mode_of_custom_vjp() -> Any:
+    @fxla.custom_vjp
+    def f(x: Any) -> Any:
+        return x
+
+    f.defvjp(lambda x: (x, None), lambda res, ct: (ct,))
+    return fxla.jvp(f, (SCALAR,), (SCALAR,))
