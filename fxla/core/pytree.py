@@ -100,7 +100,8 @@ def register_dataclass(
     """
     if not dataclasses.is_dataclass(cls):
         raise TypeError(f"register_dataclass: {cls.__qualname__} is not a dataclass")
-    fields = [f for f in dataclasses.fields(cls) if f.init]
+    node: Any = cls
+    fields = [f for f in dataclasses.fields(node) if f.init]
     static = [f.name for f in fields if f.metadata.get("static", False)]
     meta = list(meta_fields) if meta_fields is not None else static
     data = (
@@ -113,13 +114,13 @@ def register_dataclass(
         return [getattr(obj, n) for n in data], tuple(getattr(obj, n) for n in meta), data
 
     def unflatten(aux: Any, children: Any) -> Any:
-        obj = object.__new__(cls)
+        obj = object.__new__(node)
         for name, value in (*zip(data, children, strict=True), *zip(meta, aux, strict=True)):
             object.__setattr__(obj, name, value)
         return obj
 
     optree.register_pytree_node(
-        cls,
+        node,
         flatten,
         unflatten,
         path_entry_type=optree.GetAttrEntry,

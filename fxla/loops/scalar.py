@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.special
+import scipy  # loads scipy.special when it is first used
 
 from fxla.loops.ir import Expr
 
@@ -44,8 +44,14 @@ class ScalarOp:
     definition: Callable[..., Expr] | None = None
 
 
-def _sigmoid(x: Any) -> Any:
-    return scipy.special.expit(x)
+def _special(name: str) -> Callable[..., Any]:
+    """A function of `scipy.special`, which takes 0.2 s to load: found when it is called."""
+
+    def call(*xs: Any) -> Any:
+        return getattr(scipy.special, name)(*xs)
+
+    call.__name__ = name
+    return call
 
 
 def _rsqrt(x: Any) -> Any:
@@ -152,13 +158,13 @@ _ROWS = [
     ScalarOp("acosh", 1, "f", np.arccosh, 30),
     ScalarOp("atanh", 1, "f", np.arctanh, 30),
     ScalarOp("hypot", 2, "f", np.hypot, 12),
-    ScalarOp("logistic", 1, "f", _sigmoid, 16),
+    ScalarOp("logistic", 1, "f", _special("expit"), 16),
     # special functions
-    ScalarOp("erf", 1, "f", scipy.special.erf, 20),
-    ScalarOp("erfc", 1, "f", scipy.special.erfc, 24),
-    ScalarOp("erfinv", 1, "f", scipy.special.erfinv, 24),
-    ScalarOp("lgamma", 1, "f", scipy.special.gammaln, 40),
-    ScalarOp("digamma", 1, "f", scipy.special.digamma, 40),
+    ScalarOp("erf", 1, "f", _special("erf"), 20),
+    ScalarOp("erfc", 1, "f", _special("erfc"), 24),
+    ScalarOp("erfinv", 1, "f", _special("erfinv"), 24),
+    ScalarOp("lgamma", 1, "f", _special("gammaln"), 40),
+    ScalarOp("digamma", 1, "f", _special("digamma"), 40),
     # complex numbers
     ScalarOp("real", 1, "c", np.real),
     ScalarOp("imag", 1, "c", np.imag),

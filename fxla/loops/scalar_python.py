@@ -18,9 +18,9 @@ from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from fxla.loops import scalar_basics, scalar_complex, scalar_special
+from fxla.loops.scalar import SCALAR_OPS
 from fxla.loops.scalar_basics import WrappingCast
 
 __all__ = [
@@ -68,9 +68,9 @@ numpy_math = SimpleNamespace(
     atan2=np.arctan2,
     atanh=np.arctanh,
     pow=np.power,
-    erf=scipy.special.erf,
-    erfc=scipy.special.erfc,
-    lgamma=scipy.special.gammaln,
+    erf=SCALAR_OPS["erf"].reference,
+    erfc=SCALAR_OPS["erfc"].reference,
+    lgamma=SCALAR_OPS["lgamma"].reference,
     inf=math.inf,
     nan=math.nan,
     pi=math.pi,

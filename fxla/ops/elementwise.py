@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from fxla.core.aval import Aval
 from fxla.core.dtypes import (
@@ -781,7 +780,7 @@ hypot_p = Elementwise(
     ],
 )  # fmt: skip
 logistic_p = Elementwise(
-    "logistic", "f", _half(scipy.special.expit),
+    "logistic", "f", _half(SCALAR_OPS["logistic"].reference),
     jvp=[lambda t, out, x: mul(t, mul(out, sub(1.0, out)))],
 )  # fmt: skip
 
@@ -807,22 +806,25 @@ logistic: Rule = _function(logistic_p)
 _TWO_OVER_SQRT_PI = 2 / np.sqrt(np.pi)
 
 erf_p = Elementwise(
-    "erf", "f", _half(scipy.special.erf),
+    "erf", "f", _half(SCALAR_OPS["erf"].reference),
     jvp=[lambda t, out, x: mul(t, mul(exp(neg(mul(x, x))), float(_TWO_OVER_SQRT_PI)))],
 )  # fmt: skip
 erfc_p = Elementwise(
-    "erfc", "f", _half(scipy.special.erfc),
+    "erfc", "f", _half(SCALAR_OPS["erfc"].reference),
     jvp=[lambda t, out, x: mul(t, mul(exp(neg(mul(x, x))), float(-_TWO_OVER_SQRT_PI)))],
 )  # fmt: skip
 erfinv_p = Elementwise(
-    "erf_inv", "f", _half(scipy.special.erfinv), "erfinv",
+    "erf_inv", "f", _half(SCALAR_OPS["erfinv"].reference), "erfinv",
     jvp=[lambda t, out, x: mul(t, mul(exp(mul(out, out)), float(1 / _TWO_OVER_SQRT_PI)))],
 )  # fmt: skip
 lgamma_p = Elementwise(
-    "lgamma", "f", _half(scipy.special.gammaln), jvp=[lambda t, out, x: mul(t, digamma(x))]
+    "lgamma", "f", _half(SCALAR_OPS["lgamma"].reference), jvp=[lambda t, out, x: mul(t, digamma(x))]
 )
 digamma_p = Elementwise(
-    "digamma", "f", _half(scipy.special.digamma), jvp=[lambda t, out, x: mul(t, polygamma1(x))]
+    "digamma",
+    "f",
+    _half(SCALAR_OPS["digamma"].reference),
+    jvp=[lambda t, out, x: mul(t, polygamma1(x))],
 )
 digamma: Rule = _function(digamma_p)
 

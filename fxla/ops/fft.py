@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import scipy.fft
+import scipy  # loads scipy.fft when it is first used
 
 from fxla.core.aval import Aval, Shape
 from fxla.core.dtypes import complex64, complex128, complex_dtype, float32, float64, real_dtype

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.linalg.blas
-import scipy.linalg.lapack
+import scipy  # loads scipy.linalg when it is first used
 
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_complex
