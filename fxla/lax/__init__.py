@@ -12,6 +12,7 @@ from fxla.control.cond import cond, switch
 from fxla.control.scan import fori_loop, scan
 from fxla.control.scan import map_ as map
 from fxla.control.while_loop import while_loop
+from fxla.lax import linalg
 from fxla.lax.arrays import (
     broadcast,
     broadcast_in_dim,
@@ -39,6 +40,18 @@ from fxla.lax.arrays import (
     squeeze,
     tile,
     transpose,
+)
+from fxla.lax.barrier import (
+    optimization_barrier,
+)
+from fxla.lax.convolution import (
+    ConvDimensionNumbers,
+    conv,
+    conv_dimension_numbers,
+    conv_general_dilated,
+    conv_general_dilated_patches,
+    conv_transpose,
+    conv_with_general_padding,
 )
 from fxla.lax.elementwise import (
     abs,
@@ -114,6 +127,13 @@ from fxla.lax.elementwise import (
     tan,
     tanh,
 )
+from fxla.lax.fourier import (
+    fft,
+)
+from fxla.lax.implicit import (
+    custom_linear_solve,
+    custom_root,
+)
 from fxla.lax.indexing import (
     GatherDimensionNumbers,
     GatherScatterMode,
@@ -127,6 +147,14 @@ from fxla.lax.indexing import (
     scatter_min,
     scatter_mul,
     scatter_sub,
+)
+from fxla.lax.options import (
+    FftType,
+    Precision,
+    RoundingMethod,
+)
+from fxla.lax.padding import (
+    padtype_to_pads,
 )
 from fxla.lax.reductions import (
     argmax,
@@ -151,10 +179,18 @@ from fxla.lax.reductions import (
     sort_key_val,
     top_k,
 )
+from fxla.lax.windows import (
+    reduce_window,
+    reduce_window_shape_tuple,
+)
 
 __all__ = [
+    "ConvDimensionNumbers",
+    "FftType",
     "GatherDimensionNumbers",
     "GatherScatterMode",
+    "Precision",
+    "RoundingMethod",
     "ScatterDimensionNumbers",
     "abs",
     "acos",
@@ -191,6 +227,12 @@ __all__ = [
     "concatenate",
     "cond",
     "conj",
+    "conv",
+    "conv_dimension_numbers",
+    "conv_general_dilated",
+    "conv_general_dilated_patches",
+    "conv_transpose",
+    "conv_with_general_padding",
     "convert_element_type",
     "cos",
     "cosh",
@@ -199,6 +241,8 @@ __all__ = [
     "cummin",
     "cumprod",
     "cumsum",
+    "custom_linear_solve",
+    "custom_root",
     "digamma",
     "div",
     "dot",
@@ -217,6 +261,7 @@ __all__ = [
     "exp2",
     "expand_dims",
     "expm1",
+    "fft",
     "floor",
     "fori_loop",
     "full",
@@ -232,6 +277,7 @@ __all__ = [
     "is_finite",
     "le",
     "lgamma",
+    "linalg",
     "log",
     "log1p",
     "logistic",
@@ -243,7 +289,9 @@ __all__ = [
     "ne",
     "neg",
     "nextafter",
+    "optimization_barrier",
     "pad",
+    "padtype_to_pads",
     "pmax",
     "pmean",
     "pmin",
@@ -260,6 +308,8 @@ __all__ = [
     "reduce_precision",
     "reduce_prod",
     "reduce_sum",
+    "reduce_window",
+    "reduce_window_shape_tuple",
     "reduce_xor",
     "rem",
     "reshape",
