@@ -17,10 +17,12 @@ from fxla.numpy import (
     conditional,
     constants,
     contraction,
+    correlations,
     creation,
     cumulative,
     derived,
     fft,
+    histograms,
     joining,
     linalg,
     logic,
@@ -29,6 +31,7 @@ from fxla.numpy import (
     nan_reductions,
     operators,
     padding,
+    polynomials,
     protocols,
     quantiles,
     reductions,
@@ -43,16 +46,19 @@ from fxla.numpy import shape as _shape_module
 from fxla.numpy.conditional import *  # noqa: F403
 from fxla.numpy.constants import *  # noqa: F403
 from fxla.numpy.contraction import *  # noqa: F403
+from fxla.numpy.correlations import *  # noqa: F403
 from fxla.numpy.creation import *  # noqa: F403
 from fxla.numpy.cumulative import *  # noqa: F403
 from fxla.numpy.derived import *  # noqa: F403
 from fxla.numpy.einstein import einsum, einsum_path
+from fxla.numpy.histograms import *  # noqa: F403
 from fxla.numpy.joining import *  # noqa: F403
 from fxla.numpy.logic import *  # noqa: F403
 from fxla.numpy.mapping import *  # noqa: F403
 from fxla.numpy.matrices import *  # noqa: F403
 from fxla.numpy.nan_reductions import *  # noqa: F403
 from fxla.numpy.padding import *  # noqa: F403
+from fxla.numpy.polynomials import *  # noqa: F403
 from fxla.numpy.quantiles import *  # noqa: F403
 from fxla.numpy.reductions import *  # noqa: F403
 from fxla.numpy.rounding import *  # noqa: F403
@@ -68,14 +74,17 @@ __all__ += conditional.__all__
 __all__ += constants.__all__
 __all__ += contraction.__all__
 __all__ += creation.__all__
+__all__ += correlations.__all__
 __all__ += cumulative.__all__
 __all__ += derived.__all__
+__all__ += histograms.__all__
 __all__ += joining.__all__
 __all__ += logic.__all__
 __all__ += mapping.__all__
 __all__ += matrices.__all__
 __all__ += nan_reductions.__all__
 __all__ += padding.__all__
+__all__ += polynomials.__all__
 __all__ += quantiles.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__
