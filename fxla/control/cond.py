@@ -261,7 +261,8 @@ def _branch(
     if any(t != trees[0] for t in trees):
         raise TypeError(
             f"{call}: the branches return different structures: "
-            f"{', '.join(str(t) for t in trees)}{where_am_i()}"
+            f"{', '.join(str(t) for t in trees)}{where_am_i()}. Return one structure from "
+            "all branches, with zeros for what a branch does not compute."
         )
     traced = _same_types(call, traced, functions)
     captured: dict[int, Value] = {id(c): c for t in traced for c in t.consts}

@@ -234,6 +234,27 @@ def stored_in_a_numpy_array() -> Any:
     return fxla.grad(model)(SCALAR)
 
 
+@raises(TypeError)
+def assignment_to_a_tracer() -> Any:
+    def model(x: Any) -> Any:
+        x[0] = 5.0
+        return x
+
+    return fxla.jit(model)(X)
+
+
+@raises(TypeError)
+def captured_array_changed_in_place() -> Any:
+    total = np.zeros(3)
+
+    def model(x: Any) -> Any:
+        nonlocal total
+        total += x
+        return total
+
+    return fxla.jit(model)(X)
+
+
 @raises(NameError)
 def unbound_axis_name() -> Any:
     def model(x: Any) -> Any:
