@@ -314,8 +314,10 @@ def polyfit(
     """
     call = "np.polyfit"
     order = operator.index(deg) + 1
-    # NumPy adds 0.0 to both, which makes floats of integers
-    at, values = [v + 0.0 for v in as_values(call, x, y)]
+    at, values = [
+        v if is_inexact(typeof(v).dtype) else convert(v, default_float())
+        for v in as_values(call, x, y)
+    ]
     if deg < 0:
         raise ValueError(f"{call}: expected deg >= 0")
     _check_points(call, at, values)

@@ -742,6 +742,8 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Value:
     """
     call = "np.trapezoid"
     values = as_value(y, call)
+    if not is_inexact(typeof(values).dtype):
+        values = convert(values, default_float())
     rank = typeof(values).ndim
     at = normalise_axis(axis, rank, call)
     first = (slice(None),) * at + (slice(None, -1),)
