@@ -53,6 +53,8 @@ __all__ = ["Group", "Item", "KernelStep", "schedule"]
 LOOK_BACK = 12
 """How many earlier groups a value tries to join."""
 MAX_GROUP_COST = 3000.0
+SMALL = 8
+"""Loops of at most this many iterations are not worth vectors of their own."""
 COLUMNS = 1024
 """Results that a reduction over leading axes keeps in the first cache."""
 SMALL_SIZE = 4096
@@ -224,6 +226,8 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
         return False
     finally:
         group.graph.reader = None
+    if loop.reduces and loop.members and not _share_a_load(loop.members[0].expr, expr):
+        return False
     dtype = value.aval.dtype
     local = (
         fresh_local(accumulator_dtype(dtype), "acc") if loop.reduces else fresh_local(dtype, "t")
@@ -233,6 +237,15 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
     group.place[value] = (number, member)
     group.cost += value.inline_cost + 1
     return True
+
+
+def _share_a_load(a: Expr, b: Expr) -> bool:
+    """Whether two reductions read some element in the same step: only then one loop is better."""
+
+    def loads(e: Expr) -> set[object]:
+        return {(x.buffer.name, index_key(x.index)) for x in walk_exprs(e) if isinstance(x, Load)}
+
+    return not loads(a).isdisjoint(loads(b))
 
 
 def split_outer(group: Group, rank: int) -> Group | None:
@@ -370,7 +383,7 @@ def group_kernel(group: Group, outside: set[Value]) -> KernelStep | None:
             group.buffer_of(value)
     written = set(group.outputs)
     over_outer = _vector_over_outer(group)
-    if over_outer and len(group.loops) == 1 and set(group.place) == written:
+    if over_outer and _sums_columns(group) and set(group.place) == written:
         return _column_kernel(group)
     body: list[Stmt] = []
     for loop in group.loops:
@@ -386,6 +399,11 @@ def group_kernel(group: Group, outside: set[Value]) -> KernelStep | None:
     kernel = Kernel(name, tuple(group.inputs.values()), tuple(group.outputs.values()), (), nest)
     kernel = tile_transposed(collapse(kernel))
     return KernelStep(kernel, tuple(group.inputs), tuple(group.outputs))
+
+
+def _sums_columns(group: Group) -> bool:
+    """Whether a group is one reduction over more rows than registers can be unrolled for."""
+    return len(group.loops) == 1 and size_of(group.loops[0].extents) > SMALL
 
 
 def _column_kernel(group: Group) -> KernelStep:
@@ -480,8 +498,12 @@ def _vector_over_outer(group: Group) -> bool:
     """Whether lanes should run along the last outer axis: most loads are contiguous in it."""
     if not group.index or any(lp.extents and not lp.reduces for lp in group.loops):
         return False
-    if not any(lp.reduces and lp.extents for lp in group.loops):
+    rows = [lp for lp in group.loops if lp.reduces and lp.extents]
+    width = group.outer[-1]
+    if not rows or width <= SMALL:
         return False
+    if all(size_of(lp.extents) <= SMALL for lp in rows):
+        return True
     last = group.index[-1].name
     votes = 0
     for loop in group.loops:

@@ -20,7 +20,7 @@ import numpy as np
 from fxla.core.check import checked
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
 from fxla.ops.elementwise import Convert, Elementwise
-from fxla.ops.structure import transpose_p
+from fxla.ops.structure import broadcast_in_dim_p, transpose_p
 from fxla.transforms.dce import dce_jaxpr
 
 __all__ = ["eliminate_common", "fold", "inline_calls", "simplify"]
@@ -106,11 +106,16 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
     for eqn in jaxpr.eqns:
         inputs = tuple([rename(a) for a in eqn.inputs])
         eqn = Eqn(eqn.primitive, inputs, eqn.params, eqn.outputs, eqn.source)
+        eqn, wider = _on_scalars(eqn, made_by)
+        inputs = eqn.inputs
         if _foldable(eqn):
             values = eqn.primitive.impl(*[_value(a) for a in inputs], **eqn.params)
             for var, value in zip(eqn.outputs, values, strict=True):
                 scalar = np.asarray(value, var.aval.dtype)[()]
                 rename.env[var] = Literal(scalar, var.aval)
+            if wider is not None:
+                eqns.append(_renamed_inputs(wider, rename))
+                made_by[wider.outputs[0]] = eqns[-1]
             continue
         same = _unchanged(eqn) if eqn.primitive.name in ("mul", "div", "sub") else None
         if same is None and eqn.primitive is transpose_p:
@@ -121,7 +126,43 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
         eqns.append(eqn)
         for v in eqn.outputs:
             made_by[v] = eqn
+        if wider is not None:
+            eqns.append(wider)
+            made_by[wider.outputs[0]] = wider
     return Jaxpr(jaxpr.invars, tuple(eqns), tuple(rename(a) for a in jaxpr.outs))
+
+
+def _renamed_inputs(eqn: Eqn, rename: _Renaming) -> Eqn:
+    inputs = tuple([rename(a) for a in eqn.inputs])
+    return Eqn(eqn.primitive, inputs, eqn.params, eqn.outputs, eqn.source)
+
+
+def _on_scalars(eqn: Eqn, made_by: dict[Var, Eqn]) -> tuple[Eqn, Eqn | None]:
+    """An elementwise equation with repeated scalars taken as scalars.
+
+    Returns:
+        The equation; and, if all operands were scalars, the broadcast that its result then needs.
+    """
+    if not isinstance(eqn.primitive, Elementwise) or not eqn.outputs[0].aval.shape:
+        return eqn, None
+
+    def scalar(atom: Atom) -> Atom:
+        source = made_by.get(atom) if isinstance(atom, Var) else None
+        if source is not None and source.primitive is broadcast_in_dim_p:
+            (given,) = source.inputs
+            return given if not given.aval.shape else atom
+        return atom
+
+    inputs = tuple([scalar(a) for a in eqn.inputs])
+    if all(a is b for a, b in zip(inputs, eqn.inputs, strict=True)):
+        return eqn, None
+    if any(a.aval.shape for a in inputs):
+        return Eqn(eqn.primitive, inputs, eqn.params, eqn.outputs, eqn.source), None
+    (aval,) = eqn.primitive.abstract_eval(*[a.aval for a in inputs], **eqn.params)
+    var = Var(aval)
+    params = {"shape": eqn.outputs[0].aval.shape, "dims": ()}
+    wider = Eqn(broadcast_in_dim_p, (var,), params, eqn.outputs, eqn.source)
+    return Eqn(eqn.primitive, inputs, eqn.params, (var,), eqn.source), wider
 
 
 def _foldable(eqn: Eqn) -> bool:

@@ -216,14 +216,14 @@ def reshaped_index(x: View, shape: Shape) -> Any:
     def at(i: IndexTuple) -> Any:
         index: list[Any] = []
         for (a, b), (c, d) in groups:
-            old, now = x.shape[a:b], shape[c:d]
-            if old == now:
-                index.extend(i[c:d])
-            elif math.prod(old) == 1:
-                index.extend([int_const(0)] * len(old))
+            old = x.shape[a:b]
+            real = [(n, k) for n, k in zip(shape[c:d], i[c:d], strict=True) if n != 1]
+            if [n for n in old if n != 1] == [n for n, _ in real]:
+                given = iter(real)
+                index.extend([int_const(0) if n == 1 else next(given)[1] for n in old])
             else:
                 flat: Any = int_const(0)
-                for n, k in zip(now, i[c:d], strict=True):
+                for n, k in real:
                     flat = binary("add", binary("mul", flat, extent(n)), k)
                 index.extend(unravel(flat, old))
         return x[tuple(index)]
