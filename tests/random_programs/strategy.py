@@ -93,7 +93,6 @@ BINARY: dict[str, Callable[[Any, Any, Any], Any]] = {
     "divide": lambda np_, x, y: x / (y * y + 1.0),
     "hypot": lambda np_, x, y: np_.sqrt(x * x + y * y + 0.25),
     "where": lambda np_, x, y: np_.where(_every_other(x), x, np_.tanh(y) * 0.5),
-    "masked": lambda np_, x, y: np_.where(y * y < 0.0, 1.0 / (y - y), x) + y,
     "matmul": _matmul,
     "atan2": lambda np_, x, y: np_.arctan2(x, y * y + 0.5),
 }
