@@ -1,8 +1,8 @@
-"""Compiles kernels for CUDA with numba, and moves arrays there with CuPy.
+"""Compiles kernels for CUDA with numba, and launches them with CuPy.
 
 The printed Python runs a parallel loop over the whole grid, in strides. `CudaFunction.ptx` compiles
-it without a GPU; `CudaFunction.launch` runs it on CuPy arrays, or on NumPy arrays in numba's
-simulator (``NUMBA_ENABLE_CUDASIM=1``). PTX code is kept in the cache directory, and CuPy loads and
+it without a GPU; `CudaFunction.launch` runs it on CuPy arrays, or on those of numba's simulator
+(``NUMBA_ENABLE_CUDASIM=1``). PTX code is kept in the cache directory, and CuPy loads and
 launches it, so that a process that finds it there imports no numba.
 
 Neither numba.cuda nor CuPy is imported before it is needed: ``pip install "fxla[cuda]"`` installs
@@ -15,7 +15,6 @@ import functools
 import hashlib
 import importlib
 import math
-import os
 import re
 import threading
 from collections.abc import Sequence
@@ -26,27 +25,22 @@ from typing import Any
 
 import numpy as np
 
+from fxla.compile.device_memory import cupy_module, device_memory, host_view, missing, simulated
 from fxla.compile.disk import read_entry, write_entry
 from fxla.compile.numba_cpu import cache_path, load_python
 from fxla.compile.numba_functions import half_functions, target_functions
-from fxla.errors import MissingExtraError
-from fxla.loops.ir import Const, DType, Extent, For, Kernel
+from fxla.loops.ir import Buffer, Const, DType, Expr, Extent, For, Kernel
 from fxla.loops.python_ops import storage_dtype
 from fxla.loops.python_source import PythonSource, python_source, splits
 from fxla.loops.scalar_python import bind_prelude, plain_functions, prelude_text
 
-__all__ = ["CudaFunction", "compile_cuda", "simulated", "to_device", "to_host"]
+__all__ = ["CudaFunction", "compile_cuda", "to_device", "to_host"]
 
 _FORMAT = "fxla-cuda-1"
 _THREADS = 256
 _BLOCKS_PER_PROCESSOR = 16
 
 _lock = threading.RLock()
-
-
-def simulated() -> bool:
-    """Whether numba's CUDA simulator stands in for a GPU."""
-    return os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,48 +80,76 @@ class CudaFunction:
 
     def launch(self, arrays: Sequence[Any], sizes: Sequence[int] = ()) -> None:
         """Run on C-contiguous arrays of the device, inputs before outputs."""
+        memory = device_memory()
+        self.launch_at([memory.address(a) for a in arrays], sizes)
+
+    def launch_at(self, addresses: Sequence[int], sizes: Sequence[int] = ()) -> None:
+        """Run on arrays that start at these places of the current device's memory."""
         if simulated():
-            self._simulate(arrays, sizes)
+            self._simulate(addresses, sizes)
             return
-        cupy = _cupy()
+        cupy = cupy_module()
         device = cupy.cuda.Device()
         if device.id not in self._loaded:
             capability = device.compute_capability
             text = self.ptx((int(capability[:-1]), int(capability[-1])))
             module = cupy.cuda.function.Module()
             module.load(text.encode())
-            self._loaded[device.id] = module, module.get_function(entry_name(text))
-        _, function = self._loaded[device.id]
+            function = module.get_function(entry_name(text))
+            self._loaded[device.id] = module, function, device.attributes["MultiProcessorCount"]
+        _, function, processors = self._loaded[device.id]
         work = self.work(sizes)
-        processors = device.attributes["MultiProcessorCount"]
         blocks = max(1, min(-(-work // _THREADS), processors * _BLOCKS_PER_PROCESSOR))
         threads = _THREADS if work > 1 else 1
-        pointers = [np.uint64(a.data.ptr) for a in arrays]
-        function((blocks, 1, 1), (threads, 1, 1), (*pointers, *[np.int64(n) for n in sizes]))
+        arguments = (*map(np.uint64, addresses), *map(np.int64, sizes))
+        function((blocks, 1, 1), (threads, 1, 1), arguments)
 
-    def _simulate(self, arrays: Sequence[Any], sizes: Sequence[int]) -> None:
+    def _simulate(self, addresses: Sequence[int], sizes: Sequence[int]) -> None:
         if 0 not in self._loaded:
             self._loaded[0] = _simulator_kernel(self.printed)
-        flat = [a.reshape(-1).view(t) for a, t in zip(arrays, self.dtypes, strict=True)]
-        self._loaded[0][2, 2](*flat, *[int(n) for n in sizes])
+        known = self._known(sizes)
+        buffers = (*self.kernel.inputs, *self.kernel.outputs)
+        flat = [
+            host_view(at, dtype, _elements(b, known))
+            for at, dtype, b in zip(addresses, self.dtypes, buffers, strict=True)
+        ]
+        grid = (2, 2) if self.work(sizes) > 1 else (1, 1)
+        self._loaded[0][grid](*flat, *map(int, sizes))
+
+    def _known(self, sizes: Sequence[int]) -> dict[str | None, int]:
+        """The value of each run-time extent."""
+        names = [e.name for e in self.kernel.extents]
+        return dict(zip(names, map(int, sizes), strict=True))
 
     def work(self, sizes: Sequence[int]) -> int:
         """How many iterations the threads of a grid share; 1 if the body is not a parallel loop."""
         if not splits(self.kernel):
             return 1
-        known = dict(zip([e.name for e in self.kernel.extents], sizes, strict=True))
+        known = self._known(sizes)
         total = 1
         body = self.kernel.body
         while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
-            match body[0].extent:
-                case Const(value=n):
-                    total *= int(n)
-                case Extent(value=n, name=name):
-                    total *= n if name is None else int(known[name])
-                case _:  # computed in the kernel: enough threads for any
-                    total *= 1 << 16
+            n = _size(body[0].extent, known)
+            total *= 1 << 16 if n is None else n  # computed in the kernel: enough threads for any
             body = body[0].body
         return total
+
+
+def _size(e: Expr, known: dict[str | None, int]) -> int | None:
+    """The value of an extent; None if it is computed."""
+    match e:
+        case Const(value=n):
+            return int(n)
+        case Extent(value=n, name=name):
+            return n if name is None else known[name]
+    return None
+
+
+def _elements(b: Buffer, known: dict[str | None, int]) -> int:
+    """The number of elements of a buffer."""
+    sizes = [_size(n, known) for n in b.shape]
+    assert None not in sizes
+    return math.prod([n for n in sizes if n is not None])
 
 
 def compile_cuda(kernel: Kernel) -> CudaFunction:
@@ -152,13 +174,15 @@ def entry_name(ptx: str) -> str:
 
 
 def to_device(x: Any) -> Any:
-    """Copy an array to the current CUDA device, as a CuPy array (NumPy in the simulator)."""
-    return np.array(x) if simulated() else _cupy().asarray(x)
+    """Copy an array to the current CUDA device, as a CuPy array or one of the simulator."""
+    return device_memory().array(x)
 
 
 def to_host(x: Any) -> Any:
-    """Copy a CuPy array to a NumPy array; a NumPy array is returned as it is."""
-    return x if isinstance(x, np.ndarray) else _cupy().asnumpy(x)
+    """Copy an array of a device to a NumPy array; a NumPy array is returned as it is."""
+    if isinstance(x, np.ndarray):
+        return x
+    return x.get() if hasattr(x, "get") else cupy_module().asarray(x).get()
 
 
 # ------------------------------------------------------------------ numba and CuPy
@@ -173,7 +197,7 @@ def _version() -> str:
     try:
         return version("numba-cuda")
     except PackageNotFoundError as error:
-        raise _missing("numba-cuda") from error
+        raise missing("numba-cuda") from error
 
 
 def _compile(printed: PythonSource, dtypes: tuple[DType, ...], cc: tuple[int, int]) -> str:
@@ -225,15 +249,4 @@ def _numba_cuda(module: str) -> Any:
     try:
         return importlib.import_module(f"numba.cuda{module}")
     except ImportError as error:
-        raise _missing("numba-cuda") from error
-
-
-def _cupy() -> Any:
-    try:
-        return importlib.import_module("cupy")
-    except ImportError as error:
-        raise _missing("CuPy") from error
-
-
-def _missing(what: str) -> MissingExtraError:
-    return MissingExtraError(f'CUDA needs {what}, which is not installed: pip install "fxla[cuda]"')
+        raise missing("numba-cuda") from error

@@ -15,6 +15,7 @@ import numpy as np
 
 from fxla.compile.inspect import Inspection, inspect_executable
 from fxla.control.programs import (
+    executable_for,
     executable_of,
     forwarded,
     jvp_of,
@@ -30,7 +31,16 @@ from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.core.trace import AxisFrame, Tracer, Value, eval_trace, state, typeof, where_am_i
+from fxla.core.trace import (
+    AxisFrame,
+    Tracer,
+    Value,
+    eval_trace,
+    is_on_device,
+    state,
+    typeof,
+    where_am_i,
+)
 from fxla.errors import InternalError
 from fxla.ops.structure import batch_in_front
 from fxla.transforms.api import FlatFunction, check_leaf, flatten_function, function_name, wraps_as
@@ -256,7 +266,8 @@ class JitFunction:
         if state.trace is eval_trace and not any(isinstance(x, Tracer) for x in leaves):
             run = entry.executable
             if run is None:
-                run = entry.executable = executable_of(entry.closed.jaxpr)
+                values = (*entry.closed.consts, *leaves)
+                run = entry.executable = executable_for(entry.closed.jaxpr, values)
             return tree_unflatten(entry.out_tree, run(*entry.closed.consts, *leaves))
         closed = entry.closed
         if self._inline:
@@ -390,6 +401,8 @@ def _type_key(x: Any) -> Any:
         return x.aval
     if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic):
         return type(x)
+    if is_on_device(x):
+        return (x.shape, x.dtype, "cuda")
     return (x.shape, x.dtype)
 
 

@@ -6,14 +6,16 @@ import weakref
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
+from fxla.compile.cuda_program import CudaExecutable, compile_jaxpr_for_cuda
 from fxla.compile.executable import Executable, compile_jaxpr
 from fxla.core.jaxpr import Atom, Jaxpr, Literal, Var
-from fxla.core.trace import AxisFrame, state
+from fxla.core.trace import AxisFrame, Value, is_on_device, state
 from fxla.transforms.jvp import jvp_jaxpr
 from fxla.transforms.partial_eval import SplitJaxpr, partial_eval_jaxpr
 from fxla.transforms.vmap import vmap_jaxpr
 
 __all__ = [
+    "executable_for",
     "executable_of",
     "forwarded",
     "jvp_of",
@@ -46,6 +48,13 @@ def scope_key() -> Hashable:
 def executable_of(jaxpr: Jaxpr) -> Executable:
     """The compiled program of a jaxpr."""
     return remembered(jaxpr, "executable", lambda: compile_jaxpr(jaxpr))
+
+
+def executable_for(jaxpr: Jaxpr, values: Sequence[Value]) -> Executable | CudaExecutable:
+    """The compiled program of a jaxpr for where the values are: CUDA if one of them is there."""
+    if any(is_on_device(x) for x in values):
+        return remembered(jaxpr, "cuda", lambda: compile_jaxpr_for_cuda(jaxpr))
+    return executable_of(jaxpr)
 
 
 def jvp_of(

@@ -41,7 +41,9 @@ __all__ = [
     "array_methods",
     "axis_frame",
     "current_trace",
+    "device_evaluation",
     "eval_trace",
+    "is_on_device",
     "is_tracing",
     "named_axis",
     "raise_leaked",
@@ -94,13 +96,28 @@ class EvalTrace(Trace):
     def process(
         self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
     ) -> tuple[Value, ...]:
+        on_device = False
         for x in args:
             if isinstance(x, Tracer):
                 raise_leaked(x)
+            on_device = on_device or is_on_device(x)
+        if on_device:
+            found: tuple[Value, ...] = device_evaluation[0](primitive, args, params)
+            return found
         return tuple([as_array(out) for out in primitive.impl(*args, **params)])
 
 
 eval_trace = EvalTrace()
+
+_HOST = (np.ndarray, np.generic, int, float, complex)
+
+device_evaluation: list[Callable[[Primitive, Sequence[Value], dict[str, Any]], Any]] = []
+"""What a primitive means on arrays of a device; the compiler puts it here when it is imported."""
+
+
+def is_on_device(x: Any) -> bool:
+    """Whether `x` is an array in the memory of a CUDA device: CuPy's, or any library's."""
+    return not isinstance(x, _HOST) and hasattr(x, "__cuda_array_interface__")
 
 
 class AxisFrame:
@@ -422,6 +439,9 @@ def typeof(x: Value) -> Aval:
     if isinstance(x, np.generic):
         return Aval((), x.dtype)
     aval = getattr(x, "aval", None)
+    if aval is None and is_on_device(x):
+        dtype = x.dtype if isinstance(x.dtype, np.dtype) else x.__cuda_array_interface__["typestr"]
+        return Aval(tuple(x.shape), np.dtype(dtype))
     if aval is None:
         raise TypeError(
             f"expected an array or a number, got {type(x).__module__}.{type(x).__qualname__}"

@@ -10,7 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from fxla.compile.cuda import compile_cuda, simulated, to_device, to_host
+from fxla.compile.cuda import compile_cuda, to_device, to_host
+from fxla.compile.device_memory import simulated
 from fxla.errors import MissingExtraError
 from fxla.loops.extents import parametrise
 from tests.loops.nests import MAKERS, assert_gives, row_map
