@@ -1,0 +1,132 @@
+"""Each primitive's kernels as PTX, and its program in the CUDA simulator, against its own value.
+
+By default the smallest sample of each primitive; with ``--long`` one for each tuple of dtypes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fxla.compile.cuda_program import CudaExecutable, compile_jaxpr_for_cuda
+from fxla.compile.device_memory import simulated
+from fxla.compile.devices import device_get, device_put
+from fxla.core.primitive import Primitive
+from fxla.core.staging import trace_to_jaxpr
+from fxla.core.trace import typeof
+from tests.laws.sample import Sample, assert_ulps
+from tests.laws.samples import cases
+
+Case = tuple[str, Primitive, Sample]
+
+
+def elements(sample: Sample) -> int:
+    """Elements of the operands; a sample without any says little, so it comes last."""
+    sizes = [int(np.size(x)) for x in sample.draw()]
+    return sum(sizes) if all(sizes) else sys.maxsize
+
+
+def smallest(key: Callable[[Case], object]) -> list[Case]:
+    """The smallest sample of each kind."""
+    kept: dict[object, tuple[int, Case]] = {}
+    for case in cases():
+        size = elements(case[2])
+        if key(case) not in kept or size < kept[key(case)][0]:
+            kept[key(case)] = size, case
+    return [case for _, case in kept.values()]
+
+
+def of_each_primitive() -> list[Case]:
+    return smallest(lambda case: case[1].name)
+
+
+def of_each_dtype() -> list[Case]:
+    return smallest(lambda case: (case[1].name, *(typeof(x).dtype for x in case[2].draw())))
+
+
+def executable(primitive: Primitive, sample: Sample) -> tuple[CudaExecutable, list[object]]:
+    avals = [typeof(x) for x in sample.draw()]
+    closed = trace_to_jaxpr(lambda *xs: sample.run(primitive, *xs), avals)
+    return compile_jaxpr_for_cuda(closed.jaxpr), list(closed.consts)
+
+
+def check_ptx(found: list[Case]) -> None:
+    wrong, functions = [], {}
+    for name, primitive, sample in found:
+        for function in executable(primitive, sample)[0].kernels:
+            functions.setdefault(id(function), (name, function))
+    for name, function in functions.values():
+        for cc in ((8, 0), (9, 0)):
+            text = function.ptx(cc)
+            if f".target sm_{cc[0]}{cc[1]}" not in text or ".extern" in text:
+                wrong.append(f"{name} sm_{cc[0]}{cc[1]}")
+    assert wrong == []
+
+
+def run_device(found: list[Case]) -> list[str]:
+    """Names of the samples whose program does not give the primitive's value, and how."""
+    wrong = []
+    for name, primitive, sample in found:
+        operands = sample.draw()
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+            expected = sample.value(primitive, *operands)
+        program, consts = executable(primitive, sample)
+        actual = device_get(program(*consts, *device_put(list(operands), "cuda")))
+        if sample.canonical is not None and sample.oracle is not None:
+            actual, expected = sample.canonical(*actual), sample.canonical(*expected)
+        try:
+            for a, e in zip(actual, expected, strict=True):
+                assert_ulps(a, e, sample.kernel_ulps, sample.whole)
+        except AssertionError as error:
+            wrong.append(f"{name}: {error}")
+    return wrong
+
+
+def simulate(kind: str) -> None:
+    """Run in a process where numba.cuda is the simulator."""
+    assert simulated()
+    found = of_each_dtype() if kind == "dtype" else of_each_primitive()
+    print("\n".join([f"{len(found)} samples", *run_device(found)]))
+
+
+def assert_simulates(kind: str, count: int) -> None:
+    code = f"from tests.compile.test_cuda_laws import simulate; simulate({kind!r})"
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": os.getcwd()}
+    command = [sys.executable, "-W", "error", "-c", code]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-4000:]
+    assert result.stdout.strip() == f"{count} samples"
+
+
+@pytest.mark.cudasim
+def test_the_kernels_of_each_primitive_compile_to_ptx():
+    check_ptx(of_each_primitive())
+
+
+@pytest.mark.cudasim
+def test_each_primitive_is_its_value_in_the_simulator():
+    assert_simulates("primitive", len(of_each_primitive()))
+
+
+@pytest.mark.cudasim
+@pytest.mark.long
+def test_the_kernels_of_each_dtype_compile_to_ptx():
+    check_ptx(of_each_dtype())
+
+
+@pytest.mark.cudasim
+@pytest.mark.long
+def test_each_dtype_is_its_value_in_the_simulator():
+    assert_simulates("dtype", len(of_each_dtype()))
+
+
+@pytest.mark.gpu
+def test_each_dtype_is_its_value_on_a_device():
+    assert run_device(of_each_dtype()) == []
