@@ -11,6 +11,7 @@ from typing import Any
 
 from fxla.compile.regions import ScanRegion
 from fxla.control.carry import check_carry, initial_types, one_equation, settle_types
+from fxla.control.hoist import HoistedSum, hoist_sums
 from fxla.control.programs import (
     executable_of,
     forwarded,
@@ -222,26 +223,41 @@ class Scan(Primitive):
         linear[k : k + c] = [True] * c  # a linear loop is linear in every carry
         nonzero_ys = [not is_zero(ct) for ct in cts[c:]]
         key = ("transpose", k, c, tuple(linear), tuple(nonzero_ys), scope_key())
-        turned = remembered(body, key, lambda: _transposed_body(body, k, c, linear, nonzero_ys))
+        turned, hoisted = remembered(
+            body, key, lambda: _backward_loop(body, k, c, linear, nonzero_ys)
+        )
         consts = [x for x, lin in zip(operands[:k], linear[:k], strict=True) if not lin]
         xs = [x for x, lin in zip(operands[k + c :], linear[k + c :], strict=True) if not lin]
         const_avals = [typeof(x) for x, lin in zip(operands[:k], linear[:k], strict=True) if lin]
+        later = {h.position for h in hoisted}
+        sums = [zeros_of(a) for i, a in enumerate(const_avals) if i not in later]
         ct_ys = [ct for ct, nz in zip(cts[c:], nonzero_ys, strict=True) if nz]
+        ct_carries = [instantiate(ct) for ct in cts[:c]]
         found = self.bind(
             *consts,
-            *(zeros_of(a) for a in const_avals),
-            *(instantiate(ct) for ct in cts[:c]),
+            *sums,
+            *ct_carries,
             *xs,
             *ct_ys,
             body=turned,
             n_consts=len(consts),
-            n_carry=len(const_avals) + c,
+            n_carry=len(sums) + c,
             length=length,
             reverse=not reverse,
         )
-        ct_consts = iter(found[: len(const_avals)])
-        ct_carry = found[len(const_avals) : len(const_avals) + c]
-        ct_xs = iter(found[len(const_avals) + c :])
+        n_xs = sum(linear[k + c :])
+        stacked = iter(found[len(sums) + c + n_xs :])
+        given = [*consts, *const_avals, *ct_carries, *xs, *ct_ys]
+        totals = {
+            h.position: h.total(*(next(stacked) if at is None else given[at] for at in h.given))
+            for h in hoisted
+        }
+        summed = iter(found[: len(sums)])
+        ct_consts = iter(
+            [totals[i] if i in totals else next(summed) for i in range(len(const_avals))]
+        )
+        ct_carry = found[len(sums) : len(sums) + c]
+        ct_xs = iter(found[len(sums) + c : len(sums) + c + n_xs])
         return (
             *(next(ct_consts) if lin else None for lin in linear[:k]),
             *(ct if is_linear(x) else None for ct, x in zip(ct_carry, operands[k:], strict=False)),
@@ -303,6 +319,15 @@ class Scan(Primitive):
         small = remembered(body, ("keep", tuple(keep)), lambda: rearranged(body, outputs=keep))
         outputs = tuple(eqn.outputs[i] for i in keep)
         return Eqn(self, eqn.inputs, {**eqn.params, "body": small}, outputs, eqn.source)
+
+
+def _backward_loop(
+    body: Jaxpr, k: int, c: int, linear: list[bool], nonzero_ys: list[bool]
+) -> tuple[Jaxpr, list[HoistedSum]]:
+    """One iteration backwards, and the sums of products that are better taken after the loop."""
+    turned = _transposed_body(body, k, c, linear, nonzero_ys)
+    known = sum(not lin for lin in linear[:k])
+    return hoist_sums(turned, known, sum(linear[:k]), k + c)
 
 
 def _transposed_body(
