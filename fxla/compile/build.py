@@ -11,6 +11,7 @@ from fxla.compile.graph import Node, Value, build_graph
 from fxla.compile.library import absorb_transposes, gemm_of, served_by_blas
 from fxla.compile.memory import assign_offsets
 from fxla.compile.program import (
+    CONSTANT_BYTES,
     Branch,
     Buffer,
     Copy,
@@ -121,7 +122,9 @@ class Build:
     def constant_buffer(self, key: tuple[str, bytes], value: Value) -> Buffer:
         """The place of a scalar in the program's table of constants."""
         if key not in self.constants:
-            buffer = Buffer((), value.aval.dtype, "constant", offset=8 * len(self.constants))
+            buffer = Buffer(
+                (), value.aval.dtype, "constant", offset=CONSTANT_BYTES * len(self.constants)
+            )
             self.constants[key] = (buffer, value.constant)
         return self.constants[key][0]
 

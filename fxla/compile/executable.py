@@ -15,7 +15,7 @@ from fxla.compile.driver import print_driver
 from fxla.compile.library import blas_address
 from fxla.compile.native import compile_native, compile_text
 from fxla.compile.numba_cpu import compile_numba
-from fxla.compile.program import HostCall, Program
+from fxla.compile.program import CONSTANT_BYTES, HostCall, Program
 from fxla.core.array import Array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType
@@ -182,8 +182,8 @@ class Executable:
 
 
 def constant_table(program: Program) -> Any:
-    """The program's scalars, 8 bytes for each."""
-    table = np.zeros(8 * max(len(program.constants), 1), np.uint8)
+    """The program's scalars, `CONSTANT_BYTES` for each."""
+    table = np.zeros(CONSTANT_BYTES * max(len(program.constants), 1), np.uint8)
     for buffer, value in program.constants:
         raw = np.frombuffer(np.asarray(value).tobytes(), np.uint8)
         table[buffer.offset : buffer.offset + raw.size] = raw

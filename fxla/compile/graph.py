@@ -17,6 +17,7 @@ import numpy as np
 
 from fxla.compile.regions import Region
 from fxla.core.aval import Aval
+from fxla.core.dtypes import is_bool
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
 from fxla.loops.ir import Buffer, Const, Expr, Extent, Index, Load, Op, Select, walk_exprs
 from fxla.loops.scalar import SCALAR_OPS
@@ -81,12 +82,12 @@ class Graph:
         """A literal as a value.
 
         Only simple numbers are written into kernels: others may follow from sizes (a mean divides
-        by one), and a kernel shall serve all sizes.
+        by one, an index counts from the end), and a kernel shall serve all sizes.
         """
         dtype = literal.aval.dtype
-        if dtype.name not in ("float32", "float64") or _is_simple(float(literal.value)):
+        number = np.asarray(literal.value).astype(dtype)
+        if is_bool(dtype) or _is_simple(number):
             return Value(literal.aval, literal=literal)
-        number = np.asarray(literal.value, dtype)
         key = (dtype.name, number.tobytes())
         if key not in self.constants:
             self.constants[key] = Value(literal.aval.strong(), stored=True, constant=number)
@@ -104,9 +105,13 @@ class Graph:
         return View(value.aval.shape, value.aval.dtype, lambda i: self.read(value, i))
 
 
-def _is_simple(number: float) -> bool:
+def _is_simple(number: Any) -> bool:
     """Whether a number is a small multiple of a half, an infinity or NaN."""
-    return not math.isfinite(number) or (abs(number) <= 8 and (2 * number).is_integer())
+    wide = complex(number)
+    return all(
+        not math.isfinite(part) or (abs(part) <= 8 and (2 * part).is_integer())
+        for part in (wide.real, wide.imag)
+    )
 
 
 def index_key(index: IndexTuple) -> tuple[Any, ...]:

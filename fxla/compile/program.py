@@ -16,6 +16,7 @@ from fxla.core.dtypes import DType
 from fxla.loops.ir import Kernel
 
 __all__ = [
+    "CONSTANT_BYTES",
     "Branch",
     "Buffer",
     "Copy",
@@ -30,6 +31,9 @@ __all__ = [
     "WhileLoop",
     "walk_instructions",
 ]
+
+CONSTANT_BYTES = 16
+"""Bytes of a place in the table of constants: the largest dtype is complex128."""
 
 
 @dataclass(eq=False, slots=True)

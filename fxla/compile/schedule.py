@@ -211,7 +211,7 @@ def full_index(group: Group, loop: InnerLoop, shape: tuple[int, ...]) -> IndexTu
 def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
     form = value.form
     builder = _Builder(group, loop, number)
-    before = set(group.inputs)
+    before = {**group.inputs, **group.outputs}
     group.graph.reader = builder.read
     try:
         if isinstance(form, Reduce):
@@ -220,9 +220,9 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
             assert isinstance(form, View)
             expr = form.at(full_index(group, loop, form.shape))
     except NotFusibleError:
-        for v in list(group.inputs):
-            if v not in before:
-                del group.inputs[v]
+        for table in (group.inputs, group.outputs):
+            for v in [v for v in table if v not in before]:
+                del table[v]
         return False
     finally:
         group.graph.reader = None
@@ -403,7 +403,8 @@ def group_kernel(group: Group, outside: set[Value]) -> KernelStep | None:
 
 def _sums_columns(group: Group) -> bool:
     """Whether a group is one reduction over more rows than registers can be unrolled for."""
-    return len(group.loops) == 1 and size_of(group.loops[0].extents) > SMALL
+    exact = all(m.local.dtype == value.aval.dtype for value, (_, m) in group.place.items())
+    return exact and len(group.loops) == 1 and size_of(group.loops[0].extents) > SMALL
 
 
 def _column_kernel(group: Group) -> KernelStep:

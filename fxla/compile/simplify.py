@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.check import checked
+from fxla.core.dtypes import is_complex
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
 from fxla.ops.elementwise import Convert, Elementwise
 from fxla.ops.structure import broadcast_in_dim_p, transpose_p
@@ -79,6 +80,8 @@ def _unchanged(eqn: Eqn) -> Atom | None:
     """The operand that an equation returns as it is, if it does."""
     x, *rest = eqn.inputs
     out = eqn.outputs[0].aval
+    if is_complex(out.dtype):
+        return None  # (inf + 0i) * (1 + 0i) has a part inf * 0
     same: Atom | None = None
     match eqn.primitive.name:
         case "mul":
@@ -109,7 +112,8 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
         eqn, wider = _on_scalars(eqn, made_by)
         inputs = eqn.inputs
         if _foldable(eqn):
-            values = eqn.primitive.impl(*[_value(a) for a in inputs], **eqn.params)
+            with np.errstate(all="ignore"):
+                values = eqn.primitive.impl(*[_value(a) for a in inputs], **eqn.params)
             for var, value in zip(eqn.outputs, values, strict=True):
                 scalar = np.asarray(value, var.aval.dtype)[()]
                 rename.env[var] = Literal(scalar, var.aval)

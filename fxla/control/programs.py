@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
@@ -28,15 +27,17 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-_memory: weakref.WeakKeyDictionary[Jaxpr, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
 
 
 def remembered(jaxpr: Jaxpr, key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` gives for a jaxpr and key; made once, kept as long as the jaxpr lives."""
-    entries = _memory.setdefault(jaxpr, {})
-    if key not in entries:
-        entries[key] = make()
-    found: T = entries[key]
+    """What `make` gives for a jaxpr and key; made once, kept as long as the jaxpr lives.
+
+    It is kept on the jaxpr, not in a table of weak references: what is made often holds the jaxpr
+    itself, and such a circle can be collected only if no table is part of it.
+    """
+    if key not in jaxpr.derived:
+        jaxpr.derived[key] = make()
+    found: T = jaxpr.derived[key]
     return found
 
 

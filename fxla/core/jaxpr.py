@@ -10,7 +10,7 @@ A jaxpr is in single-assignment form and every variable has an aval.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -67,11 +67,15 @@ class Eqn:
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Jaxpr:
-    """A program: inputs, equations in order, outputs. Immutable; compared by identity."""
+    """A program: inputs, equations in order, outputs. Immutable; compared by identity.
+
+    `derived` keeps what was made from the program, such as its derivative, for as long as it lives.
+    """
 
     invars: tuple[Var, ...]
     eqns: tuple[Eqn, ...]
     outs: tuple[Atom, ...]
+    derived: dict[Any, Any] = field(default_factory=dict, init=False)
 
     @property
     def in_avals(self) -> tuple[Aval, ...]:

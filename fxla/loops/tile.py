@@ -12,7 +12,22 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fxla.loops.ir import INDEX, Alloc, Buffer, Expr, For, Index, Kernel, Let, Load, Op, Stmt, Store
+from fxla.loops.ir import (
+    INDEX,
+    Alloc,
+    Buffer,
+    Const,
+    Expr,
+    Extent,
+    For,
+    Index,
+    Kernel,
+    Let,
+    Load,
+    Op,
+    Stmt,
+    Store,
+)
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.view import binary, int_const
 
@@ -112,9 +127,14 @@ def _staged(
 
 
 def _is_transposed(e: Load, i: str, j: str) -> bool:
-    """Whether a load is contiguous along i and strided along j."""
+    """Whether a load is contiguous along i and strided along j.
+
+    Its other indices must be plain too: a computed one, as of a padded axis, may lie inside the
+    buffer only where a `Select` lets it be read, and a tile is copied whole.
+    """
     names = [x.name if isinstance(x, Index) else None for x in e.index]
-    return len(names) > 1 and names[-1] == i and names[:-1].count(j) == 1
+    plain = all(isinstance(x, (Index, Const, Extent)) for x in e.index)
+    return plain and len(names) > 1 and names[-1] == i and names[:-1].count(j) == 1
 
 
 def _perfect(body: Sequence[Stmt]) -> _Nest | None:
