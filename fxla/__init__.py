@@ -9,6 +9,8 @@
         return loss, w - 0.1 * grad
 """
 
+from fxla import lax, nn, numpy, random, tree
+from fxla.compile.devices import Device, device_get, device_put, devices
 from fxla.control.api import (
     ShapeDtypeStruct,
     closure_convert,
@@ -20,7 +22,6 @@ from fxla.control.checkpoint import checkpoint, checkpoint_policies
 from fxla.control.custom_jvp import custom_jvp
 from fxla.control.custom_vjp import custom_vjp
 from fxla.control.jit import disable_jit, jit
-from fxla import lax, numpy, random, tree
 from fxla.core.array import Array
 from fxla.core.dtypes import default_dtype
 from fxla.transforms.autodiff import (
@@ -39,6 +40,7 @@ from fxla.transforms.vmap import vmap
 
 __all__ = [
     "Array",
+    "Device",
     "ShapeDtypeStruct",
     "checkpoint",
     "checkpoint_policies",
@@ -46,15 +48,12 @@ __all__ = [
     "custom_gradient",
     "custom_jvp",
     "custom_vjp",
-    "eval_shape",
-    "lax",
-    "make_jaxpr",
-    "numpy",
-    "random",
-    "remat",
-    "tree",
     "default_dtype",
+    "device_get",
+    "device_put",
+    "devices",
     "disable_jit",
+    "eval_shape",
     "grad",
     "hessian",
     "jacfwd",
@@ -62,8 +61,15 @@ __all__ = [
     "jacrev",
     "jit",
     "jvp",
+    "lax",
     "linear_transpose",
     "linearize",
+    "make_jaxpr",
+    "nn",
+    "numpy",
+    "random",
+    "remat",
+    "tree",
     "value_and_grad",
     "vjp",
     "vmap",

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fxla.control.programs import vmap_of
+from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_zero
-from fxla.core.pytree import tree_flatten, tree_unflatten
+from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
+from fxla.core.trace import AxisFrame, Value, is_tracing, typeof, where_am_i
 from fxla.errors import InternalError
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import batch_in_front
@@ -171,6 +172,8 @@ class custom_jvp:
                 f"@{name}.defjvp"
             )
         args = resolve_keywords(self._f, args, kwargs)
+        if not is_tracing():  # there is nothing to differentiate: only the value is wanted
+            return tree_map(as_array, self._f(*args))
         nondiff = [args[i] for i in self._nondiff]
         positions = [i for i in range(len(args)) if i not in self._nondiff]
 
