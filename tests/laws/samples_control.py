@@ -17,10 +17,13 @@ from fxla.control.cond import cond, switch
 from fxla.control.custom_jvp import custom_jvp
 from fxla.control.custom_vjp import custom_vjp
 from fxla.control.jit import jit
+from fxla.control.linear_solve import custom_linear_solve
 from fxla.control.scan import scan
 from fxla.control.while_loop import while_loop
+from fxla.ops.dot import matmul
 from fxla.ops.elementwise import add, convert, cos, exp, gt, lt, mul, neg, sin, sub, tanh
-from fxla.ops.structure import reduce_sum
+from fxla.ops.linalg import linear_solve
+from fxla.ops.structure import reduce_sum, reshape, transpose
 from fxla.transforms.vmap import vmap
 from tests.laws.sample import BFLOAT16, Draw, Sample, draw_distinct, draw_float, draw_int
 
@@ -279,7 +282,26 @@ def _identity(dtype: Any, differentiable: bool, **params: Any) -> Sample:
     )
 
 
+def _solved(a: Any, b: Any) -> Any:
+    def solve_with(m: Any) -> Callable[..., Any]:
+        return lambda apply, b: reshape(linear_solve(m, reshape(b, (3, 1))), (3,))
+
+    return [
+        custom_linear_solve(
+            lambda x: reshape(matmul(a, reshape(x, (3, 1))), (3,)),
+            b,
+            solve_with(a),
+            solve_with(transpose(a, (1, 0))),
+        )
+    ]
+
+
+def _heavy(rng: np.random.Generator) -> Any:
+    return rng.uniform(-0.5, 0.5, (3, 3)) + np.diag([2.0, 3.0, 4.0])
+
+
 PLAIN = {
+    "custom_linear_solve": [_sample("matrix", _solved, np.linalg.solve, _heavy, VECTOR)],
     "checkpoint": [
         _sample(
             "two-results", _checkpointed, lambda x, y: (np.sin(x) * y, np.exp(x * y)), VECTOR, OTHER
