@@ -247,6 +247,9 @@ def tanh(b: Builder, x: Value) -> Value:
         c = clamp(b, x, -7.90531110763549805, 7.90531110763549805)
         z = c * c
         y = c * horner(b, z, _TANH_P) / horner(b, z, _TANH_Q)
+        # The rational ends 4 ulp below 1; `x (1 - tanh(x)^2)`, as in a derivative, needs the 1.
+        one = b.intrinsic("copysign", b.constant(1.0, x.type, x.width), x)
+        y = b.select(b.abs(x).cmp("ogt", 8.3), one, y)
         return b.select(b.abs(x).cmp("olt", 0.0004), x, y)
     m = expm1(b, clamp(b, b.abs(x), 0.0, 22.0) * 2.0)
     return b.intrinsic("copysign", m / (m + 2.0), x)

@@ -190,7 +190,9 @@ def erf(b: Builder, x: Value) -> Value:
     if x.type == "f32":
         c = clamp(b, x, -3.7439211627767994, 3.7439211627767994)
         z = c * c
-        return clamp(b, c * horner(b, z, _ERF32_P) / horner(b, z, _ERF32_Q), -1.0, 1.0)
+        y = clamp(b, c * horner(b, z, _ERF32_P) / horner(b, z, _ERF32_Q), -1.0, 1.0)
+        one = b.intrinsic("copysign", b.constant(1.0, x.type, x.width), x)
+        return b.select(b.abs(x).cmp("ogt", 3.8), one, y)  # the rational ends 3 ulp below 1
     a = clamp(b, b.abs(x), 0.0, 6.5)
     far = 1.0 - exp(b, -(a * a)) * (horner(b, a, _ERFC_P) / horner(b, a, _ERFC_Q))
     near = _erf_near(b, clamp(b, x, -1.0, 1.0))
