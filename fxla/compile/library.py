@@ -32,6 +32,9 @@ __all__ = [
 LOOP_LIMIT = 2048
 """Products of fewer multiplications are generated loops: the call would cost more than the work."""
 
+MIN_DEPTH = 4
+"""Products that sum fewer terms write more than they multiply: loops fuse with what reads them."""
+
 BLAS_DTYPES = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 
 
@@ -117,7 +120,7 @@ def served_by_blas(eqn: Eqn) -> bool:
         return False
     dims: DotDims = eqn.params["dims"]
     depth = math.prod(lhs.shape[a] for a in dims.lhs_contract)
-    if 0 in (*lhs.shape, *rhs.shape):
+    if 0 in (*lhs.shape, *rhs.shape) or depth < MIN_DEPTH:
         return False
     per_matrix = out.size * depth // math.prod(lhs.shape[a] for a in dims.lhs_batch)
     return per_matrix >= LOOP_LIMIT and dot_layouts(lhs, rhs, dims) is not None

@@ -11,16 +11,18 @@ iteration needs another's result. Otherwise it starts a group of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fxla.compile.graph import Graph, Node, Value, index_key, size_of
 from fxla.core.dtypes import DType, float32, is_floating
 from fxla.loops.collapse import collapse
 from fxla.loops.ir import (
+    Alloc,
     Assign,
     AxisKind,
     Buffer,
     Expr,
+    Extent,
     For,
     Index,
     Kernel,
@@ -29,9 +31,11 @@ from fxla.loops.ir import (
     Local,
     Stmt,
     Store,
+    While,
     walk_exprs,
+    walk_stmts,
 )
-from fxla.loops.rewrite import Rewriter
+from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.tile import blocks, tile_transposed, within
 from fxla.loops.view import (
     IndexTuple,
@@ -53,6 +57,8 @@ __all__ = ["Group", "Item", "KernelStep", "schedule"]
 LOOK_BACK = 12
 """How many earlier groups a value tries to join."""
 MAX_GROUP_COST = 3000.0
+MAX_MEMBERS = 64
+"""Values computed in one kernel; the time to compile grows faster than their number."""
 SMALL = 8
 """Loops of at most this many iterations are not worth vectors of their own."""
 COLUMNS = 1024
@@ -100,6 +106,10 @@ class Group:
     def reads_any(self, values: Iterable[Value]) -> bool:
         """Whether the group reads or computes one of `values`."""
         return any(v in self.inputs or v in self.place for v in values)
+
+    def is_full(self) -> bool:
+        """Whether a kernel of this group is as large as a kernel should be."""
+        return self.cost > MAX_GROUP_COST or len(self.place) >= MAX_MEMBERS
 
     def buffer_of(self, value: Value) -> Buffer:
         """The kernel parameter for a stored value."""
@@ -324,7 +334,7 @@ def _join(items: list[Item], value: Value, earliest: int, needs: set[Value]) -> 
     first = max(earliest, len(items) - LOOK_BACK, 0)
     for at in range(first, len(items)):
         group = items[at]
-        if not isinstance(group, Group) or group.cost > MAX_GROUP_COST:
+        if not isinstance(group, Group) or group.is_full():
             continue
         small = size_of(form.shape) <= SMALL_SIZE
         if not (small or group.reads_any(needs)):
@@ -397,8 +407,17 @@ def group_kernel(group: Group, outside: set[Value]) -> KernelStep | None:
     nest = wrap(group.index, group.outer, tuple(body), kinds)
     name = kernel_name(group)
     kernel = Kernel(name, tuple(group.inputs.values()), tuple(group.outputs.values()), (), nest)
-    kernel = tile_transposed(collapse(kernel))
+    kernel = _with_shared_range(tile_transposed(collapse(kernel)))
     return KernelStep(kernel, tuple(group.inputs), tuple(group.outputs))
+
+
+def _with_shared_range(kernel: Kernel) -> Kernel:
+    """A map that became one vector loop runs on ranges of it, as vectors again, in parallel."""
+    match kernel.body:
+        case (For(kind="vector", extent=Extent(value=n), body=body) as loop,) if n > SMALL:
+            if not any(isinstance(s, For) for s in body):
+                return replace(kernel, body=(replace(loop, kind="parallel"),))
+    return kernel
 
 
 def _sums_columns(group: Group) -> bool:
@@ -523,6 +542,20 @@ def _index_names(e: Expr) -> set[str]:
     return {n.name for n in walk_exprs(e) if isinstance(n, Index)}
 
 
+def _suits_lanes(body: tuple[Stmt, ...], name: str) -> bool:
+    """Whether examples side by side in lanes read and write side by side in memory."""
+    votes = 0
+    for s in walk_stmts(body):
+        if isinstance(s, (Alloc, While)) or (isinstance(s, For) and s.kind == "vector"):
+            return False
+        accesses = [s.index] if isinstance(s, Store) else []
+        accesses += [e.index for e in postorder(stmt_exprs(s)) if isinstance(e, Load)]
+        for index in accesses:
+            if index:
+                votes += 1 if name in _index_names(index[-1]) else -1
+    return votes > 0
+
+
 def nest_kernel(graph: Graph, node: Node) -> KernelStep:
     """The loop nest of a node that wrote its own statements."""
     form = node.form
@@ -538,7 +571,9 @@ def nest_kernel(graph: Graph, node: Node) -> KernelStep:
     finally:
         graph.reader = None
     kinds: list[AxisKind] = ["serial"] * len(form.parallel)
-    if kinds:
+    if kinds and form.parallel[-1] > SMALL and _suits_lanes(body, index[-1].name):
+        kinds[-1] = "vector"
+    if kinds and (len(kinds) > 1 or kinds[0] == "serial"):
         kinds[0] = "parallel"
     nest = wrap(index, form.parallel, body, kinds)
     name = node.eqn.primitive.name
