@@ -126,6 +126,9 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
             eqn, same = _composed(eqn, made_by)
         if same is not None:
             rename.env[eqn.outputs[0]] = same
+            if wider is not None:
+                eqns.append(_renamed_inputs(wider, rename))
+                made_by[wider.outputs[0]] = eqns[-1]
             continue
         eqns.append(eqn)
         for v in eqn.outputs:
