@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import is_inexact
 from fxla.core.jaxpr import ClosedJaxpr
 from fxla.core.primitive import Primitive, Zero
-from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
+from fxla.core.pytree import register_dataclass, tree_flatten, tree_map, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof
 from fxla.errors import InternalError
@@ -125,11 +126,12 @@ def make_jaxpr(
             d:f64[] = mul c 2.0:f64[]
           in (d,) }
     """
-    static = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
+    nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     frames = [AxisFrame(name, size) for name, size in axis_env or ()]
 
     @wraps_as("Jaxpr", f)
     def jaxpr_of(*args: Any, **kwargs: Any) -> Any:
+        static = {i % len(args) for i in nums if -len(args) <= i < len(args)}
         dynamic = tuple(x for i, x in enumerate(args) if i not in static)
 
         def with_static(*given: Any, **given_kwargs: Any) -> Any:
@@ -234,6 +236,17 @@ def closure_convert(
     return converted, list(closed.consts)
 
 
+@dataclass(frozen=True)
+class _Pullback:
+    """A vjp with what it closed over: each call of a `custom_gradient` function has its own."""
+
+    converted: Callable[..., Any]
+    consts: list[Any]
+
+
+register_dataclass(_Pullback, ["consts"], ["converted"])
+
+
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     """A function that returns its value and its vjp together, as a differentiable function.
 
@@ -256,15 +269,10 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
 
     def fwd(*args: Any) -> Any:
         out, pullback = f(*args)
-        converted, consts = closure_convert(pullback, out)
-        held[0] = converted
-        return out, consts
+        return out, _Pullback(*closure_convert(pullback, out))
 
-    held: list[Any] = [None]
-
-    def bwd(consts: Any, ct: Any) -> Any:
-        converted = held[0]
-        found = converted(ct, *consts)
+    def bwd(pullback: _Pullback, ct: Any) -> Any:
+        found = pullback.converted(ct, *pullback.consts)
         return found if isinstance(found, tuple) else (found,)
 
     wrapped = custom_vjp(value)

@@ -156,6 +156,14 @@ class AllGather(Collective):
     def over(self, x: Value, axis: int) -> Value:
         return move_axis(x, axis, 0)
 
+    def batch(
+        self, axis: AxisFrame, operands: Any, axes: Any, *, axis_name: tuple[Any, ...]
+    ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
+        outs, out_axes = super().batch(axis, operands, axes, axis_name=axis_name)
+        if axis.name is None or axis.name not in axis_name:  # the new axis is in front of it
+            out_axes = tuple(None if a is None else a + 1 for a in out_axes)
+        return outs, out_axes
+
     def unbatched(self, x: Value, size: int) -> Value:
         shape = typeof(x).shape
         return broadcast_in_dim(x, (size, *shape), range(1, len(shape) + 1))
@@ -260,8 +268,14 @@ def all_gather(x: Any, axis_name: Any, *, axis: int = 0, tiled: bool = False) ->
         tiled: concatenate along `axis` instead of stacking.
     """
 
+    names = _names(axis_name)
+
     def gather(leaf: Any) -> Any:
-        out = all_gather_p.bind1(leaf, axis_name=_names(axis_name))
+        out = leaf
+        for name in reversed(names):
+            out = all_gather_p.bind1(out, axis_name=(name,))
+        if len(names) != 1:
+            out = reshape(out, (axis_size(names), *typeof(leaf).shape))
         out = move_axis(out, 0, axis)
         if not tiled:
             return out

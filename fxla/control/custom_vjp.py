@@ -13,7 +13,7 @@ from fxla.control.programs import vmap_of
 from fxla.core.aval import Aval
 from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
-from fxla.core.primitive import Primitive, Zero, is_linear
+from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import leaf_paths, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
@@ -33,24 +33,34 @@ class CustomVjpCall(Primitive):
     """A call of a program whose vjp is a pair of functions.
 
     Params: jaxpr, the program; forward, from operands to results and residuals; backward, from
-    residuals and cotangents to cotangents of the operands.
+    residuals and cotangents to cotangents of the operands; n_closed, how many leading operands are
+    values that the function closed over, for which the backward function gives no cotangent.
     """
 
     name = "custom_vjp_call"
 
-    def abstract_eval(
-        self, *avals: Aval, jaxpr: Jaxpr, forward: Forward, backward: Backward
-    ) -> tuple[Aval, ...]:
+    def abstract_eval(self, *avals: Aval, jaxpr: Jaxpr, **params: Any) -> tuple[Aval, ...]:
         return jaxpr.out_avals
 
-    def impl(
-        self, *args: Any, jaxpr: Jaxpr, forward: Forward, backward: Backward
-    ) -> tuple[Any, ...]:
+    def impl(self, *args: Any, jaxpr: Jaxpr, **params: Any) -> tuple[Any, ...]:
         return eval_jaxpr(jaxpr, *args)
 
     def jvp(
-        self, primals: Any, tangents: Any, *, jaxpr: Jaxpr, forward: Forward, backward: Backward
+        self,
+        primals: Any,
+        tangents: Any,
+        *,
+        jaxpr: Jaxpr,
+        forward: Forward,
+        backward: Backward,
+        n_closed: int,
     ) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
+        if not all(is_zero(t) for t in tangents[:n_closed]):
+            raise NotDifferentiableError(
+                "a custom_vjp function is differentiated by a value that it closes over"
+                f"{where_am_i()}: its bwd rule gives no cotangent for that. Pass the value as an "
+                "argument."
+            )
         outs, residuals = forward(primals)
         out_avals = tuple(typeof(o).tangent() for o in outs)
         inexact = [is_inexact(typeof(p).dtype) for p in primals]
@@ -81,6 +91,7 @@ class CustomVjpCall(Primitive):
         jaxpr: Jaxpr,
         forward: Forward,
         backward: Backward,
+        n_closed: int,
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
         batched = [a is not None for a in axes]
         mapped, _ = vmap_of(jaxpr, axis, batched, True)
@@ -107,6 +118,7 @@ class CustomVjpCall(Primitive):
             jaxpr=mapped,
             forward=forward_mapped,
             backward=_batched_backward(backward, axis, residual_axes, batched),
+            n_closed=n_closed,
         )
         return outs, (0,) * len(outs)
 
@@ -323,7 +335,12 @@ class custom_vjp:
             return [Zero(v.aval.tangent()) for v in closed.jaxpr.invars[:n]] + flat_cts
 
         outs = custom_vjp_call_p.bind(
-            *closed.consts, *leaves, jaxpr=closed.jaxpr, forward=forward, backward=backward
+            *closed.consts,
+            *leaves,
+            jaxpr=closed.jaxpr,
+            forward=forward,
+            backward=backward,
+            n_closed=n,
         )
         return tree_unflatten(trees[0], outs)
 
