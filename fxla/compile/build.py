@@ -7,6 +7,7 @@ from typing import Any
 
 from fxla.compile.convolution import products_for_convolutions
 from fxla.compile.fusion import plan_storage
+from fxla.compile.grain import chunk_size
 from fxla.compile.graph import Node, Value, build_graph
 from fxla.compile.library import absorb_transposes, gemm_of, served_by_blas
 from fxla.compile.memory import assign_offsets
@@ -148,7 +149,8 @@ class Build:
         if isinstance(first, For) and first.kind == "parallel":
             count = int_value(first.extent)
         args = tuple([place[v] for v in (*step.inputs, *step.outputs)])
-        return Launch(kernel, args, len(step.outputs), sizes, count)
+        grain = chunk_size(step.kernel)
+        return Launch(kernel, args, len(step.outputs), sizes, count, grain)
 
     def node(self, node: Node, place: dict[Value, Pointer]) -> list[Instruction]:
         """Instructions of a library call or a region."""

@@ -6,6 +6,8 @@
 is a field of the array object), `functions` those of kernels, library routines and host callbacks,
 `integers` every size, stride and offset. So the text depends on the structure of the program alone:
 a new array size compiles nothing. The result is 0, or 1 if a host callback raised.
+
+Kernels whose outermost loop can be split, and matrix products, run through `fxla.compile.pool`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from fxla.compile.gemm import SLOTS, split_product
 from fxla.compile.library import blas_name
 from fxla.compile.program import (
     Branch,
@@ -41,8 +44,8 @@ class Driver:
 
     Attributes:
         text: an LLVM module defining ``program``.
-        functions: for each slot a kernel's position in ``Program.kernels()``, the name of a BLAS
-            routine, or a host call.
+        functions: for each slot a kernel's position in ``Program.kernels()``, a host call, or a
+            name: of a BLAS routine, or one that `fxla.compile.executable` knows.
         integers: the values of the integer table.
     """
 
@@ -149,7 +152,6 @@ class _Printer:
             "define i32 @program(ptr %objects, ptr %arena, ptr %functions, ptr %integers) {",
             "entry:",
             f"  %args = alloca [{self.max_args} x i64], align 16",
-            "  %small = alloca [16 x i64], align 16",
             *self.lines,
             "failed:",
             "  ret i32 1",
@@ -189,16 +191,39 @@ class _Printer:
         arguments = [("ptr", self.pointer(p)) for p in i.args]
         arguments += [("i64", self.integer(n)) for n in i.sizes]
         count = self.integer(i.count)
-        if not self.packed[number]:
+        packed = self.packed[number]
+        if i.grain:
+            if not packed:
+                kinds = [kind for kind, _ in arguments]
+                arguments.append(("ptr", function))
+                function = self.thunk(kinds)
+            self.pack("%args", arguments)
+            share, pool = self.function("parallel_for"), self.function("pool")
+            grain = self.integer(i.grain)
+            values = f"ptr {pool}, ptr {function}, ptr %args, i64 {count}, i64 {grain}"
+            self.do(f"call void {share}({values})")
+        elif packed:
+            self.pack("%args", arguments)
+            self.do(f"call void {function}(ptr %args, i64 0, i64 {count})")
+        else:
             spelled = ", ".join(f"{t} {v}" for t, v in (*arguments, ("i64", "0"), ("i64", count)))
             self.do(f"call void {function}({spelled})")
-            return
-        self.max_args = max(self.max_args, len(arguments))
-        self.pack("%args", arguments)
-        self.do(f"call void {function}(ptr %args, i64 0, i64 {count})")
+
+    def thunk(self, kinds: Sequence[str]) -> str:
+        """The name of a function that takes arguments in memory, then a kernel that does not."""
+        name = "@unpack_" + "".join(kind[0] for kind in kinds)
+        lines = [f"define internal void {name}(ptr %args, i64 %begin, i64 %end) {{"]
+        for k, kind in enumerate([*kinds, "ptr"]):
+            lines.append(f"  %p{k} = getelementptr i64, ptr %args, i64 {k}")
+            lines.append(f"  %x{k} = load {kind}, ptr %p{k}, align 8")
+        spelled = ", ".join(f"{kind} %x{k}" for k, kind in enumerate(kinds))
+        lines += [f"  call void %x{len(kinds)}({spelled}, i64 %begin, i64 %end)", "  ret void", "}"]
+        self.declared["\n".join(lines)] = None
+        return name
 
     def pack(self, area: str, values: Sequence[tuple[str, str]]) -> None:
         """Store values in consecutive 8-byte slots."""
+        self.max_args = max(self.max_args, len(values))
         for k, (kind, value) in enumerate(values):
             at = self.emit(f"getelementptr i64, ptr {area}, i64 {k}")
             self.do(f"store {kind} {value}, ptr {at}, align 8")
@@ -206,7 +231,6 @@ class _Printer:
     def host_call(self, i: HostCall) -> None:
         function = self.function(i)
         places = [("ptr", self.pointer(p)) for p in (*i.inputs, *i.outputs)]
-        self.max_args = max(self.max_args, len(places))
         self.pack("%args", places)
         raised = self.emit(f"call i32 {function}(ptr %args)")
         bad = self.emit(f"icmp ne i32 {raised}, 0")
@@ -308,91 +332,38 @@ class _Printer:
     # --- matrix products ---
 
     def gemm(self, i: Gemm) -> None:
-        """One BLAS call for each matrix of the batch. BLAS is column-major: c' = b' a'."""
-        a, b, c = self.pointer(i.a), self.pointer(i.b), self.pointer(i.c)
+        """Fill the slots that `fxla.compile.gemm` reads, and call it."""
+        split = split_product(i.m, i.n, i.k, i.batch)
         width = i.dtype.itemsize
-        steps = [self.integer(s * width) for s in i.batch_strides]
-        batch = self.integer(i.batch)
-        before = self.block
-        head, done = self.label("gemm"), self.label("done")
-        sizes = [self.integer(n) for n in (i.m, i.n, i.k, i.lda, i.ldb)]
-        self.scalars(i)
-        self.do(f"br label %{head}")
-        self.start(head)
-        number = f"%batch_{head}"
-        phis_at = len(self.lines)
-        self.lines.append("")
-        self.blas_call(i, sizes, (f"%a_{head}", f"%b_{head}", f"%c_{head}"))
-        moved = [
-            self.emit(f"getelementptr i8, ptr %{x}_{head}, i64 {step}")
-            for x, step in zip("abc", steps, strict=True)
-        ]
-        following = self.emit(f"add i64 {number}, 1")
-        more = self.emit(f"icmp slt i64 {following}, {batch}")
-        self.do(f"br i1 {more}, label %{head}, label %{done}")
-        phis = [f"  {number} = phi i64 [0, %{before}], [{following}, %{head}]"]
-        phis += [
-            f"  %{x}_{head} = phi ptr [{start}, %{before}], [{after}, %{head}]"
-            for x, start, after in zip("abc", (a, b, c), moved, strict=True)
-        ]
-        self.lines[phis_at] = "\n".join(phis)
-        self.start(done)
-
-    def scalars(self, i: Gemm) -> None:
-        """1 and 0 of the matrices' dtype, and the flags, in memory for BLAS to read.
-
-        Slots of ``%small``: 0-1 one, 2-3 zero, 4 and 5 the transposition letters, 6 an increment of
-        one, 7 and up the sizes.
-        """
-        kind = "float" if i.dtype.name in ("float32", "complex64") else "double"
-        for slot, value in ((0, "1.0"), (2, "0.0")):
-            at = self.slot(slot)
-            self.do(f"store i64 0, ptr {at}, align 8")
-            self.do(f"store i64 0, ptr {self.slot(slot + 1)}, align 8")
-            self.do(f"store {kind} {value}, ptr {at}, align 8")
-
-    def slot(self, k: int) -> str:
-        return self.emit(f"getelementptr i64, ptr %small, i64 {k}")
-
-    def store_int(self, k: int, value: str) -> str:
-        at = self.slot(k)
-        narrow = self.emit(f"trunc i64 {value} to i32")
-        self.do(f"store i32 {narrow}, ptr {at}, align 4")
-        return at
-
-    def store_letter(self, k: int, letter: str) -> str:
-        at = self.slot(k)
-        self.do(f"store i8 {ord(letter)}, ptr {at}, align 1")
-        return at
-
-    def blas_call(self, i: Gemm, sizes: list[str], places: tuple[str, str, str]) -> None:
-        a, b, c = places
-        m, n, k, lda, ldb = (self.store_int(7 + j, s) for j, s in enumerate(sizes))
-        one, zero = self.slot(0), self.slot(2)
-        if i.n == 1 and i.m > 1:
-            self.matrix_vector(i, (a, b, c), (m, k, lda, ldb), (one, zero))
-            return
-        letter_b = self.store_letter(4, "T" if i.transpose_b else "N")
-        letter_a = self.store_letter(5, "T" if i.transpose_a else "N")
-        function = self.function(blas_name(i.dtype, "gemm"))
-        arguments = [letter_b, letter_a, n, m, k, one, b, ldb, a, lda, zero, c, n]
-        self.do(f"call void {function}({', '.join('ptr ' + x for x in arguments)})")
-
-    def matrix_vector(
-        self,
-        i: Gemm,
-        places: tuple[str, str, str],
-        sizes: tuple[str, str, str, str],
-        constants: tuple[str, str],
-    ) -> None:
-        """``c = a @ b`` for a single column b."""
-        a, b, c = places
-        m, k, lda, ldb = sizes
-        one, zero = constants
-        unit = self.store_int(6, "1")
-        step = unit if i.transpose_b else ldb
-        letter = self.store_letter(5, "N" if i.transpose_a else "T")
-        rows, columns = (m, k) if i.transpose_a else (k, m)
-        function = self.function(blas_name(i.dtype, "gemv"))
-        arguments = [letter, rows, columns, one, a, lda, b, step, zero, c, unit]
-        self.do(f"call void {function}({', '.join('ptr ' + x for x in arguments)})")
+        one = 0x3F800000 if i.dtype.name in ("float32", "complex64") else 0x3FF0000000000000
+        of_a = split.part_size * width * (1 if i.transpose_a else i.lda)
+        of_b = split.part_size * width * (i.ldb if i.transpose_b else 1)
+        of_c = split.part_size * width * (1 if split.columns else i.n)
+        vector = i.n == 1 and i.m > 1
+        letters = (i.transpose_b, i.transpose_a) if not vector else (not i.transpose_a, False)
+        first, second = (ord("T" if t else "N") for t in letters)
+        fixed = {
+            "letters": first + (second << 8),
+            "one": one, "one_imaginary": 0, "zero": 0, "zero_imaginary": 0,
+            "vector": (2 if i.transpose_a else 1) if vector else 0,
+        }  # fmt: skip
+        sizes = {
+            "m": i.m, "n": i.n, "k": i.k, "lda": i.lda, "ldb": i.ldb, "ldc": i.n,
+            "step": 1 if i.transpose_b else i.ldb,
+            "parts": split.parts, "part_size": split.part_size,
+            "part_a": 0 if split.columns else of_a,
+            "part_b": of_b if split.columns else 0,
+            "part_c": of_c,
+            "columns": int(split.columns), "hold": int(split.hold),
+            "units": split.parts * i.batch, "grain": split.grain,
+        }  # fmt: skip
+        sizes |= {f"batch_{x}": s * width for x, s in zip("abc", i.batch_strides, strict=True)}
+        routine = blas_name(i.dtype, "gemv" if vector else "gemm")
+        slots = {"function": ("ptr", self.function(routine))}
+        slots |= {x: ("ptr", self.pointer(p)) for x, p in zip("abc", (i.a, i.b, i.c), strict=True)}
+        slots |= {name: ("i64", str(value)) for name, value in fixed.items()}
+        slots |= {name: ("i64", self.integer(value)) for name, value in sizes.items()}
+        slots["threads"] = ("ptr", self.function("blas_threads"))
+        self.pack("%args", [slots[name] for name in SLOTS])
+        function, pool, share = (self.function(x) for x in ("gemm", "pool", "parallel_for"))
+        self.do(f"call void {function}(ptr {pool}, ptr {share}, ptr %args)")

@@ -6,15 +6,18 @@ import ctypes
 import os
 import threading
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fxla.compile.build import build_program
 from fxla.compile.driver import print_driver
+from fxla.compile.gemm import blas_threads, gemm_address
 from fxla.compile.library import blas_address
 from fxla.compile.native import compile_native, compile_text
 from fxla.compile.numba_cpu import compile_numba
+from fxla.compile.pool import pool
 from fxla.compile.program import CONSTANT_BYTES, HostCall, Program
 from fxla.core.array import Array
 from fxla.core.aval import Aval
@@ -109,6 +112,15 @@ def _callback(call: HostCall) -> Any:
     return _Callback(run)
 
 
+_ROUTINES: dict[str, Callable[[], int]] = {
+    "parallel_for": lambda: pool().parallel_for,
+    "pool": lambda: pool().state,
+    "gemm": gemm_address,
+    "blas_threads": blas_threads,
+}
+"""What a driver calls, or hands on, beside kernels and BLAS."""
+
+
 class Executable:
     """A compiled program.
 
@@ -142,7 +154,7 @@ class Executable:
         if isinstance(what, int):
             return self.kernels[what].address
         if isinstance(what, str):
-            return blas_address(what)
+            return _ROUTINES[what]() if what in _ROUTINES else blas_address(what)
         callback = _callback(what)
         self._keep.append(callback)
         address = ctypes.cast(callback, ctypes.c_void_p).value

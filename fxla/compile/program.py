@@ -88,13 +88,19 @@ class Instruction:
 
 @dataclass(eq=False, slots=True)
 class Launch(Instruction):
-    """Run a kernel. `count` is the extent of its outermost parallel axis, 0 if it has none."""
+    """Run a kernel.
+
+    Attributes:
+        count: extent of its outermost parallel axis, 0 if it has none.
+        grain: how many iterations of that axis run as one chunk, 0 if it has none.
+    """
 
     kernel: Kernel
     args: tuple[Pointer, ...]
     n_outputs: int
     sizes: tuple[int, ...]
     count: int
+    grain: int = 0
 
 
 @dataclass(eq=False, slots=True)
