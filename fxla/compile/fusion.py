@@ -7,7 +7,8 @@ One function decides, `plan_storage`, by four rules:
 2. A value is stored if recomputing it for every read would cost more than storing it: reads beyond
    one for each element (broadcast into a larger loop, read from several kernels, read inside a
    reduction) times its cost exceed `STORE_COST`.
-3. A value whose expression has grown past `MAX_EXPRESSION` is stored, to bound kernel size.
+3. A value whose expression has grown past `MAX_EXPRESSION`, or whose operations are nested deeper
+   than `MAX_DEPTH`, is stored, to bound the size of kernels and the recursion that builds them.
 4. Everything else is recomputed; within one kernel it is still computed once.
 
 The reasons are kept, a line for each stored value, for `inspect(...).plan`.
@@ -19,12 +20,14 @@ from fxla.compile.graph import Graph, Value, index_key, iteration_shape, size_of
 from fxla.compile.regions import Region
 from fxla.loops.view import Nest, Opaque, View
 
-__all__ = ["MAX_EXPRESSION", "STORE_COST", "plan_storage"]
+__all__ = ["MAX_DEPTH", "MAX_EXPRESSION", "STORE_COST", "plan_storage"]
 
 STORE_COST = 6.0
 """What it costs to store an element and load it again, in additions."""
 MAX_EXPRESSION = 400.0
 """The largest inline cost of an expression."""
+MAX_DEPTH = 48
+"""The most operations in a row that are recomputed; views read each other recursively."""
 
 
 def plan_storage(graph: Graph) -> list[str]:
@@ -64,6 +67,7 @@ def plan_storage(graph: Graph) -> list[str]:
 
 def _bound_expressions(graph: Graph, store: object) -> None:
     assert callable(store)
+    depths: dict[Value, int] = {}
     for node in graph.nodes:
         for out in node.outputs:
             if out.form is None:
@@ -84,6 +88,9 @@ def _bound_expressions(graph: Graph, store: object) -> None:
                         s.inline_cost * len(ix) for s, ix in out.reads.items() if not s.stored
                     )
             out.inline_cost = cost
+            depths[out] = 1 + max((depths.get(s, 0) for s in out.reads if not s.stored), default=0)
+            if depths[out] >= MAX_DEPTH and isinstance(out.form, View):
+                store(out, f"it is the last of {MAX_DEPTH} operations in a row")
 
 
 def _weigh_recomputation(graph: Graph, store: object) -> None:
