@@ -11,9 +11,10 @@ from typing import Any
 
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.core.trace import Value, typeof, where_am_i
+from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_value, normalise_axis, promote_inexact
+from fxla.nn.precision import floating
+from fxla.numpy.dispatch import as_value, normalise_axis
 
 __all__ = [
     "celu",
@@ -42,11 +43,6 @@ __all__ = [
     "swish",
     "tanh",
 ]
-
-
-def _floating(x: Any, call: str) -> Value:
-    """The argument as a floating value; integers are promoted as by NumPy's functions."""
-    return promote_inexact(f"nn.{call}", as_value(x, f"nn.{call}"))[0]
 
 
 def identity(x: Any) -> Any:
@@ -85,6 +81,7 @@ def relu6(x: Any) -> Any:
     return fnp.where(fnp.greater_equal(x, 6), 6, relu(x))
 
 
+@floating
 def sigmoid(x: Any) -> Any:
     """``1 / (1 + exp(-x))``, without overflow.
 
@@ -93,9 +90,10 @@ def sigmoid(x: Any) -> Any:
         >>> nn.sigmoid([-1000.0, 0.0, 1000.0])
         Array([0. , 0.5, 1. ])
     """
-    return lax.logistic(_floating(x, "sigmoid"))
+    return lax.logistic(x)
 
 
+@floating
 def silu(x: Any) -> Any:
     """``x sigmoid(x)``, also called swish.
 
@@ -106,13 +104,13 @@ def silu(x: Any) -> Any:
         >>> nn.silu(0.0)
         Array(0.)
     """
-    x = _floating(x, "silu")
     return lax.mul(x, lax.logistic(x))
 
 
 swish = silu
 
 
+@floating
 def softplus(x: Any) -> Any:
     """``log(1 + exp(x))``, without overflow.
 
@@ -121,12 +119,12 @@ def softplus(x: Any) -> Any:
         >>> nn.softplus([-1000.0, 0.0, 1000.0])
         Array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
     """
-    x = _floating(x, "softplus")
     positive = fnp.greater(x, 0)
     small = fnp.exp(fnp.where(positive, -x, x))
     return fnp.where(positive, x, 0) + fnp.log1p(small)
 
 
+@floating
 def log_sigmoid(x: Any) -> Any:
     """``log(sigmoid(x))``, accurate for large negative x.
 
@@ -135,9 +133,10 @@ def log_sigmoid(x: Any) -> Any:
         >>> nn.log_sigmoid(-1000.0)
         Array(-1000.)
     """
-    return -softplus(-_floating(x, "log_sigmoid"))
+    return -softplus(-x)
 
 
+@floating
 def log1mexp(x: Any) -> Any:
     """``log(1 - exp(-x))`` for x > 0, accurate for small and large x.
 
@@ -148,13 +147,13 @@ def log1mexp(x: Any) -> Any:
         >>> nn.log1mexp([1e-20, 1.0])
         Array([-46.05170186,  -0.45867515])
     """
-    x = _floating(x, "log1mexp")
     near = fnp.less(x, math.log(2))
     by_expm1 = fnp.log(-fnp.expm1(-fnp.where(near, x, 1.0)))
     by_log1p = fnp.log1p(-fnp.exp(-fnp.where(near, 1.0, x)))
     return fnp.where(near, by_expm1, by_log1p)
 
 
+@floating
 def soft_sign(x: Any) -> Any:
     """``x / (1 + |x|)``.
 
@@ -163,7 +162,6 @@ def soft_sign(x: Any) -> Any:
         >>> nn.soft_sign([-1.0, 3.0])
         Array([-0.5 ,  0.75])
     """
-    x = _floating(x, "soft_sign")
     return x / (fnp.abs(x) + 1)
 
 
@@ -190,6 +188,7 @@ def hard_tanh(x: Any) -> Any:
     return fnp.where(fnp.greater_equal(x, 1), 1, fnp.where(fnp.less_equal(x, -1), -1, x))
 
 
+@floating
 def hard_sigmoid(x: Any) -> Any:
     """``relu6(x + 3) / 6``.
 
@@ -198,9 +197,10 @@ def hard_sigmoid(x: Any) -> Any:
         >>> nn.hard_sigmoid([-3.0, 0.0, 3.0])
         Array([0. , 0.5, 1. ])
     """
-    return relu6(_floating(x, "hard_sigmoid") + 3) / 6
+    return relu6(x + 3) / 6
 
 
+@floating
 def hard_silu(x: Any) -> Any:
     """``x hard_sigmoid(x)``, also called hard swish.
 
@@ -209,13 +209,13 @@ def hard_silu(x: Any) -> Any:
         >>> nn.hard_silu([-4.0, 0.0, 4.0])
         Array([-0.,  0.,  4.])
     """
-    x = _floating(x, "hard_silu")
     return x * hard_sigmoid(x)
 
 
 hard_swish = hard_silu
 
 
+@floating
 def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
     """x where positive, else ``negative_slope x``.
 
@@ -224,10 +224,10 @@ def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
         >>> nn.leaky_relu([-1.0, 2.0])
         Array([-0.01,  2.  ])
     """
-    x = as_value(x, "nn.leaky_relu")
     return fnp.where(fnp.greater(x, 0), x, fnp.multiply(negative_slope, x))
 
 
+@floating
 def elu(x: Any, alpha: Any = 1.0) -> Any:
     """x where positive, else ``alpha (exp(x) - 1)``.
 
@@ -238,12 +238,12 @@ def elu(x: Any, alpha: Any = 1.0) -> Any:
         >>> nn.elu([-1.0, 2.0])
         Array([-0.63212056,  2.        ])
     """
-    x = _floating(x, "elu")
     positive = fnp.greater(x, 0)
     # The branch that is not taken gets 0: its exponential must not overflow in the derivative.
     return fnp.where(positive, x, alpha * fnp.expm1(fnp.where(positive, 0, x)))
 
 
+@floating
 def celu(x: Any, alpha: Any = 1.0) -> Any:
     """x where positive, else ``alpha (exp(x / alpha) - 1)``: `elu` with a continuous derivative.
 
@@ -254,7 +254,6 @@ def celu(x: Any, alpha: Any = 1.0) -> Any:
         >>> nn.celu([-2.0, 2.0], 2.0)
         Array([-1.26424112,  2.        ])
     """
-    x = _floating(x, "celu")
     positive = fnp.greater(x, 0)
     return fnp.where(positive, x, alpha * fnp.expm1(fnp.where(positive, 0, x) / alpha))
 
@@ -263,6 +262,7 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
 
+@floating
 def selu(x: Any) -> Any:
     """Scaled `elu` that keeps mean 0 and variance 1 through layers.
 
@@ -276,6 +276,7 @@ def selu(x: Any) -> Any:
     return _SELU_SCALE * elu(x, _SELU_ALPHA)
 
 
+@floating
 def gelu(x: Any, approximate: bool = True) -> Any:
     """``x P(Z <= x)`` for a standard normal Z.
 
@@ -290,13 +291,13 @@ def gelu(x: Any, approximate: bool = True) -> Any:
         >>> nn.gelu(1.0), nn.gelu(1.0, approximate=False)
         (Array(0.84119199), Array(0.84134475))
     """
-    x = _floating(x, "gelu")
     if approximate:
         inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
         return 0.5 * x * (1.0 + fnp.tanh(inner))
     return 0.5 * x * lax.erfc(-x * math.sqrt(0.5))
 
 
+@floating
 def mish(x: Any) -> Any:
     """``x tanh(softplus(x))``.
 
@@ -307,10 +308,10 @@ def mish(x: Any) -> Any:
         >>> nn.mish(1.0)
         Array(0.86509839)
     """
-    x = _floating(x, "mish")
     return x * fnp.tanh(softplus(x))
 
 
+@floating
 def squareplus(x: Any, b: Any = 4) -> Any:
     """``(x + sqrt(x^2 + b)) / 2``.
 
@@ -321,10 +322,10 @@ def squareplus(x: Any, b: Any = 4) -> Any:
         >>> nn.squareplus(0.0)
         Array(1.)
     """
-    x = _floating(x, "squareplus")
     return 0.5 * (x + fnp.sqrt(x * x + b))
 
 
+@floating
 def sparse_plus(x: Any) -> Any:
     """0 below -1, x above 1, and ``(x + 1)^2 / 4`` between.
 
@@ -333,11 +334,11 @@ def sparse_plus(x: Any) -> Any:
         >>> nn.sparse_plus([-2.0, 0.0, 2.0])
         Array([0.  , 0.25, 2.  ])
     """
-    x = _floating(x, "sparse_plus")
     between = fnp.where(fnp.greater_equal(x, 1), x, 0.25 * fnp.square(x + 1))
     return fnp.where(fnp.less_equal(x, -1), 0, between)
 
 
+@floating
 def sparse_sigmoid(x: Any) -> Any:
     """The derivative of `sparse_plus`: ``(x + 1) / 2`` clipped to [0, 1].
 
@@ -346,9 +347,10 @@ def sparse_sigmoid(x: Any) -> Any:
         >>> nn.sparse_sigmoid([-2.0, 0.0, 2.0])
         Array([0. , 0.5, 1. ])
     """
-    return 0.5 * (hard_tanh(_floating(x, "sparse_sigmoid")) + 1)
+    return 0.5 * (hard_tanh(x) + 1)
 
 
+@floating
 def glu(x: Any, axis: int = -1) -> Any:
     """The first half of an axis times the sigmoid of the second half.
 
@@ -362,7 +364,6 @@ def glu(x: Any, axis: int = -1) -> Any:
         >>> nn.glu([1.0, 0.0])
         Array([0.5])
     """
-    x = _floating(x, "glu")
     axis = normalise_axis(axis, typeof(x).ndim, "nn.glu")
     n = typeof(x).shape[axis]
     if n % 2:

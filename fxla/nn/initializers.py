@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import fxla.numpy as fnp
 from fxla import random
-from fxla.core.dtypes import canonical_dtype, default_float, is_complex, real_dtype
+from fxla.core.dtypes import canonical_dtype, default_float, float32, is_complex, real_dtype
 from fxla.errors import ShapeError
 
 __all__ = [
@@ -305,13 +305,15 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
         axis = column_axis % len(shape)
         columns = shape[axis]
         rows = math.prod(shape) // columns
-        drawn = random.normal(key, (max(rows, columns), min(rows, columns)), made)
+        work = made if made.itemsize >= 4 else float32  # LAPACK knows no shorter floats
+        drawn = random.normal(key, (max(rows, columns), min(rows, columns)), work)
         q, r = fnp.linalg.qr(drawn)
         q = q * fnp.sign(fnp.diagonal(r))  # else not uniform: the sign of a QR is arbitrary
         if rows < columns:
             q = q.T
         rest = shape[:axis] + shape[axis + 1 :]
-        return fnp.asarray(scale, made) * fnp.moveaxis(q.reshape((*rest, columns)), -1, axis)
+        scaled = fnp.asarray(scale, work) * fnp.moveaxis(q.reshape((*rest, columns)), -1, axis)
+        return scaled.astype(made)
 
     return init
 

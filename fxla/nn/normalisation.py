@@ -9,6 +9,7 @@ from fxla import lax
 from fxla.control.custom_jvp import custom_jvp
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof
+from fxla.nn.precision import floating
 from fxla.numpy.dispatch import as_value, canonical_axes, promote_inexact
 
 __all__ = ["log_softmax", "logmeanexp", "logsumexp", "softmax", "standardize"]
@@ -55,8 +56,10 @@ def softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
 def _softmax_value(axes: tuple[int, ...], x: Any, where: Any) -> Any:
     x = _masked(x, where)
     powers = fnp.exp(x - _shift(x, axes))
-    out = powers / fnp.sum(powers, axis=axes, keepdims=True)
-    return out if where is None else fnp.where(where, out, 0)
+    total = fnp.sum(powers, axis=axes, keepdims=True)
+    if where is None:
+        return powers / total
+    return powers / fnp.where(total == 0, 1, total)
 
 
 _softmax = custom_jvp(_softmax_value, nondiff_argnums=(0,))
@@ -175,6 +178,7 @@ def _count(x: Value, axes: tuple[int, ...], where: Any, keepdims: bool) -> Value
     return fnp.sum(fnp.asarray(counted, dtype=aval.dtype), axis=axes, keepdims=keepdims)
 
 
+@floating
 def standardize(
     x: Any,
     axis: Axis = -1,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from fxla.core.dtypes import bfloat16
 from fxla.core.pytree import TreeDef, leaf_paths, tree_flatten, tree_unflatten
 from fxla.core.trace import Tracer, Value, where_am_i
 
@@ -47,7 +48,7 @@ def wraps_as(transform: str, f: Callable[..., Any]) -> Callable[[F], F]:
 def check_leaf(x: Any, path: str, call: str) -> None:
     """Reject what is not an array or a number, naming where in the arguments it is."""
     if isinstance(x, (Tracer, np.ndarray, np.generic, bool, int, float, complex)):
-        if isinstance(x, np.ndarray) and x.dtype.kind in "OSUmMV":
+        if isinstance(x, np.ndarray) and x.dtype.kind in "OSUmMV" and x.dtype != bfloat16:
             raise TypeError(
                 f"{call}: {path} is an array of dtype {x.dtype}, which cannot be traced. "
                 "Convert it to numbers first, or make the argument static."

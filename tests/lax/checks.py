@@ -44,7 +44,7 @@ def forms_agree(f: Callable[..., Any], *args: Any, rtol: float = 1e-12) -> None:
     for label, g in (("vmap", fxla.vmap(f)), ("jit of vmap", fxla.jit(fxla.vmap(f)))):
         both = g(*rows)
         for k in range(2):
-            close(tree_map(lambda x: np.asarray(x)[k], both), expected, rtol, label)
+            close([np.asarray(x)[k] for x in tree_flatten(both)[0]], expected, rtol, label)
 
 
 def gradients_agree(
