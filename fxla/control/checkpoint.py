@@ -140,10 +140,15 @@ class Checkpoint(Primitive):
         self, cts: Any, *operands: Any, jaxpr: Jaxpr, policy: Policy | None
     ) -> tuple[Any, ...]:
         """Run the program again from its known operands, then backwards."""
+        linear = [is_linear(x) for x in operands]
+        split = split_of(jaxpr, linear, [True] * len(jaxpr.outs))
         known = [x for x in operands if not is_linear(x)]
-        fresh = iter(barrier_p.bind(*known, token=next(_tokens)) if known else ())
-        again = [x if is_linear(x) else next(fresh) for x in operands]
-        return tuple(backward(jaxpr, again, [instantiate(ct) for ct in cts]))
+        fresh = barrier_p.bind(*known, token=next(_tokens)) if known else ()
+        residuals = eval_jaxpr(split.known, *fresh)
+        given = [*residuals, *[x for x in operands if is_linear(x)]]
+        found = backward(split.unknown, given, [instantiate(ct) for ct in cts])
+        rest = iter(found[len(residuals) :])
+        return tuple(next(rest) if is_lin else None for is_lin in linear)
 
     def batch(
         self,
@@ -196,9 +201,16 @@ def _cut(
     known_eqns = tuple(
         e for e in jaxpr.eqns if all(not isinstance(a, Var) or a in known_vars for a in e.inputs)
     )
-    known, _ = dce_jaxpr(
-        Jaxpr(invars, known_eqns, (*results, *saved)), [True] * (len(results) + len(saved)), True
-    )
+    now = Jaxpr(invars, known_eqns, (*results, *saved))
+    if any(isinstance(a, Var) and a not in known_vars for a in results):
+        # A loop or a call has results of both kinds, such as a value and its tangent.
+        half, kept = split_of(jaxpr, unknown).known, Jaxpr(invars, known_eqns, tuple(saved))
+        now = trace_to_jaxpr(
+            lambda *xs: [*eval_jaxpr(half, *xs)[: len(results)], *eval_jaxpr(kept, *xs)],
+            [v.aval for v in invars],
+            "checkpoint",
+        ).jaxpr
+    known, _ = dce_jaxpr(now, [True] * len(now.outs), True)
     given = set(saved)
     rest = tuple(e for e in jaxpr.eqns if not given.issuperset(e.outputs))
     wanted = tuple(a for a, u in zip(jaxpr.outs, out_unknown, strict=True) if u)

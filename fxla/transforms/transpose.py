@@ -15,6 +15,7 @@ from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Value
 from fxla.ops.elementwise import add
 from fxla.ops.structure import instantiate
+from fxla.transforms.masks import either, guarded, passed_on
 
 __all__ = ["add_cotangents", "backward", "transpose_jaxpr"]
 
@@ -39,6 +40,7 @@ def backward(jaxpr: Jaxpr, operands: Sequence[Any], cts: Sequence[Any]) -> list[
     """
     env: dict[Var, Any] = {}
     ct_env: dict[Var, Any] = {}
+    masks: dict[Var, Any] = {}
     for var, x in zip(jaxpr.invars, operands, strict=True):
         if not is_linear(x):
             env[var] = x
@@ -48,9 +50,10 @@ def backward(jaxpr: Jaxpr, operands: Sequence[Any], cts: Sequence[Any]) -> list[
             return atom.value
         return env[atom] if atom in env else Linear(atom.aval)
 
-    def accumulate(atom: Atom, ct: Any) -> None:
+    def accumulate(atom: Atom, ct: Any, mask: Any = None) -> None:
         if ct is None or is_zero(ct) or isinstance(atom, Literal) or atom in env:
             return
+        masks[atom] = either(masks[atom], mask) if atom in ct_env else mask
         ct_env[atom] = add_cotangents(ct_env.get(atom), ct)
 
     linear = []
@@ -72,9 +75,14 @@ def backward(jaxpr: Jaxpr, operands: Sequence[Any], cts: Sequence[Any]) -> list[
                 for ct, v in zip(out_cts, eqn.outputs, strict=True)
             ]
         )
-        found = eqn.primitive.transpose(filled, *[read(a) for a in eqn.inputs], **eqn.params)
-        for atom, ct in zip(eqn.inputs, found, strict=True):
-            accumulate(atom, ct)
+        inputs = [read(a) for a in eqn.inputs]
+        mask = masks[eqn.outputs[0]] if len(eqn.outputs) == 1 else None
+        passed = passed_on(eqn, inputs, mask)
+        if mask is not None:
+            inputs = guarded(eqn, inputs, mask)
+        found = eqn.primitive.transpose(filled, *inputs, **eqn.params)
+        for atom, ct, kept in zip(eqn.inputs, found, passed, strict=True):
+            accumulate(atom, ct, kept)
     return [
         (ct_env.get(v, Zero(v.aval.tangent())) if is_linear(x) else None)
         for v, x in zip(jaxpr.invars, operands, strict=True)
