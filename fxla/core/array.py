@@ -26,7 +26,7 @@ class Array(np.ndarray[Any, Any]):
     """A NumPy array as fxla returns it.
 
     Example:
-        >>> import fxla.numpy as fnp
+        >>> import fxla, fxla.numpy as fnp
         >>> x = fnp.arange(3.0)
         >>> isinstance(x, fxla.Array), x.at[1].set(7.0).tolist()
         (True, [0.0, 7.0, 2.0])
