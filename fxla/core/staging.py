@@ -20,6 +20,7 @@ from fxla.core.trace import (
     Trace,
     Tracer,
     Value,
+    is_on_device,
     raise_leaked,
     running,
     state,
@@ -64,9 +65,11 @@ class JaxprTrace(Trace):
         if isinstance(x, Tracer):
             if not x.owner.alive:
                 raise_leaked(x)
-        elif not isinstance(x, np.ndarray) or (x.ndim == 0 and x.flags.owndata):
-            aval = typeof(x)
-            return Literal(x if not isinstance(x, np.ndarray) else x[()], aval)
+        elif isinstance(x, np.ndarray):
+            if x.ndim == 0 and x.flags.owndata:
+                return Literal(x[()], typeof(x))
+        elif not is_on_device(x):
+            return Literal(x, typeof(x))
         entry = self.captured.get(id(x))
         if entry is None:
             entry = self.captured[id(x)] = (Var(typeof(x)), x)

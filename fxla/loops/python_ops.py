@@ -248,9 +248,21 @@ def _on_integers(e: Op, args: tuple[Text, ...]) -> Text:
         return _infix(*_INFIX[name], *args)
     if name in ("floordiv", "mod") and dtype == INDEX and _is_size(e.args[1]):
         return _infix("//" if name == "floordiv" else "%", PRODUCT, *args)
-    text = _integer_text(name, args, width, unsigned, dtype)
+    if _shifts_by_constant(e):  # numba takes long to inline the function that asks for the range
+        text = _infix("<<" if name == "shl" else ">>", SHIFT, *args)
+    else:
+        text = _integer_text(name, args, width, unsigned, dtype)
     keeps = name in ("maximum", "minimum") or (dtype == INDEX and name not in _ON_UNSIGNED)
     return text if keeps else convert(dtype, str(text))
+
+
+def _shifts_by_constant(e: Op) -> bool:
+    """Whether an op is Python's ``<<`` or ``>>`` by a count that is known to be in range."""
+    if e.name not in ("shl", "shr", "shr_logical") or not isinstance(e.args[1], Const):
+        return False
+    dtype = e.args[0].dtype
+    known = 0 <= int(e.args[1].value) < dtype.itemsize * 8
+    return known and (e.name != "shr_logical" or dtype.kind == "u")
 
 
 def _integer_text(

@@ -89,20 +89,21 @@ def run_device(found: list[Case]) -> list[str]:
     return wrong
 
 
-def simulate(kind: str) -> None:
-    """Run in a process where numba.cuda is the simulator."""
+def simulate(which: str) -> None:
+    """Run in a process where numba.cuda is the simulator; prints what is wrong."""
     assert simulated()
-    found = of_each_dtype() if kind == "dtype" else of_each_primitive()
-    print("\n".join([f"{len(found)} samples", *run_device(found)]))
+    found = {f.__name__: f for f in (of_each_primitive, of_each_dtype)}[which]()
+    assert len(found) > 100
+    print("\n".join(run_device(found)))
 
 
-def assert_simulates(kind: str, count: int) -> None:
-    code = f"from tests.compile.test_cuda_laws import simulate; simulate({kind!r})"
+def assert_simulates(samples: Callable[[], list[Case]]) -> None:
+    code = f"from tests.compile.test_cuda_laws import simulate; simulate({samples.__name__!r})"
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": os.getcwd()}
     command = [sys.executable, "-W", "error", "-c", code]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-4000:]
-    assert result.stdout.strip() == f"{count} samples"
+    assert result.stdout.strip() == ""
 
 
 @pytest.mark.cudasim
@@ -112,7 +113,7 @@ def test_the_kernels_of_each_primitive_compile_to_ptx():
 
 @pytest.mark.cudasim
 def test_each_primitive_is_its_value_in_the_simulator():
-    assert_simulates("primitive", len(of_each_primitive()))
+    assert_simulates(of_each_primitive)
 
 
 @pytest.mark.cudasim
@@ -124,7 +125,7 @@ def test_the_kernels_of_each_dtype_compile_to_ptx():
 @pytest.mark.cudasim
 @pytest.mark.long
 def test_each_dtype_is_its_value_in_the_simulator():
-    assert_simulates("dtype", len(of_each_dtype()))
+    assert_simulates(of_each_dtype)
 
 
 @pytest.mark.gpu
