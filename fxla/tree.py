@@ -154,7 +154,13 @@ def leaves_with_path(tree: Any, is_leaf: IsLeaf = None) -> list[tuple[Any, Any]]
 
 
 def flatten_with_path(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[tuple[Any, Any]], TreeDef]:
-    """`leaves_with_path`, and the structure."""
+    """`leaves_with_path`, and the structure.
+
+    Example:
+        >>> pairs, treedef = flatten_with_path({"a": [5, 6]})
+        >>> unflatten(treedef, [leaf + 1 for _, leaf in pairs])
+        {'a': [6, 7]}
+    """
     return leaves_with_path(tree, is_leaf), structure(tree, is_leaf)
 
 
@@ -169,7 +175,12 @@ def map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf 
 
 
 def keystr(path: Any) -> str:
-    """A path as Python would index it, e.g. ``['layers'][0].weight``."""
+    """A path as Python would index it.
+
+    Example:
+        >>> [keystr(path) for path, _ in leaves_with_path({"layers": [1, 2]})]
+        ["['layers'][0]", "['layers'][1]"]
+    """
     return str(path.codify("*"))[1:]
 
 
@@ -197,6 +208,22 @@ def register_pytree_node(
 
 
 def register_pytree_node_class(cls: type[Any]) -> type[Any]:
-    """Decorator: make a class with ``tree_flatten`` and ``tree_unflatten`` methods a node."""
+    """Decorator: make a class with ``tree_flatten`` and ``tree_unflatten`` methods a node.
+
+    Example:
+        >>> @register_pytree_node_class
+        ... class Interval:
+        ...     def __init__(self, low, high):
+        ...         self.low, self.high = low, high
+        ...
+        ...     def tree_flatten(self):
+        ...         return (self.low, self.high), None
+        ...
+        ...     @classmethod
+        ...     def tree_unflatten(cls, _, ends):
+        ...         return cls(*ends)
+        >>> map(lambda x: 2 * x, Interval(1.0, 2.0)).high
+        4.0
+    """
     register_node(cls, lambda x: x.tree_flatten(), cls.tree_unflatten)
     return cls

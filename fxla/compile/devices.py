@@ -22,6 +22,11 @@ class Device:
     Attributes:
         platform: ``cpu`` or ``cuda``.
         id: the number of a CUDA device; 0 for the CPU.
+
+    Example:
+        >>> import fxla
+        >>> str(fxla.Device("cuda", 1))
+        'cuda:1'
     """
 
     platform: str

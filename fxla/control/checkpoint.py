@@ -219,7 +219,16 @@ def _cut(
 
 
 class checkpoint_policies:
-    """Which intermediate values a checkpointed function may keep."""
+    """Which intermediate values a checkpointed function may keep.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> keep = fxla.checkpoint_policies.dots_saveable
+        >>> layer = fxla.checkpoint(lambda w, x: fnp.sum(fnp.tanh(x @ w)), policy=keep)
+        >>> fxla.grad(layer)(fnp.zeros((2, 1)), fnp.ones((3, 2)))
+        Array([[3.],
+               [3.]])
+    """
 
     @staticmethod
     def everything_saveable(prim: Primitive, *avals: Aval, **params: Any) -> bool:

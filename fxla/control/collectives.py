@@ -222,18 +222,39 @@ def psum(x: Any, axis_name: Any) -> Any:
 
 
 def pmean(x: Any, axis_name: Any) -> Any:
-    """The mean over a mapped axis; see `psum`."""
+    """The mean over a mapped axis; see `psum`.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> from fxla import lax
+        >>> fxla.vmap(lambda x: x - lax.pmean(x, "i"), axis_name="i")(fnp.array([1.0, 3.0]))
+        Array([-1.,  1.])
+    """
     size = axis_size(axis_name)
     return tree_map(lambda leaf: div(psum_p.bind1(leaf, axis_name=_names(axis_name)), size), x)
 
 
 def pmax(x: Any, axis_name: Any) -> Any:
-    """The largest over a mapped axis; see `psum`."""
+    """The largest over a mapped axis; see `psum`.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> from fxla import lax
+        >>> fxla.vmap(lambda x: x / lax.pmax(x, "i"), axis_name="i")(fnp.array([1.0, 4.0]))
+        Array([0.25, 1.  ])
+    """
     return tree_map(lambda leaf: pmax_p.bind1(leaf, axis_name=_names(axis_name)), x)
 
 
 def pmin(x: Any, axis_name: Any) -> Any:
-    """The smallest over a mapped axis; see `psum`."""
+    """The smallest over a mapped axis; see `psum`.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> from fxla import lax
+        >>> fxla.vmap(lambda x: x / lax.pmin(x, "i"), axis_name="i")(fnp.array([1.0, 4.0]))
+        Array([1., 4.])
+    """
     return tree_map(lambda leaf: pmin_p.bind1(leaf, axis_name=_names(axis_name)), x)
 
 
@@ -251,7 +272,14 @@ def axis_index(axis_name: Any) -> Any:
 
 
 def axis_size(axis_name: Any) -> int:
-    """The size of a mapped axis, as a Python integer."""
+    """The size of a mapped axis, as a Python integer.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> from fxla import lax
+        >>> fxla.vmap(lambda x: x / lax.axis_size("i"), axis_name="i")(fnp.ones(4))
+        Array([0.25, 0.25, 0.25, 0.25])
+    """
     size = 1
     for name in _names(axis_name):
         size *= axis_frame(name).size
@@ -266,8 +294,14 @@ def all_gather(x: Any, axis_name: Any, *, axis: int = 0, tiled: bool = False) ->
         axis_name: the name given to ``vmap``.
         axis: position of the axis.
         tiled: concatenate along `axis` instead of stacking.
-    """
 
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> from fxla import lax
+        >>> fxla.vmap(lambda x: lax.all_gather(x, "i")[::-1], axis_name="i")(fnp.arange(2.0))
+        Array([[1., 0.],
+               [1., 0.]])
+    """
     names = _names(axis_name)
 
     def gather(leaf: Any) -> Any:

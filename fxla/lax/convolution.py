@@ -37,6 +37,11 @@ class ConvDimensionNumbers(NamedTuple):
         lhs_spec: axes of the operand: batch, features, spatial ones.
         rhs_spec: axes of the kernel: output features, input features, spatial ones.
         out_spec: axes of the result: batch, features, spatial ones.
+
+    Example:
+        >>> from fxla import lax
+        >>> lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2)).rhs_spec
+        (3, 2, 0, 1)
     """
 
     lhs_spec: tuple[int, ...]
@@ -145,6 +150,7 @@ def conv_general_dilated(
         strides, pads, lhs_dilation, rhs_dilation, ops.ConvDims(*dims),
         feature_group_count, batch_group_count,
     )  # fmt: skip
+    params.check(a, b)
     dtype = None if preferred_element_type is None else canonical_dtype(preferred_element_type)
     return ops.conv_general_dilated(lhs, rhs, params, dtype)
 

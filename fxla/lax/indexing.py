@@ -43,6 +43,17 @@ class ScatterDimensionNumbers:
         scatter_dims_to_operand_dims: operand axis of each component of an index vector.
         operand_batching_dims: operand axes that go along with a batch axis of the indices.
         scatter_indices_batching_dims: those batch axes.
+
+    Example:
+        Whole rows, at indices that are vectors of one component.
+
+        >>> import fxla.numpy as fnp
+        >>> from fxla import lax
+        >>> rows = lax.ScatterDimensionNumbers((1,), (0,), (0,))
+        >>> lax.scatter_add(fnp.zeros((3, 2)), fnp.array([[2]]), fnp.ones((1, 2)), rows)
+        Array([[0., 0.],
+               [0., 0.],
+               [1., 1.]])
     """
 
     update_window_dims: tuple[int, ...]
@@ -63,7 +74,18 @@ class ScatterDimensionNumbers:
 
 
 class GatherScatterMode(enum.Enum):
-    """What happens to a window that is not inside the operand."""
+    """What happens to a window that is not inside the operand.
+
+    Attributes:
+        CLIP: it is moved inside.
+        FILL_OR_DROP: what is read outside is a fill value; what is written there is dropped.
+        PROMISE_IN_BOUNDS: the caller says that there is none.
+
+    Example:
+        >>> from fxla import lax
+        >>> lax.GatherScatterMode.from_any("drop")
+        <GatherScatterMode.FILL_OR_DROP: 'fill'>
+    """
 
     CLIP = "clip"
     FILL_OR_DROP = "fill"

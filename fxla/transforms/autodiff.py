@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_complex, is_inexact
 from fxla.core.jaxpr import ClosedJaxpr
@@ -280,7 +281,7 @@ def value_and_grad(
         _check_scalar(flat_f, outs, call, holomorphic)
         aval = typeof(outs[0])
         cts = pullback([np.ones(aval.shape, aval.dtype)[()]])
-        found = [instantiate_tangent(ct) for ct in cts]
+        found = [as_array(instantiate_tangent(ct)) for ct in cts]
         gradient = tree_unflatten(flat_f.in_tree, found)[0]
         if isinstance(argnums, int):
             gradient = gradient[0]

@@ -1,0 +1,67 @@
+"""Every public function and class says what it does, with an example; pytest runs the examples."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import fxla
+from fxla import lax, nn, random, tree
+from fxla import numpy as fnp
+
+MODULES = {
+    "fxla": fxla,
+    "fxla.numpy": fnp,
+    "fxla.numpy.linalg": fnp.linalg,
+    "fxla.numpy.fft": fnp.fft,
+    "fxla.lax": lax,
+    "fxla.lax.linalg": lax.linalg,
+    "fxla.nn": nn,
+    "fxla.nn.initializers": nn.initializers,
+    "fxla.random": random,
+    "fxla.tree": tree,
+}
+
+
+def ours(x: Any) -> bool:
+    """Whether it is a function or class that fxla defines: NumPy's own have NumPy's examples."""
+    return (inspect.isroutine(x) or inspect.isclass(x)) and str(
+        getattr(x, "__module__", "")
+    ).startswith("fxla")
+
+
+PUBLIC = {
+    f"{path}.{name}": getattr(module, name)
+    for path, module in MODULES.items()
+    for name in module.__all__
+    if ours(getattr(module, name))
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_all_is_complete_and_true(module: str) -> None:
+    names = MODULES[module].__all__
+    assert len(set(names)) == len(names)
+    missing = [name for name in names if not hasattr(MODULES[module], name)]
+    assert not missing
+    assert MODULES[module].__doc__
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_docstring_has_an_example(name: str) -> None:
+    text = inspect.getdoc(PUBLIC[name])
+    assert text, f"{name} has no docstring"
+    assert ">>> " in text, f"{name} has no example"
+
+
+def test_functions_without_an_underscore_are_in_all() -> None:
+    """What a user finds by completion is what is promised."""
+    packages = {path: m for path, m in MODULES.items() if hasattr(m, "__path__")}
+    for path, module in packages.items():
+        for name, x in vars(module).items():
+            if name.startswith("_") or isinstance(x, ModuleType):
+                continue
+            assert name in module.__all__ or not ours(x), f"{path}.{name} is not in __all__"
