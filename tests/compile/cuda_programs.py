@@ -1,7 +1,7 @@
-"""Programs for CUDA that have every kind of instruction, with their arguments in the host's memory.
+"""Programs for CUDA that have every kind of instruction, with arguments in the host's memory.
 
-The meaning of a program is what it computes in NumPy, or, where the program is a derivative or draws
-random numbers, what the CPU's compiled program gives.
+The meaning of a program is what it computes in NumPy, or, where the program is a derivative or
+draws random numbers, what the CPU's compiled program gives.
 """
 
 from __future__ import annotations
@@ -146,14 +146,13 @@ def scan_of_nothing(c, xs):
 
 
 def numpy_nested(x):
-    total, k = np.zeros(3), 0
-    for row in x:
+    total = np.zeros(3)
+    for k, row in enumerate(x):
         for v in row:
             total = total * 0.5 + v
         while total.sum() < 4:
             total = total * 1.5 + 1
         total = total - 2 if k % 2 else np.sort(-total)
-        k += 1
     return total
 
 
