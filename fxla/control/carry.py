@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fxla.core.aval import Aval
+from fxla.core.dtypes import result_type
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive
 from fxla.core.pytree import TreeDef, leaf_paths, tree_unflatten
@@ -16,23 +17,27 @@ __all__ = ["check_carry", "initial_types", "one_equation", "settle_types"]
 
 
 def initial_types(leaves: Sequence[Value]) -> tuple[list[Aval], list[bool]]:
-    """Strong types of a loop's first carry, and which leaves were weak (Python scalars)."""
-    return [typeof(x).strong() for x in leaves], [typeof(x).weak_type for x in leaves]
+    """Types of a loop's first carry, and which leaves are weak (Python scalars)."""
+    return [typeof(x) for x in leaves], [typeof(x).weak_type for x in leaves]
 
 
 def settle_types(
     avals: list[Aval], weak: list[bool], outs: Sequence[Aval], tree: Any, init_tree: Any
 ) -> list[Aval] | None:
-    """New carry types where a Python scalar met a stronger dtype in the body; None if settled."""
+    """New carry types where a Python scalar met an array in the body; None if settled.
+
+    A carry that starts as ``0.0`` and comes out as f32 is f32 from the start, as it would be after
+    the first iteration of a Python loop.
+    """
     if tree != init_tree:
         return None
     grown = [
-        Aval(a.shape, o.dtype) if w and a.shape == o.shape and a.dtype != o.dtype else a
+        Aval(a.shape, *result_type((a.dtype, True), (o.dtype, o.weak_type)))
+        if w and a.shape == o.shape
+        else a
         for a, w, o in zip(avals, weak, outs, strict=False)
     ]
-    for i, (a, g) in enumerate(zip(avals, grown, strict=True)):
-        if a != g:
-            weak[i] = False
+    weak[:] = [a.weak_type for a in grown]
     return grown if grown != avals else None
 
 
