@@ -1,5 +1,7 @@
 """fxla: NumPy functions, differentiated, vectorised and compiled to native code.
 
+A step of gradient descent, compiled:
+
     import fxla
     import fxla.numpy as np
 
@@ -9,8 +11,9 @@
         return loss, w - 0.1 * grad
 """
 
-from fxla import lax, nn, numpy, random, tree
+from fxla import lax, nn, numpy, random, tree, tree_util
 from fxla.compile.devices import Device, device_get, device_put, devices
+from fxla.compile.pool import threads
 from fxla.control.api import (
     ShapeDtypeStruct,
     closure_convert,
@@ -69,7 +72,9 @@ __all__ = [
     "numpy",
     "random",
     "remat",
+    "threads",
     "tree",
+    "tree_util",
     "value_and_grad",
     "vjp",
     "vmap",

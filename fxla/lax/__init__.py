@@ -130,6 +130,9 @@ from fxla.lax.elementwise import (
 from fxla.lax.fourier import (
     fft,
 )
+from fxla.lax.gamma import (
+    random_gamma_grad,
+)
 from fxla.lax.implicit import (
     custom_linear_solve,
     custom_root,
@@ -298,6 +301,7 @@ __all__ = [
     "population_count",
     "pow",
     "psum",
+    "random_gamma_grad",
     "real",
     "reciprocal",
     "reduce",
