@@ -110,15 +110,19 @@ class Pool:
         self._stopped = False
         self._lock = threading.Lock()
         self._workers: list[threading.Thread] = []
-        self.reset()
+        self._clear(self.size)
 
     def reset(self) -> None:
         """Forget all workers, as a child of a fork must: its parent's threads are not in it."""
         self._lock = threading.Lock()
         self._workers = []
+        self._clear(self.limit)
+
+    def _clear(self, limit: int) -> None:
+        """The state of a pool without workers."""
         ctypes.memset(self.state, 0, _STATE_BYTES)
         self._prepare(self.state)
-        self._set_limit(self.size)
+        self._set_limit(limit)
 
     def _word(self, name: str) -> ctypes.c_int32:
         return ctypes.c_int32.from_address(self.state + _LAYOUT[name])
