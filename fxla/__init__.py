@@ -12,7 +12,7 @@ A step of gradient descent, compiled:
 """
 
 from fxla import lax, nn, numpy, random, tree, tree_util
-from fxla.compile.devices import Device, device_get, device_put, devices
+from fxla.compile.devices import Device, block_until_ready, device_get, device_put, devices
 from fxla.compile.pool import threads
 from fxla.control.api import (
     ShapeDtypeStruct,
@@ -45,6 +45,7 @@ __all__ = [
     "Array",
     "Device",
     "ShapeDtypeStruct",
+    "block_until_ready",
     "checkpoint",
     "checkpoint_policies",
     "closure_convert",

@@ -9,10 +9,10 @@ from typing import Any
 from fxla.compile.cuda import to_device, to_host
 from fxla.compile.device_memory import cupy_module, simulated
 from fxla.core.array import as_array
-from fxla.core.pytree import tree_map
+from fxla.core.pytree import tree_flatten, tree_map
 from fxla.core.trace import Tracer, is_on_device
 
-__all__ = ["Device", "device_get", "device_put", "devices"]
+__all__ = ["Device", "block_until_ready", "device_get", "device_put", "devices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,28 @@ def device_get(x: Any) -> Any:
         [Array(2.)]
     """
     return tree_map(_to_cpu, x)
+
+
+def block_until_ready(x: Any) -> Any:
+    """Wait until the arrays of a pytree are computed, as before reading a clock.
+
+    On the CPU a result is ready when a call returns; on CUDA calls return earlier.
+
+    Args:
+        x: a pytree of arrays.
+
+    Returns:
+        `x` itself.
+
+    Example:
+        >>> import fxla
+        >>> fxla.block_until_ready({"w": 1.5})
+        {'w': 1.5}
+    """
+    for leaf in tree_flatten(x)[0]:
+        if is_on_device(leaf) and not simulated():
+            leaf.device.synchronize()
+    return x
 
 
 def _to_cpu(leaf: Any) -> Any:

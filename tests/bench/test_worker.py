@@ -23,7 +23,8 @@ def test_describe_load_round() -> None:
     )
     assert described["version"]
     assert loaded["sums"] == [pytest.approx(11.377640902996063, rel=1e-6)]
-    assert 0 < timed["seconds"] < 0.01 <= timed["seconds"] * timed["calls"] * 2
+    assert 0 < timed["seconds"] < 0.01
+    assert timed["calls"] > 1
 
 
 def test_a_failure_is_an_answer_and_the_next_request_is_served() -> None:
