@@ -131,13 +131,8 @@ def _complex_unless_nan(pick: Any) -> Any:
     return rule
 
 
-def _logaddexp(x: Value, y: Value) -> Value:
-    """max + log1p(exp(-|x - y|)); equal operands, infinite ones too, differ by exactly 0."""
-    apart = ops.select_like(ops.eq(x, y), _number(x, 0), ops.sub(x, y))
-    return ops.add(ops.maximum(x, y), ops.log1p(ops.exp(ops.neg(ops.abs_(apart)))))
-
-
 def _logaddexp2(x: Value, y: Value) -> Value:
+    """max + log2(1 + 2**-|x - y|); equal operands, infinite ones too, differ by exactly 0."""
     apart = ops.select_like(ops.eq(x, y), _number(x, 0), ops.sub(x, y))
     power = ops.exp2_p.bind1(ops.neg(ops.abs_(apart)))
     return ops.add(ops.maximum(x, y), ops.mul(ops.log1p(power), 1 / math.log(2)))
@@ -348,7 +343,7 @@ log1p = unary(
 )
 logaddexp = binary(
     np.logaddexp,
-    _logaddexp,
+    ops.logaddexp_p.bind1,
     "``log(exp(x1) + exp(x2))``",
     "[0.0, 1000.0], 0.0 -> Array([6.93147181e-01, 1.00000000e+03])",
 )

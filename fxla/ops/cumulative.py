@@ -20,7 +20,18 @@ from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar
 from fxla.loops.ir import Assign, Buffer, Expr, For, Let, Stmt, Store
 from fxla.loops.view import IndexTuple, Nest, View, binary, extent, fresh_index, fresh_local
-from fxla.ops.elementwise import add, convert, div, eq, exp, isinf_p, mul, select, sub
+from fxla.ops.elementwise import (
+    add,
+    convert,
+    div,
+    eq,
+    exp,
+    isinf_p,
+    logaddexp_scalar,
+    mul,
+    select,
+    sub,
+)
 from fxla.ops.shape import pad
 from fxla.ops.structure import batch_move, instantiate
 
@@ -240,16 +251,6 @@ def _binary(name: str) -> Callable[[Expr, Expr], Expr]:
     return lambda a, b: scalar.op(name, a.dtype, a, b)
 
 
-def _logaddexp(a: Expr, b: Expr) -> Expr:
-    """``max + log1p(exp(-|a - b|))``; equal operands, infinite ones too, have no difference."""
-    dtype = a.dtype
-    gap = scalar.op("neg", dtype, scalar.op("abs", dtype, scalar.op("sub", dtype, a, b)))
-    rest = scalar.op("log1p", dtype, scalar.op("exp", dtype, gap))
-    apart = scalar.op("add", dtype, scalar.op("maximum", dtype, a, b), rest)
-    twice = scalar.op("add", dtype, a, scalar.const(np.log(2.0), dtype))
-    return scalar.select(scalar.compare("eq", a, b), twice, apart)
-
-
 def least(dtype: DType) -> Any:
     """The identity of maximum."""
     if is_bool(dtype):
@@ -276,7 +277,7 @@ cumprod_p = Cumulative(
 cummax_p = Cumulative("cummax", "biuf", np.maximum, _binary("maximum"), least, _extreme_tangent)
 cummin_p = Cumulative("cummin", "biuf", np.minimum, _binary("minimum"), greatest, _extreme_tangent)
 cumlogsumexp_p = Cumulative(
-    "cumlogsumexp", "f", np.logaddexp, _logaddexp, least, _logsumexp_tangent
+    "cumlogsumexp", "f", np.logaddexp, logaddexp_scalar, least, _logsumexp_tangent
 )
 
 

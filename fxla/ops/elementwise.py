@@ -716,6 +716,28 @@ exp2_p = Elementwise(
 expm1_p = Elementwise(
     "expm1", "f", _silent(np.expm1), jvp=[lambda t, out, x: mul(t, add(out, 1.0))]
 )
+
+
+def logaddexp_scalar(a: Expr, b: Expr) -> Expr:
+    """``max + log1p(exp(-|a - b|))``; equal operands, infinite ones too, have no difference."""
+    dtype = a.dtype
+    gap = scalar.op("neg", dtype, scalar.op("abs", dtype, scalar.op("sub", dtype, a, b)))
+    rest = scalar.op("log1p", dtype, scalar.op("exp", dtype, gap))
+    apart = scalar.op("add", dtype, scalar.op("maximum", dtype, a, b), rest)
+    twice = scalar.op("add", dtype, a, scalar.const(np.log(2.0), dtype))
+    return scalar.select(scalar.compare("eq", a, b), twice, apart)
+
+
+def _share(t: Any, out: Any, x: Any) -> Value:
+    """t exp(x - out): x's share of the sum, at every order. Where x is the sum it is all of it."""
+    gap = select_like(eq(x, out), mul(_one(x), 0.0), sub(x, out))
+    return mul(t, exp(gap))
+
+
+logaddexp_p = Elementwise(
+    "logaddexp", "f", _silent(np.logaddexp), logaddexp_scalar,
+    jvp=[lambda t, out, x, y: _share(t, out, x), lambda t, out, x, y: _share(t, out, y)],
+)  # fmt: skip
 log_p = Elementwise("log", "fc", _silent(np.log), jvp=[lambda t, out, x: div(t, x)])
 log2_p = Elementwise(
     "log2", "f", _silent(np.log2), jvp=[lambda t, out, x: div(t, mul(x, float(np.log(2))))]

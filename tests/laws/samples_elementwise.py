@@ -186,6 +186,7 @@ ROWS: dict[str, Row] = {
     "acosh": _math(mp.acosh, (1.4, 3.0)),
     "atanh": _math(mp.atanh, (-0.8, 0.8)),
     "hypot": _math(mp.hypot, *_AWAY),
+    "logaddexp": _math(lambda x, y: mp.log(mp.exp(x) + mp.exp(y)), *_AWAY),
     "logistic": _math(lambda x: 1 / (1 + mp.exp(-x))),
     "erf": _math(mp.erf),
     "erfc": _math(mp.erfc),
