@@ -7,6 +7,7 @@ of it, and the halves of a pair live as long as either.
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass, field
 
 from fxla.compile.program import (
@@ -144,21 +145,19 @@ def assign_offsets(program: Program) -> int:
         if a in intervals and b in intervals:
             (i, j), (k, n) = intervals[a], intervals[b]
             intervals[a] = intervals[b] = min(i, k), max(j, n)
-    placed: list[Buffer] = []
+    placed: list[tuple[int, int, int, int]] = []  # offset, end, first, last; by offset
     size = 0
     for b in sorted(intervals, key=lambda b: -b.nbytes):
         first, last = intervals[b]
-        overlapping = sorted(
-            (p.offset, p.offset + p.nbytes)
-            for p in placed
-            if intervals[p][0] <= last and first <= intervals[p][1]
-        )
+        nbytes = b.nbytes
         offset = 0
-        for start, end in overlapping:
-            if offset + b.nbytes <= start:
+        for start, end, born, dies in placed:
+            if born > last or first > dies:
+                continue
+            if offset + nbytes <= start:
                 break
             offset = max(offset, -(-end // ALIGNMENT) * ALIGNMENT)
         b.offset = offset
-        placed.append(b)
-        size = max(size, offset + b.nbytes)
+        bisect.insort(placed, (offset, offset + nbytes, first, last))
+        size = max(size, offset + nbytes)
     return size

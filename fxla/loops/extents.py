@@ -31,7 +31,7 @@ from fxla.loops.ir import (
     While,
     walk_stmts,
 )
-from fxla.loops.rewrite import Numbering, Rewriter
+from fxla.loops.rewrite import Numbering, Rewriter, dtype_name
 
 __all__ = ["SMALL", "canonical", "kernel_key", "parametrise"]
 
@@ -139,29 +139,28 @@ def kernel_key(kernel: Kernel) -> str:
     subexpressions are shared. Everything else does: dtypes, constants to the bit, loop kinds,
     literal extents. A cache that serves a kernel by this key serves one of another name.
     """
-    names: dict[str, str] = {}
-
-    def rename(b: Buffer) -> Buffer:
-        return replace(b, name=names[b.name])
-
-    for stem, buffers in (("in", kernel.inputs), ("out", kernel.outputs)):
-        for n, b in enumerate(buffers):
-            names.setdefault(b.name, f"{stem}{n}")
-    scratch = [s.buffer for s in walk_stmts(kernel.body) if isinstance(s, Alloc)]
-    for b in scratch:
-        names.setdefault(b.name, f"alloc{len(names)}")
-    plain = canonical(Rewriter(lambda e: e, rename).kernel(kernel))
-    numbering = Numbering()
-    parts = [f"{[e.name for e in plain.extents]}"]
-    parts += [_buffer_text(b, numbering) for b in plain.inputs] + ["->"]
-    parts += [_buffer_text(b, numbering) for b in plain.outputs]
-    _block_text(plain.body, numbering, parts)
+    numbering = _Anonymous()
+    parts = [f"{[e.name for e in kernel.extents]}"]
+    parts += [_buffer_text(b, numbering) for b in kernel.inputs] + ["->"]
+    parts += [_buffer_text(b, numbering) for b in kernel.outputs]
+    _block_text(kernel.body, numbering, parts)
     parts += map(str, numbering.keys)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+class _Anonymous(Numbering):
+    """Numbers by structure alone: a name counts as the place where it first appears."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: dict[tuple[type, str], str] = {}
+
+    def name(self, of: Index | Local | Buffer) -> str:
+        return self._places.setdefault((type(of), of.name), str(len(self._places)))
+
+
 def _buffer_text(b: Buffer, numbering: Numbering) -> str:
-    return f"{b.name} {b.dtype.name} {[numbering.number(n) for n in b.shape]}"
+    return f"{numbering.name(b)} {dtype_name(b.dtype)} {[numbering.number(n) for n in b.shape]}"
 
 
 def _block_text(body: tuple[Stmt, ...], numbering: Numbering, parts: list[str]) -> None:
@@ -169,12 +168,12 @@ def _block_text(body: tuple[Stmt, ...], numbering: Numbering, parts: list[str]) 
     for s in body:
         match s:
             case For(index=i, extent=n, body=inner, kind=kind):
-                parts.append(f"for {i.name} {number(n)} {kind}")
+                parts.append(f"for {numbering.name(i)} {number(n)} {kind}")
                 _block_text(inner, numbering, parts)
             case Let(local=x, value=v, mutable=m):
-                parts.append(f"let {x.name} {x.dtype.name} {number(v)} {m}")
+                parts.append(f"let {numbering.name(x)} {dtype_name(x.dtype)} {number(v)} {m}")
             case Assign(local=x, value=v):
-                parts.append(f"assign {x.name} {number(v)}")
+                parts.append(f"assign {numbering.name(x)} {number(v)}")
             case If(condition=c, then=then, otherwise=otherwise):
                 parts.append(f"if {number(c)}")
                 _block_text(then, numbering, parts)
@@ -184,7 +183,7 @@ def _block_text(body: tuple[Stmt, ...], numbering: Numbering, parts: list[str]) 
                 parts.append(f"while {number(c)}")
                 _block_text(inner, numbering, parts)
             case Store(buffer=b, index=index, value=v):
-                parts.append(f"store {b.name} {[number(i) for i in index]} {number(v)}")
+                parts.append(f"store {numbering.name(b)} {[number(i) for i in index]} {number(v)}")
             case Alloc(buffer=b):
                 parts.append(f"alloc {_buffer_text(b, numbering)}")
     parts.append("end")

@@ -7,6 +7,7 @@ exponential time nor exhausts Python's stack.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -36,7 +37,15 @@ from fxla.loops.ir import (
     children,
 )
 
-__all__ = ["Numbering", "Rewriter", "postorder", "stmt_blocks", "stmt_exprs", "with_children"]
+__all__ = [
+    "Numbering",
+    "Rewriter",
+    "dtype_name",
+    "postorder",
+    "stmt_blocks",
+    "stmt_exprs",
+    "with_children",
+]
 
 
 def postorder(roots: Iterable[Expr], seen: Container[int] = ()) -> Iterator[Expr]:
@@ -224,23 +233,32 @@ class Numbering:
             of[id(node)] = number
         return of[id(e)]
 
-    @staticmethod
-    def _key(e: Expr, operands: tuple[int, ...]) -> tuple[Any, ...]:
+    def name(self, of: Index | Local | Buffer) -> str:
+        """What stands for a name in the keys: the name itself."""
+        return of.name
+
+    def _key(self, e: Expr, operands: tuple[int, ...]) -> tuple[Any, ...]:
         match e:
             case Const(dtype=dtype, value=value):
-                return ("const", dtype.name, np.asarray(value).astype(dtype).tobytes().hex())
+                return ("const", dtype_name(dtype), np.asarray(value).astype(dtype).tobytes().hex())
             case Extent(value=value, name=name):
                 return ("extent", value if name is None else name)
-            case Index(name=name):
-                return ("index", name)
-            case Local(dtype=dtype, name=name):
-                return ("local", dtype.name, name)
+            case Index():
+                return ("index", self.name(e))
+            case Local(dtype=dtype):
+                return ("local", dtype_name(dtype), self.name(e))
             case Load(dtype=dtype, buffer=buffer):
-                return ("load", dtype.name, buffer.name, *operands)
+                return ("load", dtype_name(dtype), self.name(buffer), *operands)
             case Op(dtype=dtype, name=name):
-                return ("op", dtype.name, name, *operands)
+                return ("op", dtype_name(dtype), name, *operands)
             case Cast(dtype=dtype):
-                return ("cast", dtype.name, *operands)
+                return ("cast", dtype_name(dtype), *operands)
             case Select(dtype=dtype):
-                return ("select", dtype.name, *operands)
+                return ("select", dtype_name(dtype), *operands)
         raise TypeError(f"not an expression: {e!r}")
+
+
+@functools.cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """The name of a dtype; NumPy puts it together anew at each access."""
+    return dtype.name
