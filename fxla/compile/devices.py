@@ -147,10 +147,14 @@ def _parse(device: str | Device) -> tuple[str, int | None]:
         raise ValueError(
             f"fxla.device_put: there is no device {str(device)!r}. Write 'cpu', 'cuda' or 'cuda:1'."
         )
-    if platform == "cuda" and number and not simulated():
-        found = cupy_module().cuda.runtime.getDeviceCount()
-        if int(number) >= found:
-            raise ValueError(f"fxla.device_put: there is no device {device}, there are {found}")
+    if platform == "cuda" and not simulated():
+        cupy_module()
+        found = _cuda_devices()
+        if int(number or 0) >= found:
+            raise ValueError(
+                f"fxla.device_put: there is no device {str(device)!r}. CUDA's driver shows {found} "
+                "of them; `fxla.devices()` lists all there are."
+            )
     return platform, int(number) if number else None
 
 
