@@ -29,7 +29,7 @@ from fxla.compile.regions import BranchRegion, ScanRegion, WhileRegion
 from fxla.compile.schedule import (
     Group,
     KernelStep,
-    group_kernel,
+    group_kernels,
     nest_kernel,
     schedule,
     used_outside,
@@ -108,9 +108,7 @@ class Build:
         body: list[Instruction] = []
         for item in items:
             if isinstance(item, Group):
-                step = group_kernel(item, outside)
-                if step is not None and step.outputs:
-                    body.append(self.launch(step, place))
+                body += [self.launch(step, place) for step in group_kernels(item, outside)]
             elif isinstance(item.form, Nest):
                 body.append(self.launch(nest_kernel(graph, item), place))
             else:

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from fxla.compile.graph import Graph, Node, Value, index_key, size_of
+from fxla.compile.partial import LARGE, in_two
+from fxla.core.aval import Aval
 from fxla.core.dtypes import DType, float32, is_floating
 from fxla.loops.collapse import collapse
 from fxla.loops.ir import (
@@ -197,6 +199,13 @@ def add_member(group: Group, value: Value) -> bool:
         and _try_loop(group, value, open_loop, last)
     ):
         return True
+    if (
+        reduces
+        and not group.outer
+        and _is_large(extents)
+        and any(lp.reduces and _is_large(lp.extents) for lp in group.loops)
+    ):
+        return False  # each is two kernels, and all of the first must be done before the second
     fresh = InnerLoop(extents, tuple([fresh_index("r" if reduces else "j") for _ in extents]),
                       reduces)  # fmt: skip
     group.loops.append(fresh)
@@ -204,6 +213,10 @@ def add_member(group: Group, value: Value) -> bool:
         return True
     group.loops.pop()
     return False
+
+
+def _is_large(extents: tuple[int, ...]) -> bool:
+    return size_of(extents) >= LARGE
 
 
 def inner_extents(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -386,8 +399,32 @@ def used_outside(graph: Graph, items: list[Item]) -> set[Value]:
     return outside
 
 
-def group_kernel(group: Group, outside: set[Value]) -> KernelStep | None:
-    """The loop nest of a group; None if it has nothing to do."""
+def group_kernels(group: Group, outside: set[Value]) -> list[KernelStep]:
+    """The kernel of a group, or two if it reduces a large array; none if it writes nothing."""
+    step = _group_kernel(group, outside)
+    two = in_two(step.kernel) if not group.outer else None
+    if not step.outputs:
+        return []
+    if two is None:
+        return [step]
+    partial = [Value(Aval((size_of_buffer(b),), b.dtype), stored=True) for b in two.partial]
+    by_name = {b.name: v for v, b in group.inputs.items()}
+    by_name |= {b.name: v for v, b in zip(partial, two.partial, strict=True)}
+    return [
+        KernelStep(kernel, tuple([by_name[b.name] for b in kernel.inputs]), outputs)
+        for kernel, outputs in ((two.blocks, tuple(partial)), (two.rest, step.outputs))
+    ]
+
+
+def size_of_buffer(b: Buffer) -> int:
+    """Elements of a buffer with one axis."""
+    (n,) = b.shape
+    assert isinstance(n, Extent)
+    return n.value
+
+
+def _group_kernel(group: Group, outside: set[Value]) -> KernelStep:
+    """The loop nest of a group."""
     for value in group.place:
         if value in outside:
             group.buffer_of(value)
