@@ -8,33 +8,37 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from types import CodeType
+from types import CodeType, FrameType
 
 __all__ = ["Source", "user_source"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_internal: dict[CodeType, bool] = {}
+_internal: dict[str, bool] = {}
+"""By file, since hashing a code object hashes its constants too."""
 
 
-def _is_internal(code: CodeType) -> bool:
-    known = _internal.get(code)
-    if known is None:
-        name = code.co_filename
-        known = name.startswith((_PACKAGE, "<frozen", "<__array_function__")) or any(
-            part in name for part in ("/site-packages/numpy/", "/site-packages/optree/")
-        )
-        known = known or name.endswith(("/contextlib.py", "/functools.py"))
-        _internal[code] = known
+def _is_internal(name: str) -> bool:
+    known = name.startswith((_PACKAGE, "<frozen", "<__array_function__")) or any(
+        part in name for part in ("/site-packages/numpy/", "/site-packages/optree/")
+    )
+    known = known or name.endswith(("/contextlib.py", "/functools.py"))
+    _internal[name] = known
     return known
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A place in user code: a code object and an instruction offset in it."""
+    """A place in user code.
 
-    code: CodeType
-    instruction: int
+    Attributes:
+        code: the code object.
+        instruction: an offset in it.
+    """
+
+    __slots__ = ("code", "instruction")
+
+    def __init__(self, code: CodeType, instruction: int) -> None:
+        self.code = code
+        self.instruction = instruction
 
     @property
     def file(self) -> str:
@@ -60,11 +64,13 @@ class Source:
 
 def user_source() -> Source | None:
     """The innermost frame that is not fxla's, NumPy's or optree's."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if not _is_internal(frame.f_code):
-            return Source(frame.f_code, frame.f_lasti)
-        if frame.f_back is None:
-            return None
+        code = frame.f_code
+        known = _internal.get(code.co_filename)
+        if known is None:
+            known = _is_internal(code.co_filename)
+        if not known:
+            return Source(code, frame.f_lasti)
         frame = frame.f_back
     return None
