@@ -433,7 +433,8 @@ def typeof(x: Value) -> Aval:
     if isinstance(x, Tracer):
         return x.aval
     if isinstance(x, np.ndarray):
-        return Aval(x.shape, x.dtype)
+        dtype = x.dtype
+        return Aval(x.shape, dtype if dtype.isnative else dtype.newbyteorder("="))
     if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic):
         return Aval((), scalar_dtype(x), not isinstance(x, bool))
     if isinstance(x, np.generic):
@@ -469,5 +470,6 @@ def raise_leaked(x: Tracer) -> NoReturn:
     raise LeakedTracerError(
         f"a traced {x.aval} of {made_by} was used after that transformation had finished"
         f"{where_am_i()}. It was probably stored in a global, an attribute or a list by the traced "
-        "function. Return the value from the function instead."
+        "function, or a rule of custom_jvp or custom_vjp closes over it. Return the value from the "
+        "function instead, or pass it to the custom function as an argument."
     )
