@@ -19,8 +19,9 @@ def test_reads_digits_it_has_not_seen(figures: dict[str, Any]) -> None:
 
 def test_times_the_three_ways(figures: dict[str, Any]) -> None:
     assert len(figures["timed"]) == 3
-    for first, typical in figures["timed"].values():
-        assert 0 < typical <= 2 * first
+    for name, (first, typical) in figures["timed"].items():
+        assert 0 < typical
+        assert typical < first or "jit" not in name  # the first call of a jitted function compiles
 
 
 def test_an_untrained_network_only_guesses() -> None:
