@@ -45,7 +45,7 @@ _STATE_BYTES = 640
 # byte offsets in the pool's state; what different threads write lies in different cache lines
 _LAYOUT = {
     "ticket": 0,
-    "function": 64, "args": 72, "n": 80, "grain": 88, "allowed": 96,
+    "function": 64, "args": 72, "n": 80, "grain": 88, "allowed": 96, "home": 100,
     "done": 128,
     "wake": 192,
     "sleepers": 256,
@@ -264,7 +264,8 @@ def _text(futex: bool) -> str:
         "arm64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
     }.get(machine, ("", "fence seq_cst"))
     sleeping = _FUTEX.replace("FUTEX", str(_FUTEX_CALL.get(machine, 0))) if futex else _CONDITION
-    parts = [declare, sleeping, _WORKER, _PARALLEL_FOR, _SMALL]
+    processor = _PROCESSOR["linux" if sys.platform == "linux" else "other"]
+    parts = [declare, sleeping, processor, _WORKER, _PARALLEL_FOR, _SMALL]
     text = "\n".join(parts).replace("PAUSE", pause)
     numbers = {
         "EPOCH_BITS": _EPOCH_BITS,
@@ -333,18 +334,60 @@ define void @prepare(ptr %pool) {{
   ret void
 }}
 """
+# A worker that the system put on its caller's processor takes no chunk there, as the caller could
+# not go on meanwhile: it moves to any other processor it may use, or else lets the caller run.
+_PROCESSOR = {
+    "linux": """
+declare i32 @sched_getcpu()
+declare i32 @sched_yield()
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i32 @sched_setaffinity(i32, i64, ptr)
+define internal void @find_allowed(ptr %mask) {
+  call i32 @sched_getaffinity(i32 0, i64 128, ptr %mask)
+  ret void
+}
+define internal void @move_away(ptr %mask, i32 %home) {
+  %word = lshr i32 %home, 6
+  %at = getelementptr i64, ptr %mask, i32 %word
+  %low = and i32 %home, 63
+  %place = zext i32 %low to i64
+  %bit = shl i64 1, %place
+  %others = xor i64 %bit, -1
+  %all = load i64, ptr %at, align 8
+  %left = and i64 %all, %others
+  store i64 %left, ptr %at, align 8
+  call i32 @sched_setaffinity(i32 0, i64 128, ptr %mask)
+  store i64 %all, ptr %at, align 8
+  call i32 @sched_yield()
+  ret void
+}
+""",
+    "other": """
+define internal i32 @sched_getcpu() {
+  ret i32 -1
+}
+define internal void @find_allowed(ptr %mask) {
+  ret void
+}
+define internal void @move_away(ptr %mask, i32 %home) {
+  ret void
+}
+""",
+}
 # A worker counts itself among the sleepers and only then looks for work a last time; a caller
 # publishes its job and only then looks for sleepers. So one of them sees the other.
 _WORKER = f"""
 define void @worker(ptr %pool, i32 %number) {{
 entry:
-{_fields("ticket", "function", "args", "n", "grain", "allowed", "done", "wake", "sleepers")}
-{_fields("waiting", "stop", "spin")}
+{_fields("ticket", "function", "args", "n", "grain", "allowed", "home", "done", "wake")}
+{_fields("sleepers", "waiting", "stop", "spin")}
   %turns = load i32, ptr %at_spin, align 4
+  %mask = alloca [16 x i64], align 8
+  call void @find_allowed(ptr %mask)
   br label %look
 look:
   %left = phi i32 [%turns, %entry], [%turns, %ran], [%turns, %awake], [%left, %claim],
-                  [%less, %idle]
+                  [%less, %later]
   %ticket = load atomic i64, ptr %at_ticket acquire, align 8
   %chunk = and i64 %ticket, NEXT_MASK
   %high = lshr i64 %ticket, NEXT_BITS
@@ -352,7 +395,14 @@ look:
   %open = icmp ult i64 %chunk, %chunks
   %allowed = load atomic i32, ptr %at_allowed monotonic, align 4
   %mine = icmp slt i32 %number, %allowed
-  %has = and i1 %open, %mine
+  %home = load atomic i32, ptr %at_home monotonic, align 4
+  %here = call i32 @sched_getcpu()
+  %same_place = icmp eq i32 %home, %here
+  %known = icmp ult i32 %here, 1024
+  %crowded = and i1 %same_place, %known
+  %apart = xor i1 %crowded, true
+  %may = and i1 %mine, %apart
+  %has = and i1 %open, %may
   br i1 %has, label %claim, label %nothing
 claim:
   %function = load atomic ptr, ptr %at_function monotonic, align 8
@@ -379,7 +429,15 @@ nothing:
   %stopped = icmp ne i32 %stop, 0
   br i1 %stopped, label %over, label %idle
 idle:
+  %leave = and i1 %crowded, %open
+  br i1 %leave, label %move, label %pause
+move:
+  call void @move_away(ptr %mask, i32 %home)
+  br label %later
+pause:
   PAUSE
+  br label %later
+later:
   %less = sub i32 %left, 1
   %more = icmp sgt i32 %less, 0
   br i1 %more, label %look, label %rest
@@ -469,13 +527,15 @@ define internal i64 @chunk_count(i64 %n, i64 %grain) {{
 define internal void @share(ptr %pool, ptr %function, ptr %args, i64 %n, i64 %grain, i64 %chunks,
                             i32 %limit) {{
 entry:
-{_fields("ticket", "function", "args", "n", "grain", "allowed", "done", "wake", "sleepers")}
-{_fields("waiting", "spin", "workers")}
+{_fields("ticket", "function", "args", "n", "grain", "allowed", "home", "done", "wake")}
+{_fields("sleepers", "waiting", "spin", "workers")}
   store atomic ptr %function, ptr %at_function monotonic, align 8
   store atomic ptr %args, ptr %at_args monotonic, align 8
   store atomic i64 %n, ptr %at_n monotonic, align 8
   store atomic i64 %grain, ptr %at_grain monotonic, align 8
   store atomic i32 %limit, ptr %at_allowed monotonic, align 4
+  %home = call i32 @sched_getcpu()
+  store atomic i32 %home, ptr %at_home monotonic, align 4
   store atomic i32 0, ptr %at_done monotonic, align 4
   %old = load atomic i64, ptr %at_ticket monotonic, align 8
   %epoch = lshr i64 %old, EPOCH_BITS
