@@ -20,7 +20,7 @@ def test_reads_digits_it_has_not_seen(figures: dict[str, Any]) -> None:
 def test_times_the_three_ways(figures: dict[str, Any]) -> None:
     assert len(figures["timed"]) == 3
     for name, (first, typical) in figures["timed"].items():
-        assert 0 < typical
+        assert typical > 0
         assert typical < first or "jit" not in name  # the first call of a jitted function compiles
 
 

@@ -98,9 +98,7 @@ def test_nested_loops_with_a_branch() -> None:
         def outer(i: Any, total: Any) -> Any:
             def inner(j: Any, total: Any) -> Any:
                 apart = fnp.sum((points[i] - points[j]) ** 2)
-                return lax.cond(
-                    apart < 0.5, lambda t: t + (0.5 - apart) ** 2, lambda t: t, total
-                )
+                return lax.cond(apart < 0.5, lambda t: t + (0.5 - apart) ** 2, lambda t: t, total)
 
             return lax.fori_loop(0, n, inner, total)
 
