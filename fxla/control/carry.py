@@ -9,7 +9,7 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import result_type
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive
-from fxla.core.pytree import TreeDef, leaf_paths, tree_unflatten
+from fxla.core.pytree import TreeDef, leaf_paths, structure_text, tree_unflatten
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Value, typeof, where_am_i
 
@@ -46,8 +46,8 @@ def check_carry(
     name: str,
     avals: Sequence[Aval],
     outs: Sequence[Aval],
-    tree: Any,
-    out_tree: Any,
+    tree: TreeDef,
+    out_tree: TreeDef,
 ) -> None:
     """The carry must come out as it went in.
 
@@ -56,8 +56,9 @@ def check_carry(
     """
     if tree != out_tree:
         raise TypeError(
-            f"{call}: the carry that {name} returns has structure {out_tree}, but it was given "
-            f"{tree}{where_am_i()}. Return a carry of the structure it received."
+            f"{call}: the carry that {name} returns has structure "
+            f"{structure_text(out_tree)}, but it was given {structure_text(tree)}"
+            f"{where_am_i()}. Return a carry of the structure it received."
         )
     different = type_differences(avals, outs[: len(avals)], tree, "carry")
     if different:

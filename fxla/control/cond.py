@@ -16,7 +16,7 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import int32, is_bool, is_integer
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr, Var
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
-from fxla.core.pytree import tree_flatten, tree_unflatten
+from fxla.core.pytree import structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
@@ -261,8 +261,8 @@ def _branch(
     if any(t != trees[0] for t in trees):
         raise TypeError(
             f"{call}: the branches return different structures: "
-            f"{', '.join(str(t) for t in trees)}{where_am_i()}. Return one structure from "
-            "all branches, with zeros for what a branch does not compute."
+            f"{', '.join(structure_text(t) for t in trees)}{where_am_i()}. Return one structure "
+            "from all branches, with zeros for what a branch does not compute."
         )
     traced = _same_types(call, traced, functions)
     captured: dict[int, Value] = {id(c): c for t in traced for c in t.consts}

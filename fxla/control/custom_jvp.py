@@ -15,13 +15,13 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_zero
-from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
+from fxla.core.pytree import structure_text, tree_flatten, tree_map, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, is_tracing, typeof, where_am_i
 from fxla.errors import InternalError
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import batch_in_front
-from fxla.transforms.api import function_name, wraps_as
+from fxla.transforms.api import function_name, what_is, wraps_as
 from fxla.transforms.jvp import instantiate_tangent
 from fxla.transforms.vmap import place_axis, vmap_flat
 
@@ -209,14 +209,15 @@ def _flat_rule(
         if not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(
                 f"the jvp rule of {name} must return a pair (value, tangent), got "
-                f"{type(result).__qualname__}{where_am_i()}"
+                f"{what_is(result)}{where_am_i()}"
             )
         value, value_tree = tree_flatten(result[0])
         tangent, tangent_tree = tree_flatten(result[1])
         if value_tree != out_tree or tangent_tree != out_tree:
             raise TypeError(
                 f"the jvp rule of {name} must return a value and a tangent of the function's "
-                f"structure {out_tree}, got {value_tree} and {tangent_tree}{where_am_i()}"
+                f"structure {structure_text(out_tree)}, got {structure_text(value_tree)} and "
+                f"{structure_text(tangent_tree)}{where_am_i()}"
             )
         return value, [match_tangent(v, t) for v, t in zip(value, tangent, strict=True)]
 

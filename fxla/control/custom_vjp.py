@@ -14,13 +14,13 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
-from fxla.core.pytree import leaf_paths, tree_flatten, tree_unflatten
+from fxla.core.pytree import leaf_paths, structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, NotDifferentiableError
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import batch_in_front, instantiate, reduce_sum
-from fxla.transforms.api import function_name, wraps_as
+from fxla.transforms.api import function_name, what_is, wraps_as
 from fxla.transforms.vmap import place_axis, prefix_leaves, vmap_flat
 
 __all__ = ["custom_vjp", "custom_vjp_call_p", "linear_by_vjp_p"]
@@ -314,13 +314,14 @@ class custom_vjp:
             if not (isinstance(result, tuple) and len(result) == 2):
                 raise TypeError(
                     f"the fwd rule of {name} must return a pair (value, residuals), got "
-                    f"{type(result).__qualname__}{where_am_i()}"
+                    f"{what_is(result)}{where_am_i()}"
                 )
             out, out_tree = tree_flatten(result[0])
             if out_tree != trees[0]:
                 raise TypeError(
-                    f"the fwd rule of {name} returns a value of structure {out_tree}, the function "
-                    f"one of {trees[0]}{where_am_i()}"
+                    f"the fwd rule of {name} returns a value of structure "
+                    f"{structure_text(out_tree)}, the function one of {structure_text(trees[0])}"
+                    f"{where_am_i()}"
                 )
             residuals, r_tree = tree_flatten(result[1])
             residual_tree[:] = [r_tree]

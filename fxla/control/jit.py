@@ -324,8 +324,8 @@ class JitFunction:
         rest = tuple(x for i, x in enumerate(args) if i not in fixed)
         rest_kwargs = {k: v for k, v in kwargs.items() if k not in named}
         key = (
-            tuple((i, type(v), v) for i, v in fixed.items()),
-            tuple((k, type(v), v) for k, v in sorted(named.items())),
+            tuple((i, _static_key(v)) for i, v in fixed.items()),
+            tuple((k, _static_key(v)) for k, v in sorted(named.items())),
         )
         return with_static, rest, rest_kwargs, key
 
@@ -393,6 +393,15 @@ class _Bound:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._function, name)
         return lambda *args, **kwargs: method(self._instance, *args, **kwargs)
+
+
+def _static_key(value: Any) -> Any:
+    """A key of a static argument that tells apart what is equal but not the same: 1, 1.0, -0.0."""
+    if isinstance(value, tuple):
+        return (type(value), tuple([_static_key(v) for v in value]))
+    if type(value) in (float, complex):
+        return (type(value), repr(value))
+    return (type(value), value)
 
 
 def _type_key(x: Any) -> Any:

@@ -15,7 +15,7 @@ from fxla.control.programs import vmap_of
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr, Var
 from fxla.core.primitive import Linear, Primitive, Zero, is_linear, is_zero
-from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
+from fxla.core.pytree import TreeDef, structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, NotDifferentiableError
@@ -227,7 +227,8 @@ def _check_result(
     if out_tree != tree or not all(a.matches(b) for a, b in zip(avals, got, strict=False)):
         raise TypeError(
             f"lax.custom_linear_solve: {what} must give the structure and types of b, "
-            f"{tree} of {', '.join(map(str, avals))}; got {out_tree} of "
+            f"{structure_text(tree)} of {', '.join(map(str, avals))}; got "
+            f"{structure_text(out_tree)} of "
             f"{', '.join(map(str, got))}{where_am_i()}"
         )
 

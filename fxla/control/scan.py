@@ -32,7 +32,7 @@ from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, ShapeError
 from fxla.ops.elementwise import add, convert
 from fxla.ops.structure import batch_move, instantiate, move_axis, zeros_of
-from fxla.transforms.api import check_leaf, function_name
+from fxla.transforms.api import check_leaf, function_name, what_is
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import backward
 
@@ -428,7 +428,7 @@ def scan(
         if not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(
                 f"lax.scan: {name} must return a pair (carry, y), got "
-                f"{type(result).__qualname__}{where_am_i()}"
+                f"{what_is(result)}{where_am_i()}. Return None as y if there is nothing to stack."
             )
         carry_out, carry_tree = tree_flatten(result[0])
         y, y_tree = tree_flatten(result[1])

@@ -14,6 +14,7 @@ __all__ = [
     "leaf_paths",
     "register_dataclass",
     "register_node",
+    "structure_text",
     "tree_flatten",
     "tree_map",
     "tree_structure",
@@ -46,6 +47,17 @@ def tree_map(
 ) -> Any:
     """Apply `f` to corresponding leaves; `rest` may have subtrees where `tree` has leaves."""
     return optree.tree_map(f, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
+
+
+def structure_text(treedef: TreeDef | None) -> str:
+    """A structure for messages, with ``*`` for each leaf.
+
+    Example:
+        >>> structure_text(tree_structure({"w": [1, 2], "b": None}))
+        "{'b': None, 'w': [*, *]}"
+    """
+    text = str(treedef).removeprefix("PyTreeSpec(").removesuffix(")")
+    return text.removesuffix(f", namespace={NAMESPACE!r}")
 
 
 def key_path(accessor: Any, root: str = "") -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fxla.core.dtypes import bfloat16
 from fxla.core.pytree import TreeDef, leaf_paths, tree_flatten, tree_unflatten
-from fxla.core.trace import Tracer, Value, where_am_i
+from fxla.core.trace import Tracer, Value, typeof, where_am_i
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,6 +21,7 @@ __all__ = [
     "flatten_function",
     "function_name",
     "normalise_argnums",
+    "what_is",
     "wraps_as",
 ]
 
@@ -45,6 +46,11 @@ def wraps_as(transform: str, f: Callable[..., Any]) -> Callable[[F], F]:
     return decorate
 
 
+def what_is(x: Any) -> str:
+    """What a user gave in place of something else: ``one f64[3]``, ``a dict``."""
+    return f"one {typeof(x)}" if isinstance(x, (Tracer, np.ndarray)) else type(x).__qualname__
+
+
 def check_leaf(x: Any, path: str, call: str) -> None:
     """Reject what is not an array or a number, naming where in the arguments it is."""
     if isinstance(x, (Tracer, np.ndarray, np.generic, bool, int, float, complex)):
@@ -62,6 +68,18 @@ def check_leaf(x: Any, path: str, call: str) -> None:
         "`static_argnums`, close over it, or register its class as a container of arrays with "
         "`fxla.tree.register_dataclass` or `fxla.tree.register_pytree_node`."
     )
+
+
+def check_result(x: Any, path: str, name: str) -> None:
+    """Reject what is not an array or a number in a result."""
+    try:
+        check_leaf(x, path, name)
+    except TypeError:
+        raise TypeError(
+            f'"{name}" returned a {type(x).__qualname__} ({path}), not an array or a '
+            f"number{where_am_i()}. Return arrays, and make what is not one outside of the "
+            "function, or register its class with `fxla.tree.register_dataclass`."
+        ) from None
 
 
 @dataclass
@@ -86,7 +104,7 @@ class FlatFunction:
             out, self.aux = out
         flat, self.out_tree = tree_flatten(out)
         for x, path in _suspicious(flat, out):
-            check_leaf(x, path, f'the result of "{function_name(self.f)}"')
+            check_result(x, path, function_name(self.f))
         return flat
 
     def result(self, leaves: Sequence[Value]) -> Any:

@@ -17,7 +17,7 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import is_complex, is_inexact
 from fxla.core.jaxpr import ClosedJaxpr
 from fxla.core.primitive import Linear, Zero, is_zero
-from fxla.core.pytree import leaf_paths, tree_flatten, tree_unflatten
+from fxla.core.pytree import leaf_paths, structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, current_trace, running, typeof, where_am_i
 from fxla.errors import DtypeError, InternalError, NotDifferentiableError, ShapeError
@@ -144,8 +144,8 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
         flat_t, tree = tree_flatten((tangents, {}))
         if tree != flat_f.in_tree:
             raise TypeError(
-                f"linearize of {name}: tangents differ in structure from the primals: {tree} "
-                f"and {flat_f.in_tree}"
+                f"linearize of {name}: tangents differ in structure from the primals: "
+                f"{structure_text(tree)} and {structure_text(flat_f.in_tree)}{where_am_i()}"
             )
         checked = [
             check_tangent(p, t, f"linearize of {name}") for p, t in zip(flat, flat_t, strict=True)
@@ -189,8 +189,9 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         flat_ct, tree = tree_flatten(ct)
         if tree != flat_f.out_tree:
             raise TypeError(
-                f"vjp of {name}: the cotangent's structure {tree} is not that of the result, "
-                f"{flat_f.out_tree}"
+                f"vjp of {name}: the cotangent's structure {structure_text(tree)} is not that of "
+                f"the result, {structure_text(flat_f.out_tree)}{where_am_i()}. "
+                "Give one cotangent for each result."
             )
         cts = [
             check_tangent(o, c, f"vjp of {name}", "cotangent")
@@ -301,8 +302,8 @@ def _argument_path(selected: tuple[Any, ...], positions: tuple[int, ...], k: int
 def _check_scalar(flat_f: FlatFunction, outs: list[Value], call: str, holomorphic: bool) -> None:
     if len(outs) != 1 or flat_f.out_tree is None or flat_f.out_tree.num_nodes != 1:
         raise NotDifferentiableError(
-            f"{call}: the function must return one scalar, but it returned a "
-            f"{flat_f.out_tree}{where_am_i()}. "
+            f"{call}: the function must return one scalar, but it returned "
+            f"{structure_text(flat_f.out_tree)}{where_am_i()}. "
             "Return the scalar loss, and the rest with has_aux=True; for the "
             "derivative of several results use jacrev or jacfwd."
         )
@@ -566,8 +567,8 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., Any]
         flat_ct, tree = tree_flatten(ct)
         if tree != flat_f.out_tree:
             raise TypeError(
-                f"linear_transpose of {name}: the cotangent's structure {tree} is not that of the "
-                f"result, {flat_f.out_tree}"
+                f"linear_transpose of {name}: the cotangent's structure {structure_text(tree)} is "
+                f"not that of the result, {structure_text(flat_f.out_tree)}{where_am_i()}"
             )
         given = []
         for aval, c in zip(closed.out_avals, flat_ct, strict=True):

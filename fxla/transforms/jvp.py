@@ -15,7 +15,7 @@ from fxla.core.check import checked
 from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_zero
-from fxla.core.pytree import tree_flatten, tree_unflatten
+from fxla.core.pytree import structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import Trace, Tracer, Value, current_trace, running, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
@@ -199,7 +199,8 @@ def jvp(
     flat_t, tangent_tree = tree_flatten((tuple(tangents), {}))
     if tangent_tree != flat_f.in_tree:
         raise TypeError(
-            f"{call}: primals and tangents differ in structure: {flat_f.in_tree} and {tangent_tree}"
+            f"{call}: primals and tangents differ in structure: {structure_text(flat_f.in_tree)} "
+            f"and {structure_text(tangent_tree)}{where_am_i()}"
         )
     flat_t = [check_tangent(p, t, call) for p, t in zip(flat, flat_t, strict=True)]
     outs, out_t = jvp_flat(flat_f, flat, flat_t, "jvp", function_name(f))

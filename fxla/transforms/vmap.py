@@ -12,7 +12,7 @@ from fxla.core.aval import Aval
 from fxla.core.check import checked
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive
-from fxla.core.pytree import leaf_paths, tree_map, tree_structure
+from fxla.core.pytree import leaf_paths, structure_text, tree_map, tree_structure
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import (
     AxisFrame,
@@ -201,7 +201,8 @@ def vmap(
                 if a is not None:
                     raise ValueError(
                         f"vmap of {name}: out_axes is None for a result that differs between "
-                        f"examples ({typeof(o)} with the mapped axis); give it an axis"
+                        f"examples ({typeof(o)} with the mapped axis){where_am_i()}. "
+                        "Give it an axis."
                     )
                 placed.append(o)
                 continue
@@ -209,6 +210,7 @@ def vmap(
             if not -rank <= w < rank:
                 raise AxisError(
                     f"vmap of {name}: out_axes={w} is out of bounds for a result of {rank} axes"
+                    f"{where_am_i()}. Axes go from {-rank} to {rank - 1}."
                 )
             placed.append(place_axis(frame, o, a, w % rank))
         return flat_f.result(placed)
@@ -234,8 +236,8 @@ def prefix_leaves(prefix: Any, tree: Any, call: str) -> list[Any]:
         tree_map(spread, prefix, tree, is_leaf=is_none)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{call}={prefix!r} does not fit the structure {tree_structure(tree)}: it must be an "
-            "integer, None, or a prefix of that structure"
+            f"{call}={prefix!r} does not fit the structure {structure_text(tree_structure(tree))}"
+            f"{where_am_i()}. It must be an integer, None, or a prefix of that structure."
         ) from error
     return found
 
@@ -248,6 +250,7 @@ def _flat_axes(in_axes: Any, args: Any, kwargs: Any, name: str) -> list[int | No
         if a is not None and not isinstance(a, int):
             raise TypeError(
                 f"vmap of {name}: in_axes must hold integers and None, got {type(a).__qualname__}"
+                f"{where_am_i()}"
             )
     return positional + [0] * tree_structure(kwargs).num_leaves
 

@@ -42,3 +42,12 @@ def test_kernels_of_wide_programs_are_bounded() -> None:
         np.testing.assert_array_equal(y, x * i + 1.0)
     program = build_program(fxla.make_jaxpr(wide)(x).jaxpr)
     assert len(program.body) >= 200 // MAX_MEMBERS
+
+
+def test_static_arguments_that_are_equal_but_not_the_same() -> None:
+    @fxla.jit(static_argnums=1)
+    def f(x: Any, n: Any) -> Any:
+        return x * (n[0] if isinstance(n, tuple) else np.copysign(1.0, n))
+
+    assert [float(f(1.0, n)) for n in (0.0, -0.0)] == [1.0, -1.0]
+    assert [f(np.int32(3), n).dtype for n in ((1,), (1.0,))] == [np.int32, np.float64]
