@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import fxla
-import fxla.numpy as fnp
 from fxla.compile.build import build_program
 from fxla.compile.schedule import MAX_MEMBERS
 
