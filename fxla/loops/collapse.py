@@ -1,8 +1,8 @@
 """Merge loops that walk memory as one.
 
 Two nested loops i < n, j < m become one loop over n*m if every access that uses either uses both,
-as adjacent axes (..., i, j, ...) of a buffer whose second axis has size m. An elementwise kernel over
-any number of axes becomes one long loop; a bias added along the last axis keeps two.
+as adjacent axes (..., i, j, ...) of a buffer whose second axis has size m. An elementwise kernel
+over any number of axes becomes one long loop; a bias added along the last axis keeps two.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from fxla.loops.ir import (
     INDEX,
+    Assign,
     Buffer,
     Const,
     Expr,
@@ -21,6 +22,7 @@ from fxla.loops.ir import (
     If,
     Index,
     Kernel,
+    Let,
     Load,
     Stmt,
     Store,
@@ -161,8 +163,25 @@ def _merge(kernel: Kernel, outer: For, inner: For, axes: dict[str, int]) -> Kern
     n, m = _size(outer.extent), _size(inner.extent)
     assert n is not None and m is not None
     merged = Index(INDEX, f"m{next(_names)}")
-    loop = For(merged, Extent(INDEX, n * m), inner.body, inner.kind)
+    kind = inner.kind
+    if outer.kind == "parallel" and kind == "serial" and _independent(inner.body, axes):
+        kind = "parallel"
+    loop = For(merged, Extent(INDEX, n * m), inner.body, kind)
     return _Merger(merged, axes).kernel(replace(kernel, body=_put(kernel.body, outer, loop)))
+
+
+def _independent(body: tuple[Stmt, ...], axes: dict[str, int]) -> bool:
+    """Whether iterations of a merged loop share nothing: each stores to elements of its own."""
+    stmts = list(walk_stmts(body))
+    own = {s.local.name for s in stmts if isinstance(s, Let)}
+    return all(
+        s.buffer.name in axes
+        if isinstance(s, Store)
+        else s.local.name in own
+        if isinstance(s, Assign)
+        else True
+        for s in stmts
+    )
 
 
 def _put(body: tuple[Stmt, ...], old: For, new: For) -> tuple[Stmt, ...]:
