@@ -334,11 +334,9 @@ class _Printer:
     def gemm(self, i: Gemm) -> None:
         """Fill the slots that `fxla.compile.gemm` reads, and call it."""
         split = split_product(i.m, i.n, i.k, i.batch)
+        parts = split.row_parts * split.column_parts
         width = i.dtype.itemsize
         one = 0x3F800000 if i.dtype.name in ("float32", "complex64") else 0x3FF0000000000000
-        of_a = split.part_size * width * (1 if i.transpose_a else i.lda)
-        of_b = split.part_size * width * (i.ldb if i.transpose_b else 1)
-        of_c = split.part_size * width * (1 if split.columns else i.n)
         vector = i.n == 1 and i.m > 1
         letters = (i.transpose_b, i.transpose_a) if not vector else (not i.transpose_a, False)
         first, second = (ord("T" if t else "N") for t in letters)
@@ -350,12 +348,12 @@ class _Printer:
         sizes = {
             "m": i.m, "n": i.n, "k": i.k, "lda": i.lda, "ldb": i.ldb, "ldc": i.n,
             "step": 1 if i.transpose_b else i.ldb,
-            "parts": split.parts, "part_size": split.part_size,
-            "part_a": 0 if split.columns else of_a,
-            "part_b": of_b if split.columns else 0,
-            "part_c": of_c,
-            "columns": int(split.columns), "hold": int(split.hold),
-            "units": split.parts * i.batch, "grain": split.grain,
+            "rows": split.rows, "columns": split.columns,
+            "column_parts": split.column_parts, "parts": parts,
+            "row_a": split.rows * width * (1 if i.transpose_a else i.lda),
+            "column_b": split.columns * width * (i.ldb if i.transpose_b else 1),
+            "row_c": split.rows * width * i.n, "column_c": split.columns * width,
+            "hold": int(split.hold), "units": parts * i.batch, "grain": split.grain,
         }  # fmt: skip
         sizes |= {f"batch_{x}": s * width for x, s in zip("abc", i.batch_strides, strict=True)}
         routine = blas_name(i.dtype, "gemv" if vector else "gemm")

@@ -136,11 +136,12 @@ def test_products_are_cut_by_size_alone() -> None:
     for m, n, k, batch in [(1024, 1024, 1024, 1), (128, 128, 784, 1), (5, 9000, 300, 1),
                            (4, 4, 4, 1000), (700, 1, 900, 1), (1, 1, 10**6, 1)]:  # fmt: skip
         split = split_product(m, n, k, batch)
-        length = n if split.columns else m
-        assert (split.parts - 1) * split.part_size < length <= split.parts * split.part_size
-        assert 1 <= split.grain <= split.parts * batch
-    assert split_product(1024, 1024, 1024, 1).parts > 4
-    assert split_product(32, 32, 32, 1).parts == 1
+        assert (split.row_parts - 1) * split.rows < m <= split.row_parts * split.rows
+        assert (split.column_parts - 1) * split.columns < n <= split.column_parts * split.columns
+        assert 1 <= split.grain <= split.row_parts * split.column_parts * batch
+    large, small = split_product(1024, 1024, 1024, 1), split_product(32, 32, 32, 1)
+    assert (large.rows, large.columns) == (256, 512)
+    assert (small.row_parts, small.column_parts) == (1, 1)
     assert split_product(64, 64, 64, 1000).grain < 1000
 
 
@@ -173,7 +174,8 @@ def test_a_batch_of_large_products_is_cut_twice() -> None:
     closed = fxla.make_jaxpr(lambda a, b: a @ b)(a, b)
     (gemm,) = executable_of(closed.jaxpr).program.body
     assert isinstance(gemm, Gemm)
-    assert split_product(gemm.m, gemm.n, gemm.k, gemm.batch).parts > 1
+    split = split_product(gemm.m, gemm.n, gemm.k, gemm.batch)
+    assert split.row_parts * split.column_parts > 1
 
 
 def test_the_users_blas_threads_come_back() -> None:
