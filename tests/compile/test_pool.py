@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fxla.compile import pool as pool_module
 from fxla.compile.native import compile_text
-from fxla.compile.pool import MAX_CHUNKS, Pool, default_threads, pool, threads
+from fxla.compile.pool import Pool, default_threads, pool, threads
+from fxla.compile.pool_text import LAYOUT, MAX_CHUNKS, STATE_BYTES
 
 # counts visits of each element, and notes at its first element where a chunk ends
 MARK = """
@@ -223,10 +223,10 @@ def test_the_number_of_threads_is_chosen(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_layout_keeps_writers_apart() -> None:
-    offsets = pool_module._LAYOUT
+    offsets = LAYOUT
     lines = [offsets[x] // 64 for x in ("ticket", "function", "done", "wake", "sleepers", "busy")]
     assert len(set(lines)) == len(lines)
-    assert max(offsets.values()) + 64 <= pool_module._STATE_BYTES
+    assert max(offsets.values()) + 64 <= STATE_BYTES
     assert ctypes.sizeof(ctypes.c_void_p) == 8
 
 
