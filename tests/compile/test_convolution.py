@@ -1,0 +1,83 @@
+"""Convolutions written as products of windows and kernel: same values, and only where it pays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fxla
+from fxla import lax
+from fxla.compile.convolution import products_for_convolutions
+from fxla.compile.program import Gemm, walk_instructions
+from fxla.control.programs import executable_of
+from fxla.core.jaxpr import Jaxpr
+
+RNG = np.random.default_rng(0)
+
+
+def jaxpr_of(x: Any, k: Any, **options: Any) -> Jaxpr:
+    f = lambda x, k: lax.conv_general_dilated(x, k, **options)  # noqa: E731
+    return fxla.make_jaxpr(f)(x, k).jaxpr
+
+
+CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "plain": ((2, 8, 12, 12), (8, 8, 3, 3), {"window_strides": (1, 1), "padding": "VALID"}),
+    "same": ((2, 8, 12, 12), (8, 8, 3, 3), {"window_strides": (1, 1), "padding": "SAME"}),
+    "strides": ((2, 8, 13, 12), (8, 8, 3, 2), {"window_strides": (2, 3), "padding": "SAME"}),
+    "dilated": ((2, 8, 14, 14), (8, 8, 3, 3), {
+        "window_strides": (1, 1), "padding": ((2, 1), (0, 3)), "rhs_dilation": (2, 1)}),
+    "spread": ((2, 8, 7, 7), (8, 8, 3, 3), {
+        "window_strides": (1, 1), "padding": ((2, 2), (2, 2)), "lhs_dilation": (2, 2)}),
+    "groups": ((2, 8, 12, 12), (16, 4, 3, 3), {
+        "window_strides": (1, 1), "padding": "SAME", "feature_group_count": 2}),
+    "batch groups": ((4, 8, 12, 12), (8, 8, 3, 3), {
+        "window_strides": (1, 1), "padding": "SAME", "batch_group_count": 2}),
+    "channels last": ((2, 12, 12, 8), (3, 3, 8, 8), {
+        "window_strides": (1, 1), "padding": "SAME",
+        "dimension_numbers": ("NHWC", "HWIO", "NHWC")}),
+    "one axis": ((4, 16, 40), (16, 16, 5), {"window_strides": (1,), "padding": "SAME"}),
+    "negative padding": ((2, 8, 14, 14), (8, 8, 3, 3), {
+        "window_strides": (1, 1), "padding": ((-1, 2), (0, -2))}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_is_the_convolution(name: str) -> None:
+    xs, ks, options = CASES[name]
+    x, k = (RNG.integers(-3, 4, s).astype(float) for s in (xs, ks))
+    jaxpr = jaxpr_of(x, k, **options)
+    product = products_for_convolutions(jaxpr)
+    assert "conv_windows" in [e.primitive.name for e in product.eqns]
+    assert product.out_avals == jaxpr.out_avals
+    run = executable_of(jaxpr)
+    assert any(isinstance(i, Gemm) for i in walk_instructions(run.program.body))
+    want = lax.conv_general_dilated(x, k, **options)
+    np.testing.assert_array_equal(run(x, k)[0], want)
+
+
+@pytest.mark.parametrize(
+    ("xs", "ks", "options"),
+    [
+        ((1, 2, 5, 5), (2, 2, 2, 2), {}),  # tiny
+        ((4, 16, 20, 20), (16, 1, 3, 3), {"feature_group_count": 16}),  # depthwise
+    ],
+)
+def test_what_does_not_pay_stays_a_loop(xs: Any, ks: Any, options: Any) -> None:
+    x, k = (RNG.integers(-3, 4, s).astype(float) for s in (xs, ks))
+    options = {"window_strides": (1, 1), "padding": "SAME", **options}
+    jaxpr = jaxpr_of(x, k, **options)
+    assert [e.primitive.name for e in products_for_convolutions(jaxpr).eqns] == [
+        e.primitive.name for e in jaxpr.eqns
+    ]
+    np.testing.assert_array_equal(
+        executable_of(jaxpr)(x, k)[0], lax.conv_general_dilated(x, k, **options)
+    )
+
+
+def test_gradients_are_products_too() -> None:
+    x, k = RNG.integers(-3, 4, (2, 8, 12, 12)).astype(float), np.ones((8, 8, 3, 3))
+    f = fxla.grad(lambda x, k: (lax.conv(x, k, (1, 1), "SAME") ** 2).sum(), (0, 1))
+    for a, b in zip(fxla.jit(f)(x, k), f(x, k), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-9)
