@@ -55,7 +55,7 @@ def contractions(draw: Any) -> tuple[tuple[int, ...], tuple[int, ...], DotDims]:
 
 
 @given(contractions(), st.sampled_from(["float64", "complex64"]))
-@settings(max_examples=120)
+@settings(max_examples=60)
 def test_every_contraction(case: Any, dtype: str) -> None:
     """Through absorb_transposes and BLAS, however small; against the primitive's own value."""
     ls, rs, dims = case

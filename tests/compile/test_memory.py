@@ -146,7 +146,7 @@ def temporaries(program: Program) -> set[Buffer]:
 
 
 @given(st.data())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_no_two_live_buffers_overlap(data: Any) -> None:
     program = draw_program(data.draw)
     size = assign_offsets(program)
