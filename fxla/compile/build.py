@@ -9,6 +9,8 @@ from fxla.compile.convolution import products_for_convolutions
 from fxla.compile.fusion import plan_storage
 from fxla.compile.grain import chunk_size
 from fxla.compile.graph import Node, Value, build_graph
+from fxla.compile.group import Group
+from fxla.compile.kernels import KernelStep, group_kernels, nest_kernel
 from fxla.compile.library import absorb_transposes, gemm_of, served_by_blas
 from fxla.compile.memory import assign_offsets
 from fxla.compile.program import (
@@ -26,14 +28,7 @@ from fxla.compile.program import (
     WhileLoop,
 )
 from fxla.compile.regions import BranchRegion, ScanRegion, WhileRegion
-from fxla.compile.schedule import (
-    Group,
-    KernelStep,
-    group_kernels,
-    nest_kernel,
-    schedule,
-    used_outside,
-)
+from fxla.compile.schedule import schedule, used_outside
 from fxla.compile.simplify import simplify
 from fxla.core.aval import Aval
 from fxla.core.check import checks_enabled

@@ -1,0 +1,301 @@
+"""Values computed together: a group of loops, and what may join it.
+
+A *group* becomes one kernel: outer loops over a common index space, and inside them a sequence of
+inner loops, each a map (computes and stores elements) or a reduction. Softmax over rows is one
+group: the outer loop runs over rows; inside are a maximum, a sum, and a map.
+
+A value fits a group if all it reads of that group is at the same outer index, so that no iteration
+needs another's result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fxla.compile.graph import Graph, Value, index_key, size_of
+from fxla.compile.partial import LARGE
+from fxla.core.dtypes import DType, float32, is_floating
+from fxla.loops.ir import (
+    Buffer,
+    Expr,
+    Index,
+    Load,
+    Local,
+    walk_exprs,
+)
+from fxla.loops.view import (
+    IndexTuple,
+    Reduce,
+    View,
+    cast,
+    extent,
+    fresh_index,
+    fresh_local,
+    int_const,
+)
+
+__all__ = [
+    "SMALL",
+    "ExpressionBuilder",
+    "Group",
+    "InnerLoop",
+    "Member",
+    "add_member",
+    "full_index",
+    "index_names",
+    "inner_extents",
+    "kernel_buffer",
+    "split_outer",
+    "vector_over_outer",
+]
+
+MAX_GROUP_COST = 3000.0
+MAX_MEMBERS = 64
+"""Values computed in one kernel; the time to compile grows faster than their number."""
+SMALL = 8
+"""Loops of at most this many iterations are not worth vectors of their own."""
+
+
+class NotFusibleError(Exception):
+    """A value reads another of the same group at an index that is not ready."""
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """A value computed in a group."""
+
+    value: Value
+    expr: Expr
+    local: Local
+
+
+@dataclass(eq=False, slots=True)
+class InnerLoop:
+    """One loop nest inside a group's outer loops; `reduces` if its members are reductions."""
+
+    extents: tuple[int, ...]
+    index: tuple[Index, ...]
+    reduces: bool
+    members: list[Member] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Group:
+    """Values computed by one kernel."""
+
+    graph: Graph
+    outer: tuple[int, ...]
+    index: tuple[Index, ...]
+    loops: list[InnerLoop] = field(default_factory=list)
+    place: dict[Value, tuple[int, Member]] = field(default_factory=dict)
+    inputs: dict[Value, Buffer] = field(default_factory=dict)
+    outputs: dict[Value, Buffer] = field(default_factory=dict)
+    cost: float = 0.0
+
+    def reads_any(self, values: Iterable[Value]) -> bool:
+        """Whether the group reads or computes one of `values`."""
+        return any(v in self.inputs or v in self.place for v in values)
+
+    def is_full(self) -> bool:
+        """Whether a kernel of this group is as large as a kernel should be."""
+        return self.cost > MAX_GROUP_COST or len(self.place) >= MAX_MEMBERS
+
+    def buffer_of(self, value: Value) -> Buffer:
+        """The kernel parameter for a stored value."""
+        table = self.outputs if value in self.place else self.inputs
+        if value not in table:
+            stem = "out" if table is self.outputs else "x"
+            table[value] = kernel_buffer(f"{stem}{len(table)}", value)
+        return table[value]
+
+
+def kernel_buffer(name: str, value: Value) -> Buffer:
+    """A kernel parameter for a value."""
+    return Buffer(name, value.aval.dtype, tuple(extent(n) for n in value.aval.shape))
+
+
+class ExpressionBuilder:
+    """Builds the expression of one value inside one loop of a group."""
+
+    def __init__(self, group: Group, loop: InnerLoop, number: int) -> None:
+        self.group = group
+        self.loop = loop
+        self.number = number
+        self.memo: dict[tuple[object, ...], tuple[Expr, IndexTuple]] = {}
+        self.outer_key = index_key(group.index)
+        self.full_key = (*self.outer_key, *index_key(loop.index))
+        self.inputs: list[Value] = []
+        self.reloaded: list[Value] = []
+
+    def read(self, value: Value, index: IndexTuple) -> Expr:
+        key = (id(value), *index_key(index))
+        known = self.memo.get(key)
+        if known is None:
+            known = self.memo[key] = (self.find(value, index), index)
+        return known[0]
+
+    def find(self, value: Value, index: IndexTuple) -> Expr:
+        place = self.group.place.get(value)
+        if place is not None:
+            return self.find_member(value, index, *place)
+        if value.stored:
+            self.inputs.append(value)
+            return Load(value.aval.dtype, self.group.buffer_of(value), index)
+        assert isinstance(value.form, View)
+        return value.form.at(index)
+
+    def find_member(self, value: Value, index: IndexTuple, number: int, member: Member) -> Expr:
+        loop = self.group.loops[number]
+        key = index_key(index)
+        if not loop.reduces:
+            key = key[: len(self.outer_key) + len(loop.index)]
+        if loop.reduces:
+            if number == self.number or key != self.outer_key:
+                raise NotFusibleError
+            return cast(member.local, value.aval.dtype)
+        if number == self.number:
+            if key != self.full_key:
+                raise NotFusibleError
+            return member.local
+        rank = len(self.outer_key)
+        if key[:rank] != self.outer_key:
+            raise NotFusibleError
+        if not loop.extents:
+            return member.local
+        self.reloaded.append(value)
+        return Load(value.aval.dtype, self.group.buffer_of(value), index)
+
+
+def accumulator_dtype(dtype: DType) -> DType:
+    """Small floats are summed in float32."""
+    return float32 if is_floating(dtype) and dtype.itemsize < 4 else dtype
+
+
+def add_member(group: Group, value: Value) -> bool:
+    """Compute `value` in `group` if its reads allow it; returns whether they do."""
+    form = value.form
+    assert isinstance(form, (View, Reduce))
+    reduces = isinstance(form, Reduce)
+    rank = len(group.outer)
+    extents = form.extents if isinstance(form, Reduce) else inner_extents(form.shape, rank)
+    last = len(group.loops) - 1
+    open_loop = group.loops[last] if group.loops else None
+    if (
+        open_loop is not None
+        and (open_loop.reduces, open_loop.extents) == (reduces, extents)
+        and _try_loop(group, value, open_loop, last)
+    ):
+        return True
+    if (
+        reduces
+        and not group.outer
+        and _is_large(extents)
+        and any(lp.reduces and _is_large(lp.extents) for lp in group.loops)
+    ):
+        return False  # each is two kernels, and all of the first must be done before the second
+    fresh = InnerLoop(extents, tuple([fresh_index("r" if reduces else "j") for _ in extents]),
+                      reduces)  # fmt: skip
+    group.loops.append(fresh)
+    if _try_loop(group, value, fresh, last + 1):
+        return True
+    group.loops.pop()
+    return False
+
+
+def _is_large(extents: tuple[int, ...]) -> bool:
+    return size_of(extents) >= LARGE
+
+
+def inner_extents(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """The axes of a map inside `rank` outer ones; none if they are all of size 1."""
+    inner = shape[rank:]
+    return () if all(n == 1 for n in inner) else inner
+
+
+def full_index(group: Group, loop: InnerLoop, shape: tuple[int, ...]) -> IndexTuple:
+    """The index of a map's element; axes of size 1 without a loop are at 0."""
+    index = (*group.index, *loop.index)
+    return (*index, *[int_const(0)] * (len(shape) - len(index)))
+
+
+def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
+    form = value.form
+    builder = ExpressionBuilder(group, loop, number)
+    before = {**group.inputs, **group.outputs}
+    group.graph.reader = builder.read
+    try:
+        if isinstance(form, Reduce):
+            expr = form.element(group.index, loop.index)
+        else:
+            assert isinstance(form, View)
+            expr = form.at(full_index(group, loop, form.shape))
+    except NotFusibleError:
+        for table in (group.inputs, group.outputs):
+            for v in [v for v in table if v not in before]:
+                del table[v]
+        return False
+    finally:
+        group.graph.reader = None
+    if loop.reduces and loop.members and not _share_a_load(loop.members[0].expr, expr):
+        return False
+    dtype = value.aval.dtype
+    local = (
+        fresh_local(accumulator_dtype(dtype), "acc") if loop.reduces else fresh_local(dtype, "t")
+    )
+    member = Member(value, expr, local)
+    loop.members.append(member)
+    group.place[value] = (number, member)
+    group.cost += value.inline_cost + 1
+    return True
+
+
+def _share_a_load(a: Expr, b: Expr) -> bool:
+    """Whether two reductions read some element in the same step: only then one loop is better."""
+
+    def loads(e: Expr) -> set[object]:
+        return {(x.buffer.name, index_key(x.index)) for x in walk_exprs(e) if isinstance(x, Load)}
+
+    return not loads(a).isdisjoint(loads(b))
+
+
+def split_outer(group: Group, rank: int) -> Group | None:
+    """A pure map seen as outer loops over its first `rank` axes, and a map over the rest."""
+    if len(group.loops) != 1 or group.loops[0].extents or group.loops[0].reduces:
+        return None
+    if rank >= len(group.outer):
+        return None
+    inner = InnerLoop(group.outer[rank:], group.index[rank:], False, group.loops[0].members)
+    return Group(
+        group.graph, group.outer[:rank], group.index[:rank], [inner], group.place,
+        group.inputs, group.outputs, group.cost,
+    )  # fmt: skip
+
+
+def vector_over_outer(group: Group) -> bool:
+    """Whether lanes should run along the last outer axis: most loads are contiguous in it."""
+    if not group.index or any(lp.extents and not lp.reduces for lp in group.loops):
+        return False
+    rows = [lp for lp in group.loops if lp.reduces and lp.extents]
+    width = group.outer[-1]
+    if not rows or width <= SMALL:
+        return False
+    if all(size_of(lp.extents) <= SMALL for lp in rows):
+        return True
+    last = group.index[-1].name
+    votes = 0
+    for loop in group.loops:
+        if not loop.reduces or not loop.index:
+            continue
+        inner = loop.index[-1].name
+        for m in loop.members:
+            for e in walk_exprs(m.expr):
+                if isinstance(e, Load) and e.index:
+                    names = index_names(e.index[-1])
+                    votes += (last in names) - (inner in names)
+    return votes > 0
+
+
+def index_names(e: Expr) -> set[str]:
+    """Names of the loop indices that an expression depends on."""
+    return {n.name for n in walk_exprs(e) if isinstance(n, Index)}

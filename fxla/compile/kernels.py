@@ -1,0 +1,254 @@
+"""From groups to loop nests: the order of loops and the kinds of their axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from fxla.compile.graph import Graph, Node, Value, size_of
+from fxla.compile.group import (
+    SMALL,
+    ExpressionBuilder,
+    Group,
+    InnerLoop,
+    full_index,
+    index_names,
+    kernel_buffer,
+    vector_over_outer,
+)
+from fxla.compile.partial import in_two
+from fxla.core.aval import Aval
+from fxla.loops.collapse import collapse
+from fxla.loops.ir import (
+    Alloc,
+    Assign,
+    AxisKind,
+    Buffer,
+    Extent,
+    For,
+    Index,
+    Kernel,
+    Let,
+    Load,
+    Stmt,
+    Store,
+    While,
+    walk_stmts,
+)
+from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
+from fxla.loops.tile import blocks, tile_transposed, within
+from fxla.loops.view import (
+    Nest,
+    Reduce,
+    binary,
+    cast,
+    const,
+    extent,
+    fresh_index,
+    int_const,
+    op,
+)
+
+__all__ = ["KernelStep", "group_kernels", "nest_kernel"]
+
+COLUMNS = 1024
+"""Results that a reduction over leading axes keeps in the first cache."""
+
+
+@dataclass(eq=False, slots=True)
+class KernelStep:
+    """A kernel and the values behind its parameters."""
+
+    kernel: Kernel
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+
+
+def group_kernels(group: Group, outside: set[Value]) -> list[KernelStep]:
+    """The kernel of a group, or two if it reduces a large array; none if it writes nothing."""
+    step = _group_kernel(group, outside)
+    two = in_two(step.kernel) if not group.outer else None
+    if not step.outputs:
+        return []
+    if two is None:
+        return [step]
+    partial = [Value(Aval((size_of_buffer(b),), b.dtype), stored=True) for b in two.partial]
+    by_name = {b.name: v for v, b in group.inputs.items()}
+    by_name |= {b.name: v for v, b in zip(partial, two.partial, strict=True)}
+    return [
+        KernelStep(kernel, tuple([by_name[b.name] for b in kernel.inputs]), outputs)
+        for kernel, outputs in ((two.blocks, tuple(partial)), (two.rest, step.outputs))
+    ]
+
+
+def size_of_buffer(b: Buffer) -> int:
+    """Elements of a buffer with one axis."""
+    (n,) = b.shape
+    assert isinstance(n, Extent)
+    return n.value
+
+
+def _group_kernel(group: Group, outside: set[Value]) -> KernelStep:
+    """The loop nest of a group."""
+    for value in group.place:
+        if value in outside:
+            group.buffer_of(value)
+    written = set(group.outputs)
+    over_outer = vector_over_outer(group)
+    if over_outer and _sums_columns(group) and set(group.place) == written:
+        return _column_kernel(group)
+    body: list[Stmt] = []
+    for loop in group.loops:
+        body += _inner_statements(group, loop, written, over_outer)
+    kinds: list[AxisKind] = ["serial"] * len(group.outer)
+    has_inner = any(lp.extents for lp in group.loops)
+    if kinds and (over_outer or not has_inner):
+        kinds[-1] = "vector"
+    if len(kinds) > 1 or (kinds and has_inner and not over_outer):
+        kinds[0] = "parallel"
+    nest = wrap(group.index, group.outer, tuple(body), kinds)
+    name = kernel_name(group)
+    kernel = Kernel(name, tuple(group.inputs.values()), tuple(group.outputs.values()), (), nest)
+    kernel = _with_shared_range(tile_transposed(collapse(kernel)))
+    return KernelStep(kernel, tuple(group.inputs), tuple(group.outputs))
+
+
+def _with_shared_range(kernel: Kernel) -> Kernel:
+    """A map that became one vector loop runs on ranges of it, as vectors again, in parallel."""
+    match kernel.body:
+        case (For(kind="vector", extent=Extent(value=n), body=body) as loop,) if n > SMALL:
+            if not any(isinstance(s, For) for s in body):
+                return replace(kernel, body=(replace(loop, kind="parallel"),))
+    return kernel
+
+
+def _sums_columns(group: Group) -> bool:
+    """Whether a group is one reduction over more rows than registers can be unrolled for."""
+    exact = all(m.local.dtype == value.aval.dtype for value, (_, m) in group.place.items())
+    return exact and len(group.loops) == 1 and size_of(group.loops[0].extents) > SMALL
+
+
+def _column_kernel(group: Group) -> KernelStep:
+    """Reductions over leading axes: rows are added to a block of the result that stays in cache.
+
+    For each block of `COLUMNS` results: set them to the identity, then for every row combine.
+    """
+    (loop,) = group.loops
+    *lead, last = group.index
+    *lead_extents, width = group.outer
+    block, lane = fresh_index("b"), fresh_index("k")
+    position = binary("add", binary("mul", block, int_const(COLUMNS)), lane)
+    place = {last.name: position}
+    n = within(extent(width), block, COLUMNS)
+    before: list[Stmt] = []
+    inside: list[Stmt] = []
+    for m in loop.members:
+        form = m.value.form
+        assert isinstance(form, Reduce)
+        out, dtype = group.outputs[m.value], m.value.aval.dtype
+        where = (*lead, position)
+        before.append(Store(out, where, const(form.init, dtype)))
+        element = Rewriter(lambda e: place.get(getattr(e, "name", ""), e)).expr(m.expr)
+        total = op(form.op, dtype, Load(dtype, out, where), cast(element, dtype))
+        inside.append(Store(out, where, total))
+    serial: list[AxisKind] = ["serial"] * len(loop.extents)
+    rows = wrap(loop.index, loop.extents, (For(lane, n, tuple(inside), "vector"),), serial)
+    body: tuple[Stmt, ...] = (For(lane, n, tuple(before), "vector"), *rows)
+    sizes = [*map(extent, lead_extents), blocks(extent(width), COLUMNS)]
+    for k, (i, size) in reversed(list(enumerate(zip((*lead, block), sizes, strict=True)))):
+        body = (For(i, size, body, "serial" if k else "parallel"),)
+    kernel = Kernel(
+        kernel_name(group), tuple(group.inputs.values()), tuple(group.outputs.values()), (), body
+    )
+    return KernelStep(kernel, tuple(group.inputs), tuple(group.outputs))
+
+
+def kernel_name(group: Group) -> str:
+    """A name that says what the kernel computes, from its values' primitives."""
+    names: list[str] = []
+    for value in group.place:
+        assert value.producer is not None
+        name = value.producer.eqn.primitive.name
+        if name not in names:
+            names.append(name)
+    return "_".join(names[:4]) + ("_etc" if len(names) > 4 else "")
+
+
+def wrap(
+    index: tuple[Index, ...],
+    extents: tuple[int, ...],
+    body: tuple[Stmt, ...],
+    kinds: list[AxisKind],
+) -> tuple[Stmt, ...]:
+    """Loops around a block, first index outermost."""
+    for i, n, kind in reversed(list(zip(index, extents, kinds, strict=True))):
+        body = (For(i, extent(n), body, kind),)
+    return body
+
+
+def _inner_statements(
+    group: Group, loop: InnerLoop, written: set[Value], over_outer: bool
+) -> list[Stmt]:
+    """The statements of one inner loop."""
+    kinds: list[AxisKind] = ["serial"] * len(loop.extents)
+    if kinds and not over_outer:
+        kinds[-1] = "vector"
+    if not loop.reduces:
+        body: list[Stmt] = []
+        for m in loop.members:
+            body.append(Let(m.local, m.expr))
+            if m.value in written:
+                where = full_index(group, loop, m.value.aval.shape)
+                body.append(Store(group.outputs[m.value], where, m.local))
+        return list(wrap(loop.index, loop.extents, tuple(body), kinds))
+    before: list[Stmt] = []
+    inside: list[Stmt] = []
+    after: list[Stmt] = []
+    for m in loop.members:
+        form = m.value.form
+        assert isinstance(form, Reduce)
+        dtype = m.local.dtype
+        before.append(Let(m.local, const(form.init, dtype), mutable=True))
+        inside.append(Assign(m.local, op(form.op, dtype, m.local, cast(m.expr, dtype))))
+        if m.value in written:
+            value = cast(m.local, m.value.aval.dtype)
+            after.append(Store(group.outputs[m.value], group.index, value))
+    return [*before, *wrap(loop.index, loop.extents, tuple(inside), kinds), *after]
+
+
+def _suits_lanes(body: tuple[Stmt, ...], name: str) -> bool:
+    """Whether examples side by side in lanes read and write side by side in memory."""
+    votes = 0
+    for s in walk_stmts(body):
+        if isinstance(s, (Alloc, While)) or (isinstance(s, For) and s.kind == "vector"):
+            return False
+        accesses = [s.index] if isinstance(s, Store) else []
+        accesses += [e.index for e in postorder(stmt_exprs(s)) if isinstance(e, Load)]
+        for index in accesses:
+            if index:
+                votes += 1 if name in index_names(index[-1]) else -1
+    return votes > 0
+
+
+def nest_kernel(graph: Graph, node: Node) -> KernelStep:
+    """The loop nest of a node that wrote its own statements."""
+    form = node.form
+    assert isinstance(form, Nest)
+    index = tuple([fresh_index() for _ in form.parallel])
+    holder = Group(graph, form.parallel, index)
+    loop = InnerLoop((), (), False)
+    builder = ExpressionBuilder(holder, loop, -1)
+    outputs = tuple([kernel_buffer(f"out{k}", v) for k, v in enumerate(node.outputs)])
+    graph.reader = builder.read
+    try:
+        body = tuple(form.body(index, outputs))
+    finally:
+        graph.reader = None
+    kinds: list[AxisKind] = ["serial"] * len(form.parallel)
+    if kinds and form.parallel[-1] > SMALL and _suits_lanes(body, index[-1].name):
+        kinds[-1] = "vector"
+    if kinds and (len(kinds) > 1 or kinds[0] == "serial"):
+        kinds[0] = "parallel"
+    nest = wrap(index, form.parallel, body, kinds)
+    name = node.eqn.primitive.name
+    kernel = Kernel(name, tuple(holder.inputs.values()), outputs, (), nest)
+    return KernelStep(kernel, tuple(holder.inputs), node.outputs)
