@@ -82,7 +82,10 @@ def exp2(z: Value) -> Value:
 
 
 def expm1(z: Value) -> Value:
-    """e**z - 1, as expm1(x) cos y - 2 sin(y/2)**2 + i exp(x) sin y."""
+    """e**z - 1 without cancellation.
+
+    The real part is ``expm1(x) cos y - 2 sin(y/2)**2``, the imaginary part ``exp(x) sin y``.
+    """
     x, y = _parts(z)
     half = ops.sin(ops.mul(y, 0.5))
     real = ops.sub(ops.mul(ops.expm1(x), ops.cos(y)), ops.mul(ops.mul(half, half), 2.0))
