@@ -145,6 +145,8 @@ def logsumexp(
         total = total * fnp.conj(sign) if is_complex(typeof(total).dtype) else fnp.abs(total)
     empty = total == 0
     out = fnp.where(empty, -fnp.inf, fnp.log(fnp.where(empty, 1, total)) + shift)
+    # NumPy promotes a bfloat16 array that meets a Python number; the result keeps the dtype
+    out = lax.convert_element_type(out, typeof(powers).dtype)
     if not keepdims:
         out = fnp.squeeze(out, axis=axes)
         sign = None if sign is None else fnp.squeeze(sign, axis=axes)

@@ -113,8 +113,7 @@ def _power(power: Callable[..., Any], sqrt: Callable[..., Any]) -> Callable[...,
 def _setitem(self: Any, index: Any, value: Any) -> None:
     raise TypeError(
         f"x[i] = v on a traced {self.aval}: traced arrays are not written to{where_am_i()}. Write "
-        f"`x = x.at[i].set(v)`, or `x = x.at[i].add(v)` for `x[i] += v`; it compiles to a write in "
-        "place where that is safe."
+        f"`x = x.at[i].set(v)`, or `x = x.at[i].add(v)` for `x[i] += v`."
     )
 
 
