@@ -76,7 +76,7 @@ class Cholesky(MatrixPrimitive):
         return (a.strong(),)
 
     def impl(self, a: Any) -> tuple[Any, ...]:
-        return (np.linalg.cholesky(np.asarray(a)),)
+        return stacked(lambda m: (_potrf(m),), np.asarray(a))  # type: ignore[no-any-return]
 
     def jvp(self, primals: Any, tangents: Any) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
         """dL = L phi(L^-1 dA L^-H); phi takes the lower triangle and half the diagonal."""
@@ -87,6 +87,17 @@ class Cholesky(MatrixPrimitive):
         t = triangular_solve(L, t, left_side=True, lower=True)
         phi = select(on_diagonal(typeof(t).shape), mul(t, 0.5), lower_triangle(t, -1))
         return (L,), (matmul(L, phi),)
+
+
+def _potrf(a: Any) -> Any:
+    """One factor, by SciPy's LAPACK: `numpy.linalg.cholesky` takes three times as long."""
+    if a.size == 0:
+        return a.copy()
+    potrf: Any = scipy.linalg.lapack.get_lapack_funcs("potrf", (a,))
+    factor, info = potrf(a, lower=1, clean=1)
+    if info > 0:
+        raise np.linalg.LinAlgError("Matrix is not positive definite")
+    return np.ascontiguousarray(factor)
 
 
 class TriangularSolve(Primitive):
