@@ -91,7 +91,6 @@ class Build:
         place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True))
         for key, value in graph.constants.items():
             place[value] = Pointer(self.constant_buffer(key, value))
-        copies: list[Instruction] = []
         late: list[tuple[Value, Pointer]] = []
         for value, target in zip(graph.outputs, targets, strict=True):
             if value.producer is None or value in place:
@@ -109,9 +108,8 @@ class Build:
             else:
                 body += self.node(item, place)
         for value, target in late:
-            source = place[value]
-            copies.append(Copy(target, source, aval_bytes(value.aval)))
-        return body + copies
+            body.append(Copy(target, place[value], aval_bytes(value.aval)))
+        return body
 
     def constant_buffer(self, key: tuple[str, bytes], value: Value) -> Buffer:
         """The place of a scalar in the program's table of constants."""

@@ -27,9 +27,7 @@ import hashlib
 import itertools
 import os
 import sys
-import tempfile
 import threading
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +36,8 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
-from fxla.errors import CacheWarning, InternalError
+from fxla.compile.disk import read_entry, warn_once, write_entry
+from fxla.errors import InternalError
 from fxla.loops.ir import Kernel
 from fxla.loops.native import print_native
 from fxla.loops.native_isa import Isa
@@ -59,7 +58,6 @@ _linker: Any = None
 _count = itertools.count()
 _host: Isa | None = None
 _initialised = False
-_warned = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +166,12 @@ def _object(text: str, isa: Isa) -> bytes:
     _initialise()
     path = _cache_path(text, isa)
     if path is not None:
-        found = _read(path)
+        found = read_entry(path)
         if found is not None:
             return found
     code = _compile(text, isa)
     if path is not None:
-        _write(path, code)
+        write_entry(path, code)
     return code
 
 
@@ -233,7 +231,7 @@ def _cache_path(text: str, isa: Isa) -> Path | None:
     try:
         directory = cache_directory()
     except (OSError, RuntimeError) as error:  # no home directory
-        _warn(f"there is no cache directory: {error}")
+        warn_once(f"there is no cache directory: {error}")
         return None
     if directory is None:
         return None
@@ -241,40 +239,3 @@ def _cache_path(text: str, isa: Isa) -> Path | None:
     what = (_FORMAT, str(_OPT), llvmlite.__version__, *machine, text)
     digest = hashlib.sha256("\0".join(what).encode()).hexdigest()
     return directory / "objects" / digest[:2] / f"{digest}.o"
-
-
-def _read(path: Path) -> bytes | None:
-    """An intact object file, or None."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        _warn(f"the kernel cache could not be read: {error}")
-        return None
-    checksum, code = content[:32], content[32:]
-    if not code or hashlib.sha256(code).digest() != checksum:
-        _warn(f"the cached kernel {path} is damaged; it is compiled again")
-        return None
-    return code
-
-
-def _write(path: Path, code: bytes) -> None:
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        os.replace(temporary, path)
-    except OSError as error:
-        _warn(f"the kernel cache could not be written: {error}")
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-
-
-def _warn(message: str) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(CacheWarning(message), stacklevel=2)

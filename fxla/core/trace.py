@@ -78,15 +78,6 @@ class Trace(ABC):
     ) -> tuple[Value, ...]:
         """Interpret one application of `primitive`."""
 
-    def ancestors(self) -> list[Trace]:
-        """This trace, its parent, and so on outward."""
-        found: list[Trace] = []
-        trace: Trace | None = self
-        while trace is not None:
-            found.append(trace)
-            trace = trace.parent
-        return found
-
 
 class EvalTrace(Trace):
     """Evaluates: every operation runs on concrete arrays at once."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fxla.compile import native
+from fxla.compile import disk, native
 from fxla.compile.native import cache_directory, compile_text, host_isa
 from fxla.errors import CacheWarning, InternalError
 
@@ -29,7 +29,7 @@ def value_of(address: int) -> int:
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache of this test's own."""
     monkeypatch.setattr(native, "_addresses", {})
-    monkeypatch.setattr(native, "_warned", False)
+    monkeypatch.setattr(disk, "_warned", False)
     monkeypatch.setenv("FXLA_CACHE", "1")
     monkeypatch.setenv("FXLA_CACHE_DIR", str(tmp_path))
     return tmp_path
