@@ -36,6 +36,7 @@ from fxla.loops.ir import (
 )
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.tile import blocks, tile_transposed, within
+from fxla.loops.undivide import undivide, unroll_short
 from fxla.loops.view import (
     Nest,
     Reduce,
@@ -108,17 +109,31 @@ def _group_kernel(group: Group, outside: set[Value]) -> KernelStep:
     nest = wrap(group.index, group.outer, tuple(body), kinds)
     name = kernel_name(group)
     kernel = Kernel(name, tuple(group.inputs.values()), tuple(group.outputs.values()), (), nest)
-    kernel = _with_shared_range(tile_transposed(collapse(kernel)))
+    kernel = collapse(undivide(collapse(kernel)))
+    kernel = _in_parallel(tile_transposed(unroll_short(kernel)))
     return KernelStep(kernel, tuple(group.inputs), tuple(group.outputs))
 
 
-def _with_shared_range(kernel: Kernel) -> Kernel:
-    """A map that became one vector loop runs on ranges of it, as vectors again, in parallel."""
+def _in_parallel(kernel: Kernel) -> Kernel:
+    """A map of one vector loop runs on ranges of it, as vectors again, in parallel.
+
+    The outermost of several loops of a map, of which passes may have made others, is parallel too.
+    """
     match kernel.body:
         case (For(kind="vector", extent=Extent(value=n), body=body) as loop,) if n > SMALL:
-            if not any(isinstance(s, For) for s in body):
+            if not any(isinstance(s, For) and s.kind != "unroll" for s in body):
                 return replace(kernel, body=(replace(loop, kind="parallel"),))
+        case (For(kind="serial", body=(For(),)) as loop,) if _is_map(loop):
+            return replace(kernel, body=(replace(loop, kind="parallel"),))
     return kernel
+
+
+def _is_map(loop: For) -> bool:
+    """Whether a nest computes every element by itself."""
+    return all(
+        isinstance(s, For | Store) or (isinstance(s, Let) and not s.mutable)
+        for s in walk_stmts(loop.body)
+    )
 
 
 def _sums_columns(group: Group) -> bool:

@@ -1,7 +1,8 @@
 """Merge loops that walk memory as one.
 
 Two nested loops i < n, j < m become one loop over n*m if every access that uses either uses both,
-as adjacent axes (..., i, j, ...) of a buffer whose second axis has size m. An elementwise kernel
+as adjacent axes (..., i, j, ...) of a buffer whose second axis has size m, or as the position
+i * m + j of a reshape. An elementwise kernel
 over any number of axes becomes one long loop; a bias added along the last axis keeps two.
 """
 
@@ -24,6 +25,7 @@ from fxla.loops.ir import (
     Kernel,
     Let,
     Load,
+    Op,
     Stmt,
     Store,
     While,
@@ -32,7 +34,7 @@ from fxla.loops.ir import (
 )
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 
-__all__ = ["collapse"]
+__all__ = ["collapse", "put", "size_of_extent"]
 
 _names = itertools.count()
 
@@ -65,7 +67,8 @@ def collapse(kernel: Kernel) -> Kernel:
             return kernel
 
 
-def _size(e: Expr) -> int | None:
+def size_of_extent(e: Expr) -> int | None:
+    """An extent as a number, if it is literal."""
     if isinstance(e, Extent) and e.name is None:
         return e.value
     return int(e.value) if isinstance(e, Const) else None
@@ -88,9 +91,11 @@ def _merged_axes(kernel: Kernel, outer: For, inner: For) -> dict[str, int] | Non
 
     None if they cannot be merged.
     """
-    width = _size(inner.extent)
+    width = size_of_extent(inner.extent)
     pair = (outer.index.name, inner.index.name)
-    if width is None or _size(outer.extent) is None or _used_elsewhere(kernel, pair):
+    if width is None or size_of_extent(outer.extent) is None:
+        return None
+    if _used_elsewhere(kernel, outer.index, inner.index, width):
         return None
     axes: dict[str, int] = {}
     untouched: set[str] = set()
@@ -102,43 +107,74 @@ def _merged_axes(kernel: Kernel, outer: For, inner: For) -> dict[str, int] | Non
             continue
         at = uses[0]
         adjacent = len(uses) == 2 and tuple(names[at : at + 2]) == pair
-        if not adjacent or _size(buffer.shape[at + 1]) != width:
+        if not adjacent or size_of_extent(buffer.shape[at + 1]) != width:
             return None
         if axes.setdefault(buffer.name, at) != at:
             return None
     return None if untouched & axes.keys() else axes
 
 
-def _used_elsewhere(kernel: Kernel, pair: tuple[str, str]) -> bool:
-    """Whether an index of the pair occurs other than as an axis of an access."""
+def _used_elsewhere(kernel: Kernel, outer: Index, inner: Index, width: int) -> bool:
+    """Whether an index of the pair occurs other than as an axis of an access, or in a position.
 
-    def hit(e: Expr) -> bool:
-        return isinstance(e, Index) and e.name in pair
-
+    A position is ``outer * width + inner``: the merged index itself.
+    """
+    products: set[int] = set()
+    others: set[int] = set()
     for s in walk_stmts(kernel.body):
         roots = stmt_exprs(s)
         direct = (s.value,) if isinstance(s, Store) else roots
-        if any(hit(e) for e in direct):
+        if any(e in (outer, inner) for e in direct if isinstance(e, Index)):
             return True
+        others.update(map(id, roots))
         for e in postorder(roots):
-            if not isinstance(e, Load) and any(hit(c) for c in children(e)):
+            if _is_position(e, outer, inner, width):
+                products.add(id(children(e)[0]))
+                continue
+            others.update(map(id, children(e)))
+            if isinstance(e, Load) or _is_product(e, outer, width):
+                continue
+            if any(c in (outer, inner) for c in children(e) if isinstance(c, Index)):
                 return True
+    for s in walk_stmts(kernel.body):
+        for e in postorder(stmt_exprs(s)):
+            if _is_product(e, outer, width) and (id(e) not in products or id(e) in others):
+                return True
+    return False
+
+
+def _is_product(e: Expr, outer: Index, width: int) -> bool:
+    match e:
+        case Op(name="mul", args=(Index(name=name), n)):
+            return name == outer.name and size_of_extent(n) == width
+    return False
+
+
+def _is_position(e: Expr, outer: Index, inner: Index, width: int) -> bool:
+    """Whether an expression is the index of the merged loop."""
+    match e:
+        case Op(name="add", args=(product, Index(name=name))):
+            return name == inner.name and _is_product(product, outer, width)
     return False
 
 
 class _Merger(Rewriter):
     """Puts one index in place of the pair, in accesses and in the shapes of buffers."""
 
-    def __init__(self, merged: Index, axes: dict[str, int]) -> None:
-        super().__init__(self._load, self._shape)
+    def __init__(self, merged: Index, outer: For, inner: For, axes: dict[str, int]) -> None:
+        super().__init__(self._expr, self._shape)
         self.merged = merged
+        self.outer, self.inner = outer.index, inner.index
+        width = size_of_extent(inner.extent)
+        assert width is not None
+        self.width = width
         self.axes = axes
 
     def _shape(self, b: Buffer) -> Buffer:
         at = self.axes.get(b.name)
         if at is None:
             return b
-        n, m = _size(b.shape[at]), _size(b.shape[at + 1])
+        n, m = size_of_extent(b.shape[at]), size_of_extent(b.shape[at + 1])
         assert n is not None and m is not None
         return replace(b, shape=(*b.shape[:at], Extent(INDEX, n * m), *b.shape[at + 2 :]))
 
@@ -146,7 +182,9 @@ class _Merger(Rewriter):
         at = self.axes.get(b.name)
         return index if at is None else (*index[:at], self.merged, *index[at + 2 :])
 
-    def _load(self, e: Expr) -> Expr:
+    def _expr(self, e: Expr) -> Expr:
+        if _is_position(e, self.outer, self.inner, self.width):
+            return self.merged
         if isinstance(e, Load) and e.buffer.name in self.axes:
             return Load(e.dtype, e.buffer, self._flat(e.buffer, e.index))
         return e
@@ -160,14 +198,16 @@ class _Merger(Rewriter):
 
 def _merge(kernel: Kernel, outer: For, inner: For, axes: dict[str, int]) -> Kernel:
     """The kernel with one loop in place of the two."""
-    n, m = _size(outer.extent), _size(inner.extent)
+    n, m = size_of_extent(outer.extent), size_of_extent(inner.extent)
     assert n is not None and m is not None
     merged = Index(INDEX, f"m{next(_names)}")
     kind = inner.kind
     if outer.kind == "parallel" and kind == "serial" and _independent(inner.body, axes):
         kind = "parallel"
     loop = For(merged, Extent(INDEX, n * m), inner.body, kind)
-    return _Merger(merged, axes).kernel(replace(kernel, body=_put(kernel.body, outer, loop)))
+    return _Merger(merged, outer, inner, axes).kernel(
+        replace(kernel, body=put(kernel.body, outer, loop))
+    )
 
 
 def _independent(body: tuple[Stmt, ...], axes: dict[str, int]) -> bool:
@@ -184,7 +224,7 @@ def _independent(body: tuple[Stmt, ...], axes: dict[str, int]) -> bool:
     )
 
 
-def _put(body: tuple[Stmt, ...], old: For, new: For) -> tuple[Stmt, ...]:
+def put(body: tuple[Stmt, ...], old: For, new: For) -> tuple[Stmt, ...]:
     """A block with one statement, wherever it stands inside, replaced."""
 
     def one(s: Stmt) -> Stmt:
@@ -192,9 +232,9 @@ def _put(body: tuple[Stmt, ...], old: For, new: For) -> tuple[Stmt, ...]:
             return new
         match s:
             case For() | While():
-                return replace(s, body=_put(s.body, old, new))
+                return replace(s, body=put(s.body, old, new))
             case If():
-                then, otherwise = _put(s.then, old, new), _put(s.otherwise, old, new)
+                then, otherwise = put(s.then, old, new), put(s.otherwise, old, new)
                 return replace(s, then=then, otherwise=otherwise)
         return s
 

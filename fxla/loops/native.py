@@ -42,6 +42,7 @@ from fxla.loops.native_vectorize import (
     plan_vector,
     stored_buffers,
 )
+from fxla.loops.split_complex import split_complex
 
 __all__ = ["Unsupported", "print_native"]
 
@@ -54,7 +55,12 @@ def print_native(kernel: Kernel, isa: Isa) -> str:
     Raises:
         Unsupported: the kernel has something that only the numba target can print.
     """
-    return _Printer(kernel, isa).module()
+    return _Printer(split_complex(kernel), isa).module()
+
+
+def _is_loop(s: Stmt) -> bool:
+    """Whether a statement stays a loop when it is printed."""
+    return isinstance(s, While) or (isinstance(s, For) and s.kind != "unroll")
 
 
 class _Printer(Expressions):
@@ -81,7 +87,7 @@ class _Printer(Expressions):
             case (For(kind="parallel") as loop,):
                 self.ranges[loop.index.name] = loop.extent
                 low, high = Value(b, "%begin", "i64"), Value(b, "%end", "i64")
-                if any(isinstance(s, For | While) for s in loop.body):
+                if any(_is_loop(s) for s in loop.body):
                     self._serial(loop, low, high)
                 else:
                     self._vector(loop, low, high)
@@ -93,11 +99,18 @@ class _Printer(Expressions):
     # -------------------------------------------------------------- statements
 
     def _block(self, body: tuple[Stmt, ...]) -> None:
+        self._straight(body)
+        self.flush()
+
+    def _straight(self, body: tuple[Stmt, ...]) -> None:
+        """The statements of a block; stores to fields may be kept for more of them to come."""
         for s in body:
             self.memo = {}
             self._stmt(s)
 
     def _stmt(self, s: Stmt) -> None:
+        if isinstance(s, If | While):
+            self.flush()
         match s:
             case For():
                 self._for(s)
@@ -133,12 +146,15 @@ class _Printer(Expressions):
         self.ranges[s.index.name] = s.extent
         zero = self.b.constant(0, "i64")
         extent = self.plain(self.expr(s.extent))
+        known = extent.known
+        if s.kind == "unroll" and known is not None and known <= _UNROLL_LIMIT:
+            for k in range(int(known)):
+                self.indices[s.index.name] = self.b.constant(k, "i64")
+                self._straight(s.body)
+            return
+        self.flush()
         if extent.width:
             self._divergent_for(s, extent)
-        elif s.kind == "unroll" and extent.known is not None and extent.known <= _UNROLL_LIMIT:
-            for k in range(int(extent.known)):
-                self.indices[s.index.name] = self.b.constant(k, "i64")
-                self._block(s.body)
         elif s.kind == "vector":
             self._vector(s, zero, extent)
         else:

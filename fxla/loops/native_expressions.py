@@ -43,8 +43,12 @@ from fxla.loops.native_ops import (
     register_type,
     to_memory,
 )
+from fxla.loops.native_shuffles import deinterleave, interleave, shuffle
 
 __all__ = ["Expressions", "Linear", "Result"]
+
+_FIELDS = 8
+"""The most elements between neighbouring lanes that are read as whole vectors and picked from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,23 @@ class Linear:
 
 
 Result = Value | Linear
+
+
+@dataclass(slots=True)
+class _Fields:
+    """Stores to fields of neighbouring records, kept until all fields are there.
+
+    Attributes:
+        memory: of the buffer.
+        first: the place of the first field.
+        mask: the lanes to store.
+        values: by field.
+    """
+
+    memory: _Memory
+    first: _Place
+    mask: Value | None
+    values: dict[int, Value]
 
 
 @dataclass(slots=True)
@@ -110,6 +131,7 @@ class Expressions:
         self.extents: dict[str, Value] = {}
         self.memory: dict[str, _Memory] = {}
         self.spare: Value | None = None
+        self.pending: dict[tuple[str, str, str], _Fields] = {}
 
     def _mask(self) -> Value | None:
         """The active lanes; None if all are."""
@@ -245,6 +267,8 @@ class Expressions:
             outside = ~condition if mask is None else mask & ~condition
             return b.select(condition, self._arm(e.then, inside), self._arm(e.otherwise, outside))
 
+        self.flush()
+
         def arm(x: Expr) -> list[Value]:
             return [b.splat(self._arm(x, self.guard), self.width)]
 
@@ -318,10 +342,19 @@ class Expressions:
 
     def _load(self, e: Load) -> Value:
         memory = self.memory[e.buffer.name]
-        place = self._place(memory, [self.memo[id(i)] for i in e.index])
+        self.flush(e.buffer.name)
+        index = [self.memo[id(i)] for i in e.index]
+        place = self._place(memory, index)
         safe = self._in_bounds(e)
+        field = self._field(memory, index, place) if self.width else None
         if place.stride == 0:
             raw = self._load_uniform(memory, place.pointer, safe)
+        elif field is not None:
+            raw = self._load_field(memory, index, field, safe)
+        elif (
+            place.stride in range(2, _FIELDS + 1) and (self.tail if safe else self._mask()) is None
+        ):
+            raw = self._load_strided(memory, place, safe)
         else:
             raw = self._load_lanes(memory, place, safe)
         return from_memory(self.b, raw, e.buffer.dtype)
@@ -348,24 +381,17 @@ class Expressions:
         mask = self.tail if safe else self._mask()
         size = memory.buffer.dtype.itemsize
         t = llvm_type(memory.type, width)
-        if place.stride == 1 and mask is None:
-            text = f"load {t}, {place.pointer.text}, align {size}"
-            return self._load_text(memory, text, width, safe, place.pointer)
         if place.stride == -1 and mask is None:
             first = b.gep(place.pointer, memory.type, b.constant(1 - width, "i64"))
             text = f"load {t}, {first.text}, align {size}"
             return b.reverse(self._load_text(memory, text, width, safe, first))
+        if place.stride == 1:
+            return self._load_vector(memory, place.pointer, mask, safe)
         if mask is None:
             mask = b.constant(1, "i1", width)
-        if place.stride == 1:
-            kind, pointer = "load", place.pointer
-            suffix = f"v{width}{memory.type}.p0"
-            pointers = "ptr"
-        else:
-            kind, pointer = "gather", self._pointers(memory, place)
-            suffix = f"v{width}{memory.type}.v{width}p0"
-            pointers = f"<{width} x ptr>"
-        symbol = f"@llvm.masked.{kind}.{suffix}"
+        pointer = self._pointers(memory, place)
+        pointers = f"<{width} x ptr>"
+        symbol = f"@llvm.masked.gather.v{width}{memory.type}.v{width}p0"
         b.declared[f"declare {t} {symbol}({pointers}, <{width} x i1>, {t})"] = None
         text = (
             f"call {t} {symbol}({pointers} align {size} {pointer.name}, {mask.text}, "
@@ -373,33 +399,169 @@ class Expressions:
         )
         return self._load_text(memory, text, width, safe, pointer, mask)
 
+    def _load_vector(
+        self, memory: _Memory, pointer: Value, mask: Value | None, safe: bool
+    ) -> Value:
+        """As many elements side by side as there are lanes."""
+        b, width, size = self.b, self.width, memory.buffer.dtype.itemsize
+        t = llvm_type(memory.type, width)
+        if mask is None:
+            text = f"load {t}, {pointer.text}, align {size}"
+            return self._load_text(memory, text, width, safe, pointer)
+        symbol = f"@llvm.masked.load.v{width}{memory.type}.p0"
+        b.declared[f"declare {t} {symbol}(ptr, <{width} x i1>, {t})"] = None
+        text = (
+            f"call {t} {symbol}(ptr align {size} {pointer.name}, {mask.text}, {t} zeroinitializer)"
+        )
+        return self._load_text(memory, text, width, safe, pointer, mask)
+
     def _store(self, s: Store) -> None:
         b = self.b
         memory = self.memory[s.buffer.name]
-        place = self._place(memory, [self.expr(i) for i in s.index])
+        index = [self.expr(i) for i in s.index]
+        place = self._place(memory, index)
         value = to_memory(b, self.plain(self.expr(s.value)), s.buffer.dtype)
+        if self.width and self._store_field(memory, index, place, b.splat(value, self.width)):
+            return
+        self.flush(s.buffer.name)
         size = s.buffer.dtype.itemsize
         memory.version += 1
         if not self.width:
             b.effect(f"store {value.text}, {place.pointer.text}, align {size}")
             return
         value, mask, width = b.splat(value, self.width), self._mask(), self.width
-        if place.stride == 1 and mask is None:
-            b.effect(f"store {value.text}, {place.pointer.text}, align {size}")
+        if place.stride == -1 and mask is None:
+            first = b.gep(place.pointer, memory.type, b.constant(1 - width, "i64"))
+            b.effect(f"store {b.reverse(value).text}, {first.text}, align {size}")
+            return
+        if place.stride == 1:
+            self._store_vector(memory, place.pointer, value, mask)
             return
         if mask is None:
             mask = b.constant(1, "i1", width)
-        if place.stride == 1:
-            symbol = f"@llvm.masked.store.v{width}{memory.type}.p0"
-            pointers, pointer = "ptr", place.pointer
-        else:
-            symbol = f"@llvm.masked.scatter.v{width}{memory.type}.v{width}p0"
-            pointers, pointer = f"<{width} x ptr>", self._pointers(memory, place)
+        symbol = f"@llvm.masked.scatter.v{width}{memory.type}.v{width}p0"
+        pointers, pointer = f"<{width} x ptr>", self._pointers(memory, place)
         t = llvm_type(memory.type, width)
         b.declared[f"declare void {symbol}({t}, {pointers}, <{width} x i1>)"] = None
         b.effect(
             f"call void {symbol}({value.text}, {pointers} align {size} {pointer.name}, {mask.text})"
         )
+
+    def _store_vector(
+        self, memory: _Memory, pointer: Value, value: Value, mask: Value | None
+    ) -> None:
+        """Store the lanes of `mask` side by side."""
+        b, size, width = self.b, memory.buffer.dtype.itemsize, value.width
+        if mask is None:
+            b.effect(f"store {value.text}, {pointer.text}, align {size}")
+            return
+        symbol = f"@llvm.masked.store.v{width}{memory.type}.p0"
+        t = llvm_type(memory.type, width)
+        b.declared[f"declare void {symbol}({t}, ptr, <{width} x i1>)"] = None
+        b.effect(f"call void {symbol}({value.text}, ptr align {size} {pointer.name}, {mask.text})")
+
+    # ------------------------------------------- neighbouring lanes a few elements apart
+
+    def _field(self, memory: _Memory, index: list[Result], place: _Place) -> int | None:
+        """Which element of its record an access reads in every lane.
+
+        A record is the last axis of a buffer, of a few elements; lanes go from one to the next.
+        """
+        last = index[-1] if index else None
+        if not isinstance(last, Value) or last.known is None or last.width:
+            return None
+        size = self._record(memory)
+        return int(last.known) if size is not None and place.stride == size else None
+
+    def _record(self, memory: _Memory) -> int | None:
+        size = memory.buffer.shape[-1]
+        known = int(size.value) if isinstance(size, Const) else 0
+        return known if known in range(2, _FIELDS + 1) else None
+
+    def _field_masks(self, mask: Value | None, n: int) -> list[Value | None]:
+        """The mask of each of the n vectors that hold the records of some lanes."""
+        if mask is None:
+            return [None] * n
+        width = mask.width
+        return [
+            shuffle(self.b, mask, None, [(k * width + lane) // n for lane in range(width)])
+            for k in range(n)
+        ]
+
+    def _load_field(self, memory: _Memory, index: list[Result], field: int, safe: bool) -> Value:
+        """An element of each lane's record, picked from all records as whole vectors."""
+        b, width = self.b, self.width
+        n = self._record(memory)
+        assert n is not None
+        start = self._place(memory, [*index[:-1], b.constant(0, "i64")]).pointer
+        masks = self._field_masks(self.tail if safe else self._mask(), n)
+        vectors = []
+        for k, mask in enumerate(masks):
+            pointer = b.gep(start, memory.type, b.constant(k * width, "i64"))
+            vectors.append(self._load_vector(memory, pointer, mask, safe))
+        return deinterleave(b, vectors, [lane * n + field for lane in range(width)])
+
+    def _load_strided(self, memory: _Memory, place: _Place, safe: bool) -> Value:
+        """Lanes a few elements apart, as whole vectors that end at the last lane's element."""
+        b, width, step = self.b, self.width, place.stride
+        assert step is not None
+        last = step * (width - 1)
+        starts = [min(k * width, last + 1 - width) for k in range(step)]
+        vectors = []
+        for start in starts:
+            pointer = b.gep(place.pointer, memory.type, b.constant(start, "i64"))
+            vectors.append(self._load_vector(memory, pointer, None, safe))
+        at = [k * step for k in range(width)]
+        places = []
+        for p in at:
+            k = min(p // width, step - 1)
+            places.append(k * width + p - starts[k])
+        return deinterleave(b, vectors, places)
+
+    def _store_field(
+        self, memory: _Memory, index: list[Result], place: _Place, value: Value
+    ) -> bool:
+        """Keep a store to a field of each lane's record until the others come, if it is one."""
+        field = self._field(memory, index, place)
+        if field is None:
+            return False
+        first = self._place(memory, [*index[:-1], self.b.constant(0, "i64")])
+        mask = self._mask()
+        key = (memory.buffer.name, first.pointer.name, "" if mask is None else mask.name)
+        if key not in self.pending:
+            self.flush(memory.buffer.name)
+            self.pending[key] = _Fields(memory, first, mask, {})
+        self.pending[key].values[field] = value
+        if len(self.pending[key].values) == self._record(memory):
+            self.flush(memory.buffer.name)
+        return True
+
+    def flush(self, buffer: str | None = None) -> None:
+        """Print the stores that are kept, of one buffer or all."""
+        for key in [k for k in self.pending if buffer is None or k[0] == buffer]:
+            self._store_fields(self.pending.pop(key))
+
+    def _store_fields(self, fields: _Fields) -> None:
+        b, memory, width = self.b, fields.memory, self.width
+        values = fields.values
+        n = self._record(memory)
+        assert n is not None
+        pointer = fields.first.pointer
+        memory.version += 1
+        masks = self._field_masks(fields.mask, n)
+        if len(values) < n:
+            anything = next(iter(values.values()))
+            full = [values.get(k, anything) for k in range(n)]
+            for k in range(n):
+                there = [(k * width + lane) % n in values for lane in range(width)]
+                wanted = b.mask(there)
+                mask = masks[k]
+                masks[k] = wanted if mask is None else mask & wanted
+        else:
+            full = [values[k] for k in range(n)]
+        for k, vector in enumerate(interleave(b, full)):
+            to = b.gep(pointer, memory.type, b.constant(k * width, "i64"))
+            self._store_vector(memory, to, vector, masks[k])
 
 
 def _is_size(e: Expr) -> bool:

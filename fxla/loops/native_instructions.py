@@ -277,6 +277,11 @@ class Instructions:
         items = ", ".join(f"{LLVM[kind]} {_literal(kind, k)}" for k in range(width))
         return Value(self, f"<{items}>", kind, width)
 
+    def mask(self, lanes: list[bool]) -> Value:
+        """A constant mask."""
+        items = ", ".join(f"i1 {str(x).lower()}" for x in lanes)
+        return Value(self, f"<{items}>", "i1", len(lanes))
+
     def same(self, *values: Value | float) -> list[Value]:
         """Operands brought to one width; numbers take the type of the values."""
         like = next(v for v in values if isinstance(v, Value))

@@ -285,6 +285,8 @@ def _float(b: Builder, name: str, args: list[Value]) -> Value:
     match name:
         case "add" | "sub" | "mul" | "div":
             return b.arith(name, *args)
+        case "product":  # rounded, also where it is added to
+            return b.emit(f"fmul {x.text}, {args[1].name}", x.type, x.width, *args)
         case "floordiv" | "mod" | "fmod":
             return _float_division(b, name, x, args[1])
         case "maximum" | "minimum":

@@ -32,7 +32,7 @@ from fxla.loops.ir import (
     Store,
     While,
 )
-from fxla.loops.native import Unsupported, print_native
+from fxla.loops.native import print_native
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
 from fxla.loops.scalar import PREDICATES, SCALAR_OPS
 from fxla.loops.view import binary, compare, const, int_const, op, select
@@ -574,11 +574,6 @@ def test_common_subexpressions_are_printed_once() -> None:
 
 
 kernel_x = buffer("x0", F32, N)
-
-
-def test_complex_is_refused_by_name() -> None:
-    with pytest.raises(Unsupported, match="complex64"):
-        print_native(mapped([np.complex64], np.complex64, lambda a: a), AVX512)
 
 
 @pytest.mark.parametrize("kind", ["vector", "serial"])
