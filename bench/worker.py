@@ -2,28 +2,36 @@
 
 A request and its answer are one line of JSON each:
 
-    {"do": "describe"}                     -> {"version": ..., "start_up": seconds}
-    {"do": "load", "name": workload}       -> {"first_call": seconds, "sums": [...]}
-    {"do": "round", "seconds": at least}   -> {"seconds": of one call, "calls": how many were made}
+    {"do": "describe"}                          -> {"version": ..., "start_up": seconds}
+    {"do": "load", "name": ..., "save": path}   -> {"first_call": seconds, "code": bytes}
+    {"do": "round", "seconds": at least}        -> {"seconds": median, "least":, "calls":}
+    {"do": "memory"}                            -> {"peak": bytes}
+    {"do": "generate"}                          -> {"seconds": of tracing and generating, fxla only}
 
-A request that fails is answered by {"error": message}. Run by `bench.__main__`, as
-``python -m bench.worker fxla`` or ``python -m bench.worker jax``.
+`load` saves the results of the first call as ``path``, a NumPy archive. A request that fails is
+answered by {"error": message}. Run by `bench.processes`, as ``python -m bench.worker fxla``.
 """
 
 from __future__ import annotations
 
-import importlib
+import functools
+import itertools
 import json
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any
 
 import numpy
 
-from bench.workloads import WORKLOADS
+from bench.heldout import HELD_OUT
+from bench.memory import Peak
+from bench.peers import start
+from bench.workloads import TUNED
+from bench.workloads.workload import Arguments
 
 __all__ = ["Worker", "serve"]
 
@@ -31,69 +39,73 @@ SHORTEST = 1e-3
 """Seconds: calls that take less are timed several at once, so that the clock does not show."""
 
 
-def leaves(tree: Any) -> list[Any]:
-    """The arrays of a result, in order."""
-    if isinstance(tree, dict):
-        return [leaf for key in sorted(tree) for leaf in leaves(tree[key])]
-    if isinstance(tree, (list, tuple)):
-        return [leaf for part in tree for leaf in leaves(part)]
-    return [tree]
+class Absent(Exception):
+    """The workload is not written for this package."""
 
 
-def wait(result: Any) -> None:
-    """Until a result is there. One leaf is enough: a program's results come together."""
-    while isinstance(result, (dict, list, tuple)):
-        result = next(iter(result.values() if isinstance(result, dict) else result))
-    if hasattr(result, "block_until_ready"):
-        result.block_until_ready()
+def cached_code() -> int:
+    """Bytes of machine code in fxla's cache directory."""
+    directory = os.environ.get("FXLA_CACHE_DIR")
+    if not directory:
+        return 0
+    return sum(f.stat().st_size for f in Path(directory).rglob("*") if f.is_file())
 
 
 class Worker:
     """The state between requests: the package, and the workload that is loaded."""
 
     def __init__(self, package: str) -> None:
-        began = time.perf_counter()
-        self.xla = importlib.import_module(package)
-        self.np = importlib.import_module(f"{package}.numpy")
-        self.lax = importlib.import_module(f"{package}.lax")
-        # The first compilation in a process also starts the compiler; that is start-up's time.
-        wait(self.xla.jit(lambda x: x * 2)(self.np.ones(3, self.np.float32)))
-        self.start_up = time.perf_counter() - began
+        self.peer, self.start_up = start(package)
+        self.peak = Peak()
         self.call: Callable[[], Any] = lambda: None
+        self.program: Callable[..., Any] = lambda: None
+        self.placed: Arguments = ()
 
     def describe(self) -> dict[str, Any]:
         """Version, and seconds from the import to the end of a first trivial program."""
-        return {"version": self.xla.__version__, "start_up": self.start_up}
+        return {"version": self.peer.version(), "start_up": self.start_up}
 
-    def load(self, name: str) -> dict[str, Any]:
+    def load(self, name: str, save: str = "", sizes: dict[str, int] | None = None) -> Any:
         """Build a workload and call it once: tracing, compiling and running."""
-        function, arguments = WORKLOADS[name].build(self.np, self.lax, self.xla)
-        placed = self.xla.tree.map(self.np.asarray, arguments)
-        for leaf in leaves(placed):
-            wait(leaf)
-        self.call = lambda: function(*placed)
+        workload = {**TUNED, **HELD_OUT}[name].resized(sizes or {})
+        before = cached_code()
+        self.peak.begin()
+        program = self.peer.program(workload)
+        if program is None:
+            raise Absent(name)
+        self.program, self.placed = program, self.peer.place(workload.arguments())
+        self.call = self.peer.waiting(workload, functools.partial(program, *self.placed))
         began = time.perf_counter()
         result = self.call()
-        wait(result)
         first_call = time.perf_counter() - began
-        sums = [float(numpy.sum(numpy.abs(numpy.asarray(x, "f8")))) for x in leaves(result)]
-        return {"first_call": first_call, "sums": sums}
+        if save:
+            numpy.savez(save, *self.peer.arrays(result))
+        return {"first_call": first_call, "code": cached_code() - before}
 
     def round(self, seconds: float) -> dict[str, Any]:
-        """The median time of a call, over calls that take `seconds` together."""
+        """The median and the least time of a call, over calls that take `seconds` together."""
         call = self.call
-        wait(call())
+        call()
         began = time.perf_counter()
-        wait(call())
+        call()
         at_once = max(1, int(SHORTEST / (time.perf_counter() - began)))
         times: list[float] = []
         end = time.perf_counter() + seconds
-        while len(times) < 3 or time.perf_counter() < end:
+        while len(times) < 1 or time.perf_counter() < end:
             began = time.perf_counter()
-            for _ in range(at_once):
-                wait(call())
+            for _ in itertools.repeat(None, at_once):
+                call()
             times.append((time.perf_counter() - began) / at_once)
-        return {"seconds": statistics.median(times), "calls": len(times) * at_once}
+        median, calls = statistics.median(times), len(times) * at_once
+        return {"seconds": median, "least": min(times), "calls": calls}
+
+    def memory(self) -> dict[str, Any]:
+        """The most memory that calls held, beyond what the package holds without the workload."""
+        return {"peak": self.peak.during(self.call)}
+
+    def generate(self) -> dict[str, Any]:
+        """Seconds of tracing and generating once more, where the package can tell."""
+        return {"seconds": self.peer.generate(self.program, self.placed)}
 
 
 def serve(package: str, requests: IO[str], answers: IO[str]) -> None:
@@ -103,6 +115,8 @@ def serve(package: str, requests: IO[str], answers: IO[str]) -> None:
         "describe": worker.describe,
         "load": worker.load,
         "round": worker.round,
+        "memory": worker.memory,
+        "generate": worker.generate,
     }
     for line in requests:
         request = json.loads(line)

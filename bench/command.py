@@ -1,0 +1,121 @@
+"""The command line of `python -m bench`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.heldout import HELD_OUT
+from bench.measure import Effort, measure
+from bench.page import markdown
+from bench.peers import PEERS
+from bench.processes import ROOT, interpreters
+from bench.record import Measured
+from bench.workloads import TUNED, Workload
+
+__all__ = ["main"]
+
+RESULTS = ROOT / "bench" / "results"
+PEERS_ENV = ROOT / ".venv-peers"
+SETS: dict[str, dict[str, Workload]] = {"tuned": TUNED, "held out": HELD_OUT}
+DISTRIBUTIONS = {"torch-compile": "torch", "numpy": "scipy"}
+
+
+def make_peers(env: Path, peers: list[str]) -> None:
+    """An environment with the peers, apart from fxla's own."""
+    subprocess.run([sys.executable, "-m", "venv", str(env)], check=True)
+    names = sorted({DISTRIBUTIONS.get(peer, peer) for peer in peers})
+    pip = [str(env / "bin" / "python"), "-m", "pip", "install"]
+    if "torch" in names and sys.platform == "linux":
+        pip += ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
+    subprocess.run([*pip, *names], check=True)
+    print(f"{', '.join(names)}: in {env}; `python -m bench` finds .venv-peers or --peer-python.")
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Time fxla beside its peers."
+    )
+    commands = ["run", "heldout", "list", "peers"]
+    parser.add_argument("command", nargs="?", choices=commands, default="run")
+    parser.add_argument("--env", type=Path, default=PEERS_ENV, help="where `peers` installs")
+    parser.add_argument("--peer-python", help="interpreter of an environment that has peers")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, help="default: all that are there")
+    parser.add_argument("--only", nargs="+", default=[""], help="words in workloads' names")
+    parser.add_argument("--family", nargs="+", help="families of workloads")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.25, help="of each round")
+    parser.add_argument("--minima", action="store_true", help="for a machine that is not idle")
+    parser.add_argument("--alone", action="store_true", help="time no peer")
+    parser.add_argument("--no-second", action="store_true", help="start no second processes")
+    parser.add_argument("--write", action="store_true", help="keep the page in bench/results/")
+    return parser.parse_args(arguments)
+
+
+def chosen(options: argparse.Namespace) -> dict[str, dict[str, Workload]]:
+    """The workloads of each set that the command line names."""
+
+    def named(name: str, workload: Workload) -> bool:
+        fits = any(word.lower() in name.lower() for word in options.only)
+        return fits and (options.family is None or workload.family in options.family)
+
+    kept = {
+        title: {name: w for name, w in some.items() if named(name, w)}
+        for title, some in SETS.items()
+        if options.command != "heldout" or title == "held out"
+    }
+    return {title: some for title, some in kept.items() if some}
+
+
+def pythons(options: argparse.Namespace) -> dict[str, str]:
+    """The Python to run for fxla and for each peer."""
+    peer = options.peer_python or os.environ.get("FXLA_PEERS_PYTHON")
+    if peer is None and (PEERS_ENV / "bin" / "python").exists():
+        peer = str(PEERS_ENV / "bin" / "python")
+    return interpreters(peer, [] if options.alone else options.peers)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure the workloads and print the page; the exit status says whether fxla ran them all."""
+    sets = chosen(options)
+    packages = pythons(options)
+    effort = Effort(options.rounds, options.seconds, not options.no_second, options.minima)
+    measured: dict[str, list[Measured]] = {}
+    versions: dict[str, str] = {}
+    start_up: dict[str, float] = {}
+    total, done = sum(map(len, sets.values())), 0
+    for title, workloads in sets.items():
+        for name, workload in workloads.items():
+            result, described = measure(name, workload, packages, effort)
+            measured.setdefault(title, []).append(result)
+            for package, said in described.items():
+                versions[package] = said["version"]
+                start_up[package] = min(said["start_up"], start_up.get(package, said["start_up"]))
+            done += 1
+            print(f"{done}/{total} {name}", file=sys.stderr, flush=True)
+    page = markdown(measured, versions, start_up)
+    print(page)
+    if options.write:
+        RESULTS.mkdir(exist_ok=True)
+        kept = RESULTS / f"{datetime.date.today().isoformat()}-{platform.machine()}.md"
+        kept.write_text(page)
+        print(f"written to {kept.relative_to(ROOT)}", file=sys.stderr)
+    return 0 if all("fxla" in m.rounds for some in measured.values() for m in some) else 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line."""
+    options = parse(arguments)
+    if options.command == "peers":
+        make_peers(options.env, options.peers or list(PEERS))
+        return 0
+    if options.command == "list":
+        print("\n".join(name for some in chosen(options).values() for name in some))
+        return 0
+    return run(options)

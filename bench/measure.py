@@ -1,0 +1,122 @@
+"""One workload on every package, in alternating rounds."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from bench.peers import FXLA, JAX
+from bench.processes import Package, WorkerError, workers
+from bench.record import Measured
+from bench.workloads import Workload
+
+__all__ = ["Effort", "agree", "measure"]
+
+CACHED = "jax, cached"
+"""JAX with its persistent compilation cache."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure, and what.
+
+    Attributes:
+        rounds: how often each package has its turn.
+        seconds: of each turn.
+        second: whether first calls of second processes are measured.
+        minima: whether the fastest call counts, not the median one.
+    """
+
+    rounds: int = 7
+    seconds: float = 0.25
+    second: bool = True
+    minima: bool = False
+
+
+def agree(ours: list[Any], theirs: list[Any], tolerance: float) -> str:
+    """How two packages' results differ, or nothing."""
+    if [a.shape for a in ours] != [b.shape for b in theirs]:
+        return f"shapes {[a.shape for a in ours]} and {[b.shape for b in theirs]}"
+    for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+        if a.size == 0:
+            continue
+        apart = float(numpy.max(numpy.abs(a.astype(b.dtype) - b)))
+        scale = max(float(numpy.max(numpy.abs(b))), 1e-6)
+        if not apart <= tolerance * scale:
+            return f"result {i} by {apart:.3g}, elements being up to {scale:.3g}"
+    return ""
+
+
+def measure(
+    name: str, workload: Workload, pythons: dict[str, str], effort: Effort
+) -> tuple[Measured, dict[str, dict[str, Any]]]:
+    """One workload on every package that has it; also what each package says of itself."""
+    result = Measured(name, workload.why, minima=effort.minima)
+    asked = {peer: python for peer, python in pythons.items() if workload.has(peer)}
+    with tempfile.TemporaryDirectory(prefix="fxla-bench-") as scratch:
+        with workers(asked, scratch, workload.dtype) as started:
+            described = loaded(result, started, workload, scratch)
+            run(result, {p: w for p, w in started.items() if p in result.first_call}, effort)
+        if effort.second:
+            for package, asked_as in ((FXLA, FXLA), (JAX, CACHED)):
+                if package in result.first_call:
+                    python = pythons[package]
+                    seconds = second_process(name, workload, asked_as, python, scratch)
+                    result.second_process[package] = seconds
+    return result, described
+
+
+def loaded(
+    result: Measured, started: dict[str, Package], workload: Workload, scratch: str
+) -> dict[str, dict[str, Any]]:
+    """First calls, one after the other, and whether their results agree."""
+    described: dict[str, dict[str, Any]] = {}
+    ours: list[Any] = []
+    for package, worker in started.items():
+        save = str(Path(scratch) / f"{package}.npz")
+        try:
+            described[package] = worker.ask("describe")
+            answer = worker.ask("load", name=result.name, save=save)
+        except WorkerError as error:
+            if not str(error).startswith("Absent"):
+                result.notes.append(f"{package}: {error}")
+            continue
+        result.first_call[package] = answer["first_call"]
+        if package == FXLA:
+            result.code = answer["code"]
+        with numpy.load(save) as archive:
+            results = [archive[key] for key in archive]
+        ours = ours or results
+        if workload.comparable:
+            apart = agree(ours, results, workload.tolerance)
+            if apart:
+                result.notes.append(f"{package} differs from {next(iter(started))}: {apart}")
+    return described
+
+
+def run(result: Measured, working: dict[str, Package], effort: Effort) -> None:
+    """Alternating rounds; then memory."""
+    order = list(working)
+    kept = "least" if effort.minima else "seconds"
+    for i in range(effort.rounds):
+        for package in order if i % 2 == 0 else reversed(order):
+            answer = working[package].ask("round", seconds=effort.seconds)
+            result.rounds.setdefault(package, []).append(answer[kept])
+    for package, worker in working.items():
+        result.memory[package] = worker.ask("memory")["peak"]
+    if FXLA in working:
+        result.generator = working[FXLA].ask("generate").get("seconds")
+
+
+def second_process(name: str, workload: Workload, package: str, python: str, scratch: str) -> float:
+    """Seconds of the first call where an earlier process has left its cache."""
+    cache = {package: python}
+    if package == CACHED:  # the timed process ran without the cache, which is JAX's default
+        with workers(cache, scratch, workload.dtype) as started:
+            started[package].ask("load", name=name)
+    with workers(cache, scratch, workload.dtype) as started:
+        return float(started[package].ask("load", name=name)["first_call"])

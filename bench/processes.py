@@ -1,0 +1,144 @@
+"""The processes in which packages run, and the conditions they start in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.peers import FXLA, PEERS
+
+__all__ = [
+    "ROOT",
+    "Package",
+    "WorkerError",
+    "environment",
+    "installed",
+    "interpreters",
+    "workers",
+]
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 600.0
+"""Seconds after which a request is given up."""
+
+
+class WorkerError(Exception):
+    """A worker answered that a request failed, or ended."""
+
+
+def environment(package: str, cache: str, dtype: str = "float32") -> dict[str, str]:
+    """The variables a worker starts with: its caches are under `cache`, and empty if that is.
+
+    Bytecode is kept, or every process would compile fxla's sources; an installed package has it.
+    """
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    kept["PYTHONPATH"] = str(ROOT)
+    if package == FXLA:
+        kept["FXLA_CACHE_DIR"] = cache
+    elif package == "jax":
+        kept["JAX_PLATFORMS"] = "cpu"
+        kept["JAX_ENABLE_X64"] = str(int(dtype == "float64"))
+    elif package == "jax, cached":
+        kept = environment("jax", cache, dtype)
+        kept["JAX_COMPILATION_CACHE_DIR"] = cache
+        kept["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        kept["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    elif package == "torch-compile":
+        kept["TORCHINDUCTOR_CACHE_DIR"] = cache
+    return kept
+
+
+class Package:
+    """A worker process."""
+
+    def __init__(
+        self, name: str, python: str, cache: str, dtype: str = "float32", **variables: str
+    ) -> None:
+        self.name = name
+        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by `stop`)
+        self.process = subprocess.Popen(
+            [python, "-m", "bench.worker", name.partition(",")[0]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.said,
+            text=True,
+            env={**environment(name, cache, dtype), **variables},
+            cwd=ROOT,
+        )
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """Send a request and wait for the answer."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        timer = threading.Timer(PATIENCE, self.process.kill)
+        timer.start()
+        try:
+            self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            timer.cancel()
+        if not line:
+            status = self.process.wait()
+            self.said.seek(0)
+            last = (self.said.read().strip().splitlines() or [""])[-1]
+            raise WorkerError(f"the process ended with status {status}: {last[:200]}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise WorkerError(answer["error"].splitlines()[0][:200])
+        return answer
+
+    def stop(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+        self.said.close()
+
+
+@contextlib.contextmanager
+def workers(pythons: dict[str, str], cache: str, dtype: str) -> Iterator[dict[str, Package]]:
+    """A process for each package, each with a cache of its own; all have ended afterwards."""
+    started: dict[str, Package] = {}
+    try:
+        for name, python in pythons.items():
+            started[name] = Package(name, python, str(Path(cache) / name), dtype)
+        yield started
+    finally:
+        for package in started.values():
+            package.stop()
+
+
+def installed(python: str) -> list[str]:
+    """The peers that this interpreter can run."""
+    names = ["jax", "torch", "numpy", "autograd", "numba"]
+    asked = f"import importlib.util as u; print(*[n for n in {names} if u.find_spec(n)])"
+    done = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True)
+    found = set(done.stdout.split())
+    if "torch" in found and any(map(shutil.which, ("c++", "g++", "clang++"))):
+        found.add("torch-compile")  # it compiles C++
+    return [peer for peer in PEERS if peer in found]
+
+
+def interpreters(peer_python: str | None, wanted: list[str] | None) -> dict[str, str]:
+    """The Python to run for fxla and for each peer that is there and wanted."""
+    python = peer_python or sys.executable
+    there = installed(python)
+    if wanted is not None:
+        missing = [name for name in wanted if name not in there]
+        if missing:
+            raise SystemExit(f"{python} has no {', '.join(missing)}; see `python -m bench peers`")
+        there = [name for name in there if name in wanted]
+    return {FXLA: sys.executable, **dict.fromkeys(there, python)}

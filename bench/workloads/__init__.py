@@ -1,0 +1,94 @@
+"""The programs that are timed, a file for each family."""
+
+from __future__ import annotations
+
+from bench.workloads.axes import CumulativeSum, Sort, SumOverFirst, Transpose
+from bench.workloads.dispatch import AddOne, Tree
+from bench.workloads.images import (
+    CnnForward,
+    CnnStep,
+    Conv,
+    ConvGradients,
+    ImageFilter,
+    ResNetBlock,
+)
+from bench.workloads.indexing import EmbeddingGradient, GatherRows, ScatterAdd
+from bench.workloads.loops import EscapeCounts, Kalman, Lorenz, Newton, OdeAdjoint, SmallCarry
+from bench.workloads.maps import (
+    BlackScholes,
+    Normals,
+    Saxpy,
+    SumOfMap,
+    SumOfMapGradient,
+    TanhLog,
+)
+from bench.workloads.networks import EagerForward, EagerGradient, MlpStep, PerExample
+from bench.workloads.products import BatchedProduct, Gemm, SmallSolves
+from bench.workloads.rows import LayerNorm, LayerNormGradient, Softmax, SoftmaxGradient
+from bench.workloads.science import FftConvolution, GaussianProcess, NBody, Rosenbrock
+from bench.workloads.sequences import Attention, Lstm, Rnn, RnnGradient
+from bench.workloads.workload import Workload
+
+__all__ = ["TUNED", "Workload"]
+
+TUNED: dict[str, Workload] = {
+    workload.name: workload
+    for workload in [
+        AddOne(),
+        Tree(4),
+        Tree(50),
+        Saxpy(1_000_000),
+        Saxpy(10_000_000),
+        TanhLog(),
+        SumOfMap(),
+        SumOfMapGradient(),
+        BlackScholes(),
+        Normals(),
+        Softmax(),
+        SoftmaxGradient(),
+        LayerNorm(),
+        LayerNormGradient(),
+        SumOverFirst(4096, (1024,)),
+        SumOverFirst(256, (256, 256)),
+        Transpose(),
+        CumulativeSum(axis=1),
+        CumulativeSum(axis=0),
+        Sort(),
+        GatherRows(),
+        EmbeddingGradient(),
+        ScatterAdd(),
+        Gemm(256),
+        Gemm(512),
+        Gemm(1024),
+        Gemm(2048),
+        BatchedProduct(),
+        SmallSolves(),
+        MlpStep(32),
+        MlpStep(128),
+        MlpStep(1024),
+        PerExample(),
+        EagerForward(),
+        EagerGradient(),
+        CnnStep(),
+        CnnForward(),
+        Conv(),
+        ConvGradients(),
+        ResNetBlock(),
+        ImageFilter(),
+        Attention(),
+        Lstm(),
+        Rnn(),
+        RnnGradient(),
+        Lorenz(),
+        SmallCarry(),
+        Kalman(),
+        OdeAdjoint(),
+        Newton(),
+        EscapeCounts(),
+        GaussianProcess(),
+        NBody(),
+        Rosenbrock(),
+        FftConvolution(),
+    ]
+}
+"""What the compiler is measured and tuned on, by name."""

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import command
+from bench.command import main
+from bench.workloads import TUNED
+
+
+def test_list_names_what_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--only", "SOFTMAX"]) == 0
+    assert capsys.readouterr().out.split("\n")[:2] == [
+        "softmax 10000x100",
+        "softmax 10000x100, gradient",
+    ]
+    assert main(["list", "--family", "dispatch"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert listed == [name for name, w in TUNED.items() if w.family == "dispatch"]
+
+
+def test_run_alone_prints_and_writes_a_page(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    arguments = ["--alone", "--only", "x + 1, 10", "--rounds", "1", "--seconds", "0.01"]
+    assert main([*arguments, "--no-second", "--write"]) == 0
+    out = capsys.readouterr().out
+    assert "| x + 1, 10 floats | " in out
+    (page,) = tmp_path.glob("*.md")
+    assert page.read_text() in out
+
+
+def test_peers_are_installed_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    commands: list[list[str]] = []
+
+    def record(words: list[str], check: bool) -> None:
+        commands.append(words)
+
+    monkeypatch.setattr(subprocess, "run", record)
+    assert main(["peers", "--env", str(tmp_path), "--peers", "jax", "torch-compile", "numpy"]) == 0
+    made, installed = commands
+    assert made == [sys.executable, "-m", "venv", str(tmp_path)]
+    assert installed[-3:] == ["jax", "scipy", "torch"]
+    assert installed[0] == str(tmp_path / "bin" / "python")
