@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fxla.compile.library import BLAS_DTYPES
+from fxla.compile.blas import BLAS_DTYPES
 from fxla.core.aval import Aval, Shape
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.core.primitive import Primitive

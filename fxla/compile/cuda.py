@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from fxla.compile.device_memory import cupy_module, device_memory, host_view, missing, simulated
-from fxla.compile.disk import read_entry, write_entry
-from fxla.compile.numba_cpu import cache_path, load_python
+from fxla.compile.disk import cache_path, read_entry, write_entry
+from fxla.compile.numba_cpu import load_python
 from fxla.compile.numba_functions import half_functions, target_functions
 from fxla.loops.ir import Buffer, Const, DType, Expr, Extent, For, Kernel
 from fxla.loops.python_ops import storage_dtype

@@ -1,22 +1,57 @@
-"""Entries of the cache directory: written in one step, checked on read, never an error.
+"""The cache directory and its entries: written in one step, checked on read, never an error.
 
 An entry is its content after a checksum. Whatever is wrong with the directory or an entry costs a
-compilation and one `CacheWarning`.
+compilation and one `CacheWarning`. The directory is ``$FXLA_CACHE_DIR``, by default the platform's
+cache directory; ``FXLA_CACHE=0`` switches it off.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from fxla.errors import CacheWarning
 
-__all__ = ["read_entry", "warn_once", "write_entry", "write_plain"]
+__all__ = ["cache_directory", "cache_path", "read_entry", "warn_once", "write_entry", "write_plain"]
 
 _warned = False
+
+
+def cache_directory() -> Path | None:
+    """Where the cache is; None if it is switched off or there is no place for it."""
+    if os.environ.get("FXLA_CACHE", "1") == "0":
+        return None
+    chosen = os.environ.get("FXLA_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    try:
+        if sys.platform == "darwin":
+            base = Path.home() / "Library" / "Caches"
+        elif sys.platform == "win32":
+            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        else:
+            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except (OSError, RuntimeError) as error:  # no home directory
+        warn_once(f"there is no cache directory: {error}")
+        return None
+    return base / "fxla"
+
+
+def cache_path(kind: str, key: str, suffix: str) -> Path | None:
+    """Where an entry is, if there is a cache.
+
+    Args:
+        kind: what entries of a directory have in common.
+        key: a hash of all that decides the content.
+        suffix: of the file's name.
+    """
+    directory = cache_directory()
+    return None if directory is None else directory / kind / key[:2] / f"{key}{suffix}"
 
 
 def read_entry(path: Path) -> bytes | None:
@@ -35,9 +70,12 @@ def read_entry(path: Path) -> bytes | None:
     return content
 
 
-def write_entry(path: Path, content: bytes) -> None:
-    """Store an entry."""
-    write_plain(path, hashlib.sha256(content).digest() + content)
+def write_entry(path: Path, content: bytes, others: Sequence[Path] = ()) -> None:
+    """Store an entry, also under `others` (as links to one file, where there are links)."""
+    stored = hashlib.sha256(content).digest() + content
+    if write_plain(path, stored):
+        for other in others:
+            _link(path, other) or write_plain(other, stored)
 
 
 def write_plain(path: Path, content: bytes) -> bool:
@@ -53,6 +91,18 @@ def write_plain(path: Path, content: bytes) -> bool:
         warn_once(f"the kernel cache could not be written: {error}")
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _link(path: Path, other: Path) -> bool:
+    """Make `other` a second name of a file. Returns whether that worked."""
+    temporary = other.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        other.parent.mkdir(parents=True, exist_ok=True)
+        os.link(path, temporary)
+        os.replace(temporary, other)
+    except OSError:
         return False
     return True
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from fxla.compile.blas import blas_name
 from fxla.compile.gemm import SLOTS, split_product
-from fxla.compile.library import blas_name
 from fxla.compile.program import (
     Branch,
     Buffer,
@@ -38,6 +38,22 @@ DATA_OFFSET = 16
 """Offset of the data pointer in a NumPy array object: after the reference count and the type."""
 
 
+LOOP_EFFORT = 2
+"""Of LLVM's code generator, for drivers with loops."""
+
+
+ALONE = """define internal void @alone(ptr %pool, ptr %function, ptr %args, i64 %n, i64 %grain) {
+  %some = icmp sgt i64 %n, 0
+  br i1 %some, label %run, label %over
+run:
+  call void %function(ptr %args, i64 0, i64 %n)
+  br label %over
+over:
+  ret void
+}"""
+"""What does a job of one chunk without a pool."""
+
+
 @dataclass
 class Driver:
     """The text of a program's driver, and what its tables must hold.
@@ -47,9 +63,14 @@ class Driver:
         functions: for each slot a kernel's position in ``Program.kernels()``, a host call, or a
             name: of a BLAS routine, or one that `fxla.compile.executable` knows.
         integers: the values of the integer table.
+        effort: for LLVM's code generator. Straight code runs once and is not worth any; what the
+            iterations of a loop run is.
+        shared: whether some job has several chunks. If not, "parallel_for" and "pool" may be 0.
     """
 
     text: str = ""
+    effort: int = 0
+    shared: bool = False
     functions: list[int | str | HostCall] = field(default_factory=list)
     integers: list[int] = field(default_factory=list)
 
@@ -198,7 +219,7 @@ class _Printer:
                 arguments.append(("ptr", function))
                 function = self.thunk(kinds)
             self.pack("%args", arguments)
-            share, pool = self.function("parallel_for"), self.function("pool")
+            share, pool = self.share(i.count > i.grain)
             grain = self.integer(i.grain)
             values = f"ptr {pool}, ptr {function}, ptr %args, i64 {count}, i64 {grain}"
             self.do(f"call void {share}({values})")
@@ -208,6 +229,17 @@ class _Printer:
         else:
             spelled = ", ".join(f"{t} {v}" for t, v in (*arguments, ("i64", "0"), ("i64", count)))
             self.do(f"call void {function}({spelled})")
+
+    def share(self, several: bool) -> tuple[str, str]:
+        """What runs the chunks of a job, and its first argument.
+
+        Programs whose jobs are all of one chunk are given no pool, and run them themselves.
+        """
+        self.driver.shared |= several
+        self.declared[ALONE] = None
+        given, pool = self.function("parallel_for"), self.function("pool")
+        missing = self.emit(f"icmp eq ptr {given}, null")
+        return self.emit(f"select i1 {missing}, ptr @alone, ptr {given}"), pool
 
     def thunk(self, kinds: Sequence[str]) -> str:
         """The name of a function that takes arguments in memory, then a kernel that does not."""
@@ -247,6 +279,7 @@ class _Printer:
     # --- control flow ---
 
     def loop(self, i: Loop) -> None:
+        self.driver.effort = LOOP_EFFORT
         length = self.integer(i.length)
         starts = [(self.base(a), self.base(b)) for a, b in i.swapped]
         before = self.block
@@ -295,6 +328,7 @@ class _Printer:
         return lines
 
     def while_loop(self, i: WhileLoop) -> None:
+        self.driver.effort = LOOP_EFFORT
         starts = [(self.base(a), self.base(b)) for a, b in i.swapped]
         before = self.block
         head, inside, done = self.label("while"), self.label("body"), self.label("done")
@@ -363,5 +397,6 @@ class _Printer:
         slots |= {name: ("i64", self.integer(value)) for name, value in sizes.items()}
         slots["threads"] = ("ptr", self.function("blas_threads"))
         self.pack("%args", [slots[name] for name in SLOTS])
-        function, pool, share = (self.function(x) for x in ("gemm", "pool", "parallel_for"))
+        function = self.function("gemm")
+        share, pool = self.share(parts * i.batch > split.grain)
         self.do(f"call void {function}(ptr {pool}, ptr {share}, ptr %args)")

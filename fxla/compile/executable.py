@@ -6,16 +6,16 @@ import ctypes
 import os
 import threading
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from fxla.compile.blas import blas_address, blas_threads
 from fxla.compile.build import build_program
 from fxla.compile.driver import print_driver
-from fxla.compile.gemm import blas_threads, gemm_address
-from fxla.compile.library import blas_address
-from fxla.compile.native import compile_native, compile_text
+from fxla.compile.gemm import gemm_address
+from fxla.compile.native import compile_kernels, compile_text
 from fxla.compile.numba_cpu import compile_numba
 from fxla.compile.pool import pool
 from fxla.compile.program import CONSTANT_BYTES, HostCall, Program
@@ -23,6 +23,7 @@ from fxla.core.array import Array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType
 from fxla.core.jaxpr import Jaxpr
+from fxla.core.pause import no_collection
 from fxla.errors import DtypeError
 from fxla.loops.extents import kernel_key
 from fxla.loops.ir import Kernel
@@ -65,24 +66,24 @@ class CompiledKernel:
 _compiled: dict[tuple[str, str], CompiledKernel] = {}
 
 
-def compile_kernel(kernel: Kernel) -> CompiledKernel:
-    """Compile a kernel, or find it compiled. What the native target lacks, numba serves."""
+def compile_all(kernels: Sequence[Kernel]) -> list[CompiledKernel]:
+    """Compile kernels, or find them compiled. What the native target lacks, numba serves."""
     chosen = target()
-    key = (chosen, kernel_key(kernel))
-    known = _compiled.get(key)
-    if known is not None:
-        return known
-    reason = "FXLA_TARGET=numba"
+    keys = [(chosen, kernel_key(k)) for k in kernels]
+    missing = {key: k for key, k in zip(keys, kernels, strict=True) if key not in _compiled}
+    reasons: dict[tuple[str, str], str] = dict.fromkeys(missing, "FXLA_TARGET=numba")
     if chosen == "native":
-        try:
-            native = compile_native(kernel)
-            _compiled[key] = CompiledKernel(native.address, True, native, "")
-            return _compiled[key]
-        except Unsupported as why:
-            reason = str(why)
-    function = compile_numba(kernel)
-    _compiled[key] = CompiledKernel(function.address, False, function, reason)
-    return _compiled[key]
+        done = compile_kernels(list(missing.values()))
+        for key, native in zip(missing, done, strict=True):
+            if isinstance(native, Unsupported):
+                reasons[key] = str(native)
+            else:
+                _compiled[key] = CompiledKernel(native.address, True, native, "")
+    for key, kernel in missing.items():
+        if key not in _compiled:
+            function = compile_numba(kernel)
+            _compiled[key] = CompiledKernel(function.address, False, function, reasons[key])
+    return [_compiled[key] for key in keys]
 
 
 def _callback(call: HostCall) -> Any:
@@ -131,15 +132,16 @@ class Executable:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.kernels = [compile_kernel(k) for k in program.kernels()]
+        self.kernels = compile_all(program.kernels())
         driver = print_driver(program, [k.packed for k in self.kernels])
         self.driver_text = driver.text
-        address = compile_text(driver.text, ["program"])["program"]
+        address = compile_text(driver.text, ["program"], effort=driver.effort)["program"]
         if address not in _entries:
             _entries[address] = _Entry(address)
         self._entry = _entries[address]
         self._keep: list[Any] = []
-        self._functions = array("Q", [self._function(f) for f in driver.functions] or [0])
+        functions = [self._function(f, driver.shared) for f in driver.functions]
+        self._functions = array("Q", functions or [0])
         self._integers = array("q", driver.integers or [0])
         self._function_table = self._functions.buffer_info()[0]
         self._integer_table = self._integers.buffer_info()[0]
@@ -150,10 +152,12 @@ class Executable:
         self._arena_lock = threading.Lock()
         self._arena = np.empty(0, np.uint8)
 
-    def _function(self, what: int | str | HostCall) -> int:
+    def _function(self, what: int | str | HostCall, shared: bool) -> int:
         if isinstance(what, int):
             return self.kernels[what].address
         if isinstance(what, str):
+            if what in ("pool", "parallel_for") and not shared:
+                return 0
             return _ROUTINES[what]() if what in _ROUTINES else blas_address(what)
         callback = _callback(what)
         self._keep.append(callback)
@@ -221,4 +225,5 @@ def as_input(x: Any, dtype: DType, shape: tuple[int, ...]) -> Any:
 
 def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
     """Build and compile a program."""
-    return Executable(build_program(jaxpr))
+    with no_collection():
+        return Executable(build_program(jaxpr))

@@ -33,15 +33,12 @@ matrix-vector product.
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import os
 from dataclasses import dataclass
-from typing import Any
 
 from fxla.compile.native import compile_text
 
-__all__ = ["SLOTS", "Split", "blas_threads", "gemm_address", "split_product"]
+__all__ = ["SLOTS", "Split", "gemm_address", "split_product"]
 
 SLOTS = {
     name: k
@@ -130,45 +127,9 @@ def _half(n: int) -> int:
 
 
 @functools.cache
-def blas_threads() -> int:
-    """The address of BLAS's `get_num_threads`, `set_num_threads`, and what `_HOLD` remembers.
-
-    Both are 0 if SciPy's BLAS does not have them; then its threads are left alone.
-    """
-    import scipy.linalg.cython_blas as blas  # 0.1 s, paid by programs that multiply matrices
-
-    table = (ctypes.c_int64 * 5)()
-    library = ctypes.CDLL(blas.__file__)  # symbols are looked up in what it depends on, too
-    for prefix in ("scipy_openblas", "openblas"):
-        getter = getattr(library, f"{prefix}_get_num_threads", None)
-        setter = getattr(library, f"{prefix}_set_num_threads", None)
-        if getter is not None and setter is not None:
-            for slot, function in enumerate((getter, setter)):
-                table[slot] = ctypes.cast(function, ctypes.c_void_p).value or 0
-            break
-    _tables.append(table)
-    return ctypes.addressof(table)
-
-
-_tables: list[Any] = []
-
-
-def _after_fork() -> None:
-    """The products that ran in the parent do not run in its child."""
-    for table in _tables:
-        if table[3] and table[1]:
-            ctypes.CFUNCTYPE(None, ctypes.c_int)(table[1])(table[4])
-        table[2] = table[3] = 0
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-@functools.cache
 def gemm_address() -> int:
     """The address of the function described in the module's docstring."""
-    return compile_text(_text(), ["gemm"])["gemm"]
+    return compile_text(_text(), ["gemm"], effort=0)["gemm"]
 
 
 def _load(*names: str) -> str:

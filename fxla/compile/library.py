@@ -1,19 +1,18 @@
 """Which library call serves what: the one table of what does not become generated loops.
 
-Matrix products above `LOOP_LIMIT` multiplications go to SciPy's BLAS, by address. Everything a
-primitive declares `Opaque` (LAPACK, FFT, sorting) calls the primitive's own NumPy value on arrays
-that view the program's memory.
+Matrix products above `LOOP_LIMIT` multiplications go to BLAS (`fxla.compile.blas`), by address.
+Everything a primitive declares `Opaque` (LAPACK, FFT, sorting) calls the primitive's own NumPy
+value on arrays that view the program's memory.
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
 import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
 
+from fxla.compile.blas import BLAS_DTYPES
 from fxla.compile.program import Gemm, Pointer
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Eqn, Jaxpr, Var
@@ -21,10 +20,8 @@ from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.structure import transpose_p
 
 __all__ = [
-    "BLAS_DTYPES",
     "MatrixLayout",
     "absorb_transposes",
-    "blas_address",
     "gemm_of",
     "served_by_blas",
 ]
@@ -34,28 +31,6 @@ LOOP_LIMIT = 2048
 
 MIN_DEPTH = 4
 """Products that sum fewer terms write more than they multiply: loops fuse with what reads them."""
-
-BLAS_DTYPES = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
-
-
-@functools.cache
-def blas_address(name: str) -> int:
-    """The address of a BLAS routine (Fortran interface), from the table SciPy exports."""
-    import scipy.linalg.cython_blas as blas  # 0.1 s, paid by programs that multiply matrices
-
-    table: dict[str, Any] = dict(blas.__pyx_capi__)
-    capsule = table[name]
-    get_name = ctypes.pythonapi.PyCapsule_GetName
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    get_pointer.restype = ctypes.c_void_p
-    get_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    return int(get_pointer(capsule, get_name(capsule)))
-
-
-def blas_name(dtype: Any, routine: str) -> str:
-    """E.g. ``sgemm``."""
-    return BLAS_DTYPES[dtype.name] + routine
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
-"""Native code from LLVM text: compilation, loading, and the caches in the process and on disk.
+"""Native code from LLVM text, and the caches of it in the process and on disk.
 
-`compile_native` compiles a kernel of the loop IR, `compile_text` any LLVM text, such as a program's
-driver. Addresses stay valid for the life of the process. What was compiled once is found again by
-its text: in a dictionary, then as an object file in ``$FXLA_CACHE_DIR`` (by default the platform's
-cache directory). An object's name is the hash of its text, the processor, the version of llvmlite
-and `_FORMAT`; its content starts with a checksum. Whatever is wrong with the directory costs a
-compilation and one `CacheWarning`. ``FXLA_CACHE=0`` switches the directory off.
+`compile_kernels` compiles kernels of the loop IR, several to an object file and on all cores,
+`compile_text` any LLVM module, such as a program's driver. Addresses stay valid for the life of the
+process. What was compiled once is found again by its text: in a dictionary, then as an object file
+in ``$FXLA_CACHE_DIR`` (by default the platform's cache directory). A file's name is the hash of the
+text, the processor, the version of llvmlite and `_FORMAT`; kernels that share an object file have a
+hard link each. Its content is the names it defines and the object file, after a checksum. Whatever
+is wrong with the directory costs a compilation and one `CacheWarning`. ``FXLA_CACHE=0`` switches
+the directory off.
 
 Example:
     >>> text = '''
@@ -20,44 +22,38 @@ Example:
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
 import dataclasses
 import hashlib
-import itertools
-import os
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import llvmlite
-import llvmlite.binding as llvm
 
-from fxla.compile.disk import read_entry, warn_once, write_entry
-from fxla.errors import InternalError
+from fxla.compile.disk import cache_path, read_entry, write_entry
+from fxla.compile.llvm import emit_object, host_isa, link_object, target_triple
+from fxla.compile.processors import default_threads
 from fxla.loops.ir import Kernel
-from fxla.loops.native import print_native
+from fxla.loops.native import Unsupported, native_parts
 from fxla.loops.native_isa import Isa
 
-__all__ = ["NativeFunction", "cache_directory", "compile_native", "compile_text", "host_isa"]
+__all__ = ["NativeFunction", "compile_kernels", "compile_native", "compile_text"]
 
-_FORMAT = "fxla-object-1"
-"""Part of every hash; changes when the meaning of the generated text does."""
+_FORMAT = "fxla-object-2"
+"""Part of every hash; changes when the meaning of the generated text or of a file does."""
 
-_OPT = 2
-"""Effort of LLVM's code generator (no middle-end pass runs)."""
+EFFORT = 2
+"""Of LLVM's code generator, for kernels."""
+
+MODULE_LINES = 400
+"""Lines of LLVM text that are compiled as one module: each has a cost of its own, but only modules
+can be compiled side by side."""
 
 _lock = threading.RLock()
 _addresses: dict[tuple[object, ...], dict[str, int]] = {}
-_machines: dict[tuple[str, str], Any] = {}
-_alive: list[Any] = []
-_linker: Any = None
-_count = itertools.count()
-_host: Isa | None = None
-_initialised = False
+_kernels: dict[tuple[str, Isa], int] = {}
+_linked: dict[bytes, dict[str, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +75,27 @@ def compile_native(kernel: Kernel, isa: Isa | None = None) -> NativeFunction:
     Raises:
         fxla.loops.native.Unsupported: the numba target must compile it.
     """
+    (found,) = compile_kernels([kernel], isa)
+    if isinstance(found, Unsupported):
+        raise found
+    return found
+
+
+def compile_kernels(
+    kernels: Sequence[Kernel], isa: Isa | None = None
+) -> list[NativeFunction | Unsupported]:
+    """Compile kernels together; for each its code, or why the numba target must compile it."""
     isa = host_isa() if isa is None else isa
-    symbol = f"kernel.{kernel.name}"  # a kernel named cos must not be what calls of cos reach
-    text = print_native(dataclasses.replace(kernel, name=symbol), isa)
-    return NativeFunction(kernel.name, compile_text(text, [symbol], isa)[symbol])
+    with _lock:
+        batch = _Batch(isa)
+        try:
+            found = [batch.add(kernel) for kernel in kernels]
+        finally:
+            batch.finish()
+        return [
+            x if isinstance(x, Unsupported) else NativeFunction(k.name, _kernels[x.text, isa])
+            for k, x in zip(kernels, found, strict=True)
+        ]
 
 
 def compile_text(
@@ -90,6 +103,7 @@ def compile_text(
     names: Sequence[str],
     isa: Isa | None = None,
     symbols: Mapping[str, int] | None = None,
+    effort: int = EFFORT,
 ) -> dict[str, int]:
     """The addresses of the functions `names` that an LLVM module defines.
 
@@ -98,144 +112,169 @@ def compile_text(
     """
     isa = host_isa() if isa is None else isa
     symbols = symbols or {}
-    key = (text, isa.cpu + isa.features, tuple(sorted(symbols.items())))
+    key = (text, isa.cpu + isa.features, effort, tuple(sorted(symbols.items())))
     with _lock:
         known = _addresses.setdefault(key, {})
         if not all(name in known for name in names):
-            known.update(_load(_object(text, isa), names, symbols))
+            code = _object(text, names, isa, effort)
+            known.update(link_object(code, names, symbols))
         return {name: known[name] for name in names}
 
 
-# ---------------------------------------------------------------- the machine
-
-
-def _initialise() -> None:
-    global _initialised
-    if not _initialised:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        libm = ctypes.util.find_library("m")
-        if libm is not None:
-            llvm.load_library_permanently(libm)
-        _initialised = True
-
-
-def host_isa() -> Isa:
-    """What this machine's processor offers to generated code."""
-    global _host
-    with _lock:
-        if _host is None:
-            _initialise()
-            cpu = llvm.get_host_cpu_name()
-            features = llvm.get_host_cpu_features()
-            _host = _isa_of(cpu, features)
-        return _host
-
-
-def _isa_of(cpu: str, features: Any) -> Isa:
-    def has(*names: str) -> bool:
-        return all(features.get(name, False) for name in names)
-
-    flags = features.flatten()
-    if has("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "f16c"):
-        return Isa("avx512", 64, frozenset({1, 2, 4, 8}), True, True, cpu, flags)
-    if has("avx2", "fma", "f16c"):
-        return Isa("avx2", 32, frozenset({4, 8}), False, True, cpu, flags)
-    arm = "aarch64" in llvm.get_process_triple() or "arm64" in llvm.get_process_triple()
-    return Isa("baseline", 16, frozenset(), False, arm, cpu, flags)
-
-
-def _machine(isa: Isa) -> Any:
-    """A new code generator for `isa`."""
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(
-        cpu=isa.cpu,
-        features=isa.features,
-        opt=_OPT,
-        reloc="static",
-        codemodel="jitdefault",
-        jit=True,
-    )
-
-
-# ------------------------------------------------------------------ compiling
-
-
-def _object(text: str, isa: Isa) -> bytes:
+def _object(text: str, names: Sequence[str], isa: Isa, effort: int) -> bytes:
     """The object file of a module, from the disk if it is there."""
-    _initialise()
-    path = _cache_path(text, isa)
+    path = _entry_path(text, isa, effort)
+    found = None if path is None else read_entry(path)
+    if found is not None:
+        return _unpacked(found)[1]
+    code = emit_object(text, isa, effort)
     if path is not None:
-        found = read_entry(path)
-        if found is not None:
-            return found
-    code = _compile(text, isa)
-    if path is not None:
-        write_entry(path, code)
+        write_entry(path, _packed(names, code))
     return code
 
 
-def _compile(text: str, isa: Isa) -> bytes:
-    machine = _machines.get((isa.cpu, isa.features))
-    if machine is None:
-        machine = _machines[isa.cpu, isa.features] = _machine(isa)
-    layout = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.target_data}"\n'
-    try:
-        module = llvm.parse_assembly(layout + text, llvm.create_context())
-        if os.environ.get("FXLA_CHECK") == "1":
-            module.verify()
-    except RuntimeError as error:
-        raise InternalError(f"generated LLVM text is not valid: {error}\n{text}") from error
-    code: bytes = machine.emit_object(module)
-    return code
+# -------------------------------------------------------------------- kernels
 
 
-def _load(code: bytes, names: Sequence[str], symbols: Mapping[str, int]) -> dict[str, int]:
-    """Link an object file into the process."""
-    global _linker
-    if _linker is None:
-        _linker = llvm.create_lljit_compiler(_machine(host_isa()))
-    library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
-    for name in names:
-        library.export_symbol(name)
-    for name, address in symbols.items():
-        library.import_symbol(name, address)
-    try:
-        linked = library.link(_linker, f"fxla.{next(_count)}")
-    except RuntimeError as error:
-        raise InternalError(f"compiled code cannot be linked: {error}") from error
-    _alive.append(linked)
-    return {name: linked[name] for name in names}
+@dataclass(frozen=True, slots=True)
+class _Printed:
+    """A kernel as text: what it declares, its definition, and the symbol in both."""
+
+    declared: tuple[str, ...]
+    text: str
+    symbol: str
+
+
+def _print(kernel: Kernel, isa: Isa) -> _Printed:
+    """The text of a kernel under a name that no other kernel has, and no library function."""
+    plain = f"kernel.{kernel.name}"
+    declared, text = native_parts(dataclasses.replace(kernel, name=plain), isa)
+    symbol = f"{plain}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return _Printed(declared, text.replace(f'@"{plain}"', f'@"{symbol}"', 1), symbol)
+
+
+class _Batch:
+    """Kernels on their way to one or more object files.
+
+    While kernels are printed here, full modules are compiled by other threads.
+    """
+
+    def __init__(self, isa: Isa) -> None:
+        self.isa = isa
+        self.waiting: list[_Printed] = []
+        self.lines = 0
+        self.modules: list[_Module] = []
+        self.threads: list[threading.Thread] = []
+        self.taken = threading.Lock()
+        self.next = 0
+
+    def add(self, kernel: Kernel) -> _Printed | Unsupported:
+        """Print a kernel, and have it compiled if nothing knows it."""
+        try:
+            printed = _print(kernel, self.isa)
+        except Unsupported as why:
+            return why
+        if (printed.text, self.isa) in _kernels or self._from_disk(printed):
+            return printed
+        if all(printed.text != p.text for p in self.waiting):
+            self.waiting.append(printed)
+            self.lines += printed.text.count("\n")
+        if self.lines >= MODULE_LINES:
+            self._close()
+            self._start_thread()
+        return printed
+
+    def _from_disk(self, printed: _Printed) -> bool:
+        path = _entry_path(printed.text, self.isa, EFFORT)
+        found = None if path is None else read_entry(path)
+        if found is None:
+            return False
+        digest = hashlib.sha256(found).digest()
+        if digest not in _linked:
+            names, code = _unpacked(found)
+            _linked[digest] = link_object(code, names)
+        address = _linked[digest].get(printed.symbol)
+        if address is None:
+            return False
+        _kernels[printed.text, self.isa] = address
+        return True
+
+    def _close(self) -> None:
+        """Make a module of the waiting kernels."""
+        if self.waiting:
+            self.modules.append(_Module(tuple(self.waiting)))
+            self.waiting, self.lines = [], 0
+
+    def _start_thread(self) -> None:
+        if len(self.threads) < default_threads() - 1:
+            thread = threading.Thread(target=self._work, name="fxla-compile", daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def _work(self) -> None:
+        """Compile modules until none is left."""
+        while True:
+            with self.taken:
+                at = self.next
+                if at >= len(self.modules):
+                    return
+                self.next += 1
+            self.modules[at].compile(self.isa)
+
+    def finish(self) -> None:
+        """Compile what is left, and load everything."""
+        self._close()
+        self._work()
+        for thread in self.threads:
+            thread.join()
+        for module in self.modules:
+            module.load(self.isa)
+
+
+class _Module:
+    """Kernels that become one object file."""
+
+    def __init__(self, kernels: tuple[_Printed, ...]) -> None:
+        self.kernels = kernels
+        self.code = b""
+        self.error: BaseException | None = None
+
+    def compile(self, isa: Isa) -> None:
+        declared = dict.fromkeys(line for k in self.kernels for line in k.declared)
+        text = "\n".join([*declared, *(k.text for k in self.kernels), ""])
+        try:
+            self.code = emit_object(text, isa, EFFORT)
+        except BaseException as error:
+            self.error = error
+
+    def load(self, isa: Isa) -> None:
+        if self.error is not None:
+            raise self.error
+        names = [k.symbol for k in self.kernels]
+        addresses = link_object(self.code, names)
+        for k in self.kernels:
+            _kernels[k.text, isa] = addresses[k.symbol]
+        content = _packed(names, self.code)
+        _linked[hashlib.sha256(content).digest()] = addresses
+        paths = [_entry_path(k.text, isa, EFFORT) for k in self.kernels]
+        if paths[0] is not None:
+            write_entry(paths[0], content, [p for p in paths[1:] if p is not None])
 
 
 # ------------------------------------------------------------------- the disk
 
 
-def cache_directory() -> Path | None:
-    """Where object files are kept; None if ``FXLA_CACHE=0``."""
-    if os.environ.get("FXLA_CACHE", "1") == "0":
-        return None
-    chosen = os.environ.get("FXLA_CACHE_DIR")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "fxla"
+def _packed(names: Sequence[str], code: bytes) -> bytes:
+    """What an entry holds: names, and the object file that defines them."""
+    return "\n".join(names).encode() + b"\0" + code
 
 
-def _cache_path(text: str, isa: Isa) -> Path | None:
-    try:
-        directory = cache_directory()
-    except (OSError, RuntimeError) as error:  # no home directory
-        warn_once(f"there is no cache directory: {error}")
-        return None
-    if directory is None:
-        return None
-    machine = (llvm.get_process_triple(), isa.cpu, isa.features)
-    what = (_FORMAT, str(_OPT), llvmlite.__version__, *machine, text)
-    digest = hashlib.sha256("\0".join(what).encode()).hexdigest()
-    return directory / "objects" / digest[:2] / f"{digest}.o"
+def _unpacked(content: bytes) -> tuple[list[str], bytes]:
+    names, _, code = content.partition(b"\0")
+    return names.decode().split("\n"), code
+
+
+def _entry_path(text: str, isa: Isa, effort: int) -> Path | None:
+    machine = (target_triple(), isa.cpu, isa.features)
+    what = (_FORMAT, str(effort), llvmlite.__version__, *machine, text)
+    return cache_path("objects", hashlib.sha256("\0".join(what).encode()).hexdigest(), ".o")

@@ -21,7 +21,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -29,8 +28,9 @@ import llvmlite.binding as llvm
 import llvmlite.ir as ll
 import numpy as np
 
-from fxla.compile.disk import read_entry, warn_once, write_entry, write_plain
-from fxla.compile.native import cache_directory, compile_text, host_isa
+from fxla.compile.disk import cache_directory, cache_path, read_entry, write_entry, write_plain
+from fxla.compile.llvm import host_isa
+from fxla.compile.native import compile_text
 from fxla.compile.numba_functions import target_functions
 from fxla.errors import InternalError
 from fxla.loops.ir import DType, Kernel
@@ -115,27 +115,13 @@ def _key(printed: PythonSource, dtypes: tuple[DType, ...]) -> str:
     return hashlib.sha256("\0".join(what).encode()).hexdigest()
 
 
-def _directory() -> Path | None:
-    try:
-        return cache_directory()
-    except (OSError, RuntimeError) as error:  # no home directory
-        warn_once(f"there is no cache directory: {error}")
-        return None
-
-
-def cache_path(kind: str, key: str, suffix: str) -> Path | None:
-    """Where an entry of the cache is, if there is a cache."""
-    directory = _directory()
-    return None if directory is None else directory / kind / key[:2] / f"{key}{suffix}"
-
-
 def save_source(printed: PythonSource) -> str:
     """Write a kernel's Python where tracebacks and debuggers look; returns the file name.
 
     Without a writable cache directory the name stands for a text that is only in memory.
     """
     digest = hashlib.sha256(printed.source.encode()).hexdigest()[:16]
-    directory = _directory()
+    directory = cache_directory()
     if directory is not None:
         path = directory / "source" / f"{printed.name}_{digest}.py"
         content = printed.source.encode()

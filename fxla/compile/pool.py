@@ -27,29 +27,12 @@ from types import TracebackType
 
 from fxla.compile.native import compile_text
 from fxla.compile.pool_text import FUTEX_CALL, LAYOUT, STATE_BYTES, pool_text
+from fxla.compile.processors import default_threads
 
 __all__ = ["Pool", "default_threads", "pool", "threads"]
 
 SPIN_SECONDS = 30e-6
 """How long a thread looks for work, or for the end of a job, before it sleeps."""
-
-
-def default_threads() -> int:
-    """How many threads compute: ``FXLA_NUM_THREADS``, or the processors this process may use.
-
-    Raises:
-        ValueError: if the variable is not a positive number.
-    """
-    if sys.platform == "win32":
-        return 1
-    chosen = os.environ.get("FXLA_NUM_THREADS", "").strip()
-    if chosen:
-        if not chosen.isdecimal() or int(chosen) < 1:
-            raise ValueError(f"FXLA_NUM_THREADS={chosen!r}: expected a positive number")
-        return int(chosen)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Pool:
@@ -71,7 +54,7 @@ class Pool:
         if futex is None:
             futex = sys.platform == "linux" and platform.machine() in FUTEX_CALL
         names = ["parallel_for", "worker", "wake_all", "prepare", "spin"]
-        code = compile_text(pool_text(futex), names)
+        code = compile_text(pool_text(futex), names, effort=0)
         self.parallel_for = code["parallel_for"]
         pointer = ctypes.c_void_p
         self._worker = ctypes.CFUNCTYPE(None, pointer, ctypes.c_int32)(code["worker"])

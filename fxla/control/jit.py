@@ -28,6 +28,7 @@ from fxla.control.programs import (
 from fxla.core.aval import Aval
 from fxla.core.dtypes import default_float
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
+from fxla.core.pause import no_collection
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
@@ -297,7 +298,8 @@ class JitFunction:
         for x in leaves:
             check_leaf(x, "an argument", self._name)
         flat_f = FlatFunction(f, tree)
-        closed = trace_to_jaxpr(flat_f, [typeof(x) for x in leaves], "jit", self._name)
+        with no_collection():
+            closed = trace_to_jaxpr(flat_f, [typeof(x) for x in leaves], "jit", self._name)
         assert flat_f.out_tree is not None
         entry = _Traced(closed, flat_f.out_tree)
         if not any(isinstance(c, Tracer) for c in closed.consts):

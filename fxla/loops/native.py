@@ -44,13 +44,25 @@ from fxla.loops.native_vectorize import (
 )
 from fxla.loops.split_complex import split_complex
 
-__all__ = ["Unsupported", "print_native"]
+__all__ = ["Unsupported", "native_parts", "print_native"]
 
 _UNROLL_LIMIT = 64
 
 
 def print_native(kernel: Kernel, isa: Isa) -> str:
     """The kernel as the text of an LLVM module with one function.
+
+    Raises:
+        Unsupported: the kernel has something that only the numba target can print.
+    """
+    declared, text = native_parts(kernel, isa)
+    return "\n".join([*declared, text, ""])
+
+
+def native_parts(kernel: Kernel, isa: Isa) -> tuple[tuple[str, ...], str]:
+    """The lines that declare what a kernel calls, and its definition.
+
+    Modules of several kernels declare what they share once.
 
     Raises:
         Unsupported: the kernel has something that only the numba target can print.
@@ -72,7 +84,7 @@ class _Printer(Expressions):
 
     # ------------------------------------------------------------------ module
 
-    def module(self) -> str:
+    def module(self) -> tuple[tuple[str, ...], str]:
         kernel, b = self.kernel, self.b
         buffers = (*kernel.inputs, *kernel.outputs)
         args = Value(b, "%args", "ptr")
@@ -94,7 +106,7 @@ class _Printer(Expressions):
             case body:
                 self._block(body)
         text = b.function(kernel.name, "ptr %args, i64 %begin, i64 %end")
-        return "\n".join([*b.declared, text, ""])
+        return tuple(b.declared), text
 
     # -------------------------------------------------------------- statements
 

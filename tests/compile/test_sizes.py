@@ -94,13 +94,13 @@ PROGRAMS = {
 @pytest.mark.parametrize("name", list(PROGRAMS))
 def test_a_new_size_compiles_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[str] = []
-    kernel, text = executable.compile_native, executable.compile_text
+    kernels, text = executable.compile_kernels, executable.compile_text
     monkeypatch.setattr(executable, "_compiled", {})
     seen: set[str] = set()
 
-    def count_kernel(k: Any, *args: Any) -> Any:
-        compiled.append(k.name)
-        return kernel(k, *args)
+    def count_kernels(found: Any) -> Any:
+        compiled.extend(k.name for k in found)
+        return kernels(found)
 
     def count_text(source: str, *args: Any, **kwargs: Any) -> Any:
         if source not in seen:
@@ -108,7 +108,7 @@ def test_a_new_size_compiles_nothing(name: str, monkeypatch: pytest.MonkeyPatch)
             seen.add(source)
         return text(source, *args, **kwargs)
 
-    monkeypatch.setattr(executable, "compile_native", count_kernel)
+    monkeypatch.setattr(executable, "compile_kernels", count_kernels)
     monkeypatch.setattr(executable, "compile_text", count_text)
     f, arguments = PROGRAMS[name]()
     for n in SIZES[:3]:  # small results share kernels, larger ones have their own

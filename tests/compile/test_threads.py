@@ -16,7 +16,8 @@ import pytest
 
 import fxla
 import fxla.numpy as fnp
-from fxla.compile.gemm import blas_threads, split_product
+from fxla.compile.blas import blas_threads
+from fxla.compile.gemm import split_product
 from fxla.compile.pool import pool
 from fxla.compile.program import Gemm, Launch, walk_instructions
 from fxla.control.programs import executable_of

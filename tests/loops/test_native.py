@@ -10,7 +10,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from fxla.compile.native import compile_native, host_isa
+from fxla.compile.llvm import host_isa
+from fxla.compile.native import compile_native
 from fxla.loops.ir import (
     BOOL,
     INDEX,

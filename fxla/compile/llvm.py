@@ -1,0 +1,222 @@
+"""LLVM, through llvmlite: what the processor offers, text to object files, and these into memory.
+
+llvmlite holds a lock around each call into its library. Compilations here have a context and a code
+generator of their own, which is all that LLVM asks of threads, so they call the library without
+that lock; where llvmlite's insides are not as known, they fall back to calling it with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ctypes.util
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from fxla.errors import InternalError
+from fxla.loops.native_isa import Isa
+
+__all__ = ["emit_object", "host_isa", "link_object", "target_triple"]
+
+_lock = threading.RLock()
+_idle_machines: dict[tuple[str, str, int], list[Any]] = {}
+_alive: list[Any] = []
+_linker: Any = None
+_count = itertools.count()
+_host: Isa | None = None
+_initialised = False
+_unlocked: Any = None
+
+
+def initialise() -> None:
+    """Start LLVM's code generator for this machine, once."""
+    global _initialised
+    with _lock:
+        if not _initialised:
+            llvm.initialize_native_target()
+            llvm.initialize_native_asmprinter()
+            _load_math_library()
+            _initialised = True
+
+
+def _load_math_library() -> None:
+    """Let compiled code call it. Linux's name is tried first: a search there starts a process."""
+    if sys.platform == "linux":
+        with contextlib.suppress(RuntimeError):
+            llvm.load_library_permanently("libm.so.6")
+            return
+    libm = ctypes.util.find_library("m")
+    if libm is not None:
+        llvm.load_library_permanently(libm)
+
+
+def target_triple() -> str:
+    """LLVM's name of the platform."""
+    triple: str = llvm.get_process_triple()
+    return triple
+
+
+def host_isa() -> Isa:
+    """What this machine's processor offers to generated code."""
+    global _host
+    with _lock:
+        if _host is None:
+            initialise()
+            cpu = llvm.get_host_cpu_name()
+            features = llvm.get_host_cpu_features()
+            _host = _isa_of(cpu, features)
+        return _host
+
+
+def _isa_of(cpu: str, features: Any) -> Isa:
+    def has(*names: str) -> bool:
+        return all(features.get(name, False) for name in names)
+
+    flags = features.flatten()
+    if has("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "f16c"):
+        return Isa("avx512", 64, frozenset({1, 2, 4, 8}), True, True, cpu, flags)
+    if has("avx2", "fma", "f16c"):
+        return Isa("avx2", 32, frozenset({4, 8}), False, True, cpu, flags)
+    arm = "aarch64" in target_triple() or "arm64" in target_triple()
+    return Isa("baseline", 16, frozenset(), False, arm, cpu, flags)
+
+
+def _machine(isa: Isa, effort: int) -> Any:
+    """A new code generator for `isa`."""
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=isa.cpu,
+        features=isa.features,
+        opt=effort,
+        reloc="static",
+        codemodel="jitdefault",
+        jit=True,
+    )
+
+
+# ------------------------------------------------------------------ compiling
+
+
+def emit_object(text: str, isa: Isa, effort: int) -> bytes:
+    """The object file of an LLVM module. Threads that call this run side by side.
+
+    Args:
+        text: the module, without a target.
+        isa: what to compile for.
+        effort: of the code generator, 0 to 3; no middle-end pass runs.
+
+    Raises:
+        fxla.errors.InternalError: the text is not valid.
+    """
+    initialise()
+    key = (isa.cpu, isa.features, effort)
+    with _lock:
+        idle = _idle_machines.setdefault(key, [])
+        machine = idle.pop() if idle else _machine(isa, effort)
+    layout = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.target_data}"\n'
+    library = None if os.environ.get("FXLA_CHECK") == "1" else _without_lock()
+    try:
+        if library is None:
+            return _emit(layout + text, machine)
+        return _emit_unlocked(library, layout + text, machine)
+    except RuntimeError as error:
+        raise InternalError(f"generated LLVM text is not valid: {error}\n{text}") from error
+    finally:
+        with _lock:
+            idle.append(machine)
+
+
+def _emit(text: str, machine: Any) -> bytes:
+    """Verify and compile a module."""
+    module = llvm.parse_assembly(text, llvm.create_context())
+    module.verify()
+    code: bytes = machine.emit_object(module)
+    return code
+
+
+_POINTER = ctypes.c_void_p
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "ContextCreate": (_POINTER, ()),
+    "ContextDispose": (None, (_POINTER,)),
+    "ParseAssembly": (_POINTER, (_POINTER, ctypes.c_char_p, ctypes.POINTER(ctypes.c_char_p))),
+    "DisposeModule": (None, (_POINTER,)),
+    "TargetMachineEmitToMemory": (
+        _POINTER,
+        (_POINTER, _POINTER, ctypes.c_int, ctypes.POINTER(ctypes.c_char_p)),
+    ),
+    "GetBufferStart": (_POINTER, (_POINTER,)),
+    "GetBufferSize": (ctypes.c_size_t, (_POINTER,)),
+    "DisposeMemoryBuffer": (None, (_POINTER,)),
+}
+"""Result and parameters of the functions of llvmlite's library that compile a module."""
+
+
+def _without_lock() -> Any:
+    """llvmlite's library, opened a second time; None if it is not as known."""
+    global _unlocked
+    if _unlocked is None:
+        try:
+            library = ctypes.CDLL(llvm.ffi.lib._lib_handle._name)
+            for name, (result, parameters) in _SIGNATURES.items():
+                function = library[f"LLVMPY_{name}"]
+                function.restype, function.argtypes = result, parameters
+                setattr(library, name, function)
+            _unlocked = library
+        except (AttributeError, OSError):
+            _unlocked = False
+    return _unlocked or None
+
+
+def _emit_unlocked(library: Any, text: str, machine: Any) -> bytes:
+    """Compile a module without llvmlite's lock."""
+    message = ctypes.c_char_p()
+    context = library.ContextCreate()
+    try:
+        module = library.ParseAssembly(context, text.encode(), ctypes.byref(message))
+        if not module:
+            raise RuntimeError((message.value or b"").decode(errors="replace"))
+        try:
+            at = ctypes.cast(machine._ptr, _POINTER)
+            code = library.TargetMachineEmitToMemory(at, module, 1, ctypes.byref(message))
+            if not code:
+                raise RuntimeError((message.value or b"").decode(errors="replace"))
+            try:
+                start, size = library.GetBufferStart(code), library.GetBufferSize(code)
+                return ctypes.string_at(start, size)
+            finally:
+                library.DisposeMemoryBuffer(code)
+        finally:
+            library.DisposeModule(module)
+    finally:
+        library.ContextDispose(context)
+
+
+# -------------------------------------------------------------------- linking
+
+
+def link_object(
+    code: bytes, names: Sequence[str], symbols: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """The addresses of functions of an object file, loaded for the life of the process."""
+    global _linker
+    initialise()
+    with _lock:
+        if _linker is None:
+            _linker = llvm.create_lljit_compiler(_machine(host_isa(), 0))
+        library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+        for name in names:
+            library.export_symbol(name)
+        for name, address in (symbols or {}).items():
+            library.import_symbol(name, address)
+        try:
+            linked = library.link(_linker, f"fxla.{next(_count)}")
+        except RuntimeError as error:
+            raise InternalError(f"compiled code cannot be linked: {error}") from error
+        _alive.append(linked)
+        return {name: linked[name] for name in names}
