@@ -9,13 +9,20 @@ import threading
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fxla.compile import disk, native
+from fxla.compile import disk, llvm, native
 from fxla.compile.disk import cache_directory
 from fxla.compile.llvm import host_isa
-from fxla.compile.native import compile_text
+from fxla.compile.native import (
+    NativeFunction,
+    compile_kernels,
+    compile_native,
+    compile_text,
+)
 from fxla.errors import CacheWarning, InternalError
+from fxla.loops.ir import INDEX, Buffer, Const, Extent, For, Index, Kernel, Load, Op, Store
 
 
 def constant_function(name: str, value: int) -> str:
@@ -30,7 +37,8 @@ def value_of(address: int) -> int:
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache of this test's own."""
-    monkeypatch.setattr(native, "_addresses", {})
+    for table in ("_addresses", "_kernels", "_linked"):
+        monkeypatch.setattr(native, table, {})
     monkeypatch.setattr(disk, "_warned", False)
     monkeypatch.setenv("FXLA_CACHE", "1")
     monkeypatch.setenv("FXLA_CACHE_DIR", str(tmp_path))
@@ -40,6 +48,8 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def forget() -> None:
     """What a new process does not know."""
     native._addresses.clear()
+    native._kernels.clear()
+    native._linked.clear()
 
 
 def objects(directory: Path) -> list[Path]:
@@ -138,6 +148,74 @@ def test_no_partial_files_are_left(fresh: Path) -> None:
     for k in range(5):
         compile_text(constant_function(f"f{k}", k), [f"f{k}"])
     assert all(p.suffix == ".o" for p in objects(fresh))
+
+
+def doubled(k: int) -> Kernel:
+    """A kernel of its own for each number: x times k."""
+    f8 = np.dtype("f8")
+    x, out = (Buffer(name, f8, (Extent(INDEX, 0, "n0"),)) for name in ("x", "out"))
+    i = Index(INDEX, "i0")
+    value = Op(f8, "mul", (Load(f8, x, (i,)), Const(f8, float(k))))
+    body = For(i, x.shape[0], (Store(out, (i,), value),), "parallel")
+    return Kernel("scaled", (x,), (out,), (Extent(INDEX, 0, "n0"),), (body,))
+
+
+def run_kernel(address: int) -> float:
+    x, out = np.ones(5), np.zeros(5)
+    args = (ctypes.c_int64 * 3)(x.ctypes.data, out.ctypes.data, 5)
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(address)(args, 0, 5)
+    assert len(set(out)) == 1
+    return float(out[0])
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_many_kernels_together(monkeypatch: pytest.MonkeyPatch, fresh: Path, threads: int) -> None:
+    monkeypatch.setenv("FXLA_NUM_THREADS", str(threads))
+    monkeypatch.setattr(native, "MODULE_LINES", 100)
+    emitted: list[str] = []
+    emit = native.emit_object
+    monkeypatch.setattr(native, "emit_object", lambda t, *a: emitted.append(t) or emit(t, *a))
+    numbers = [3, 5, 3, *range(20, 30)]
+    found = compile_kernels([doubled(k) for k in numbers])
+    assert [run_kernel(f.address) for f in found if isinstance(f, NativeFunction)] == numbers
+    assert found[0] == found[2]
+    assert 1 < len(emitted) < len(set(numbers))
+    assert len(objects(fresh)) == len(set(numbers))
+
+
+def test_each_kernel_of_a_module_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_kernels([doubled(k) for k in (31, 32, 33)])
+    forget()
+    monkeypatch.setattr(native, "emit_object", lambda *_: pytest.fail("compiled again"))
+    assert run_kernel(compile_native(doubled(32)).address) == 32
+    (first, second) = compile_kernels([doubled(33), doubled(31)])
+    assert isinstance(first, NativeFunction) and isinstance(second, NativeFunction)
+    assert [run_kernel(f.address) for f in (first, second)] == [33, 31]
+
+
+def test_an_error_in_another_thread_is_raised_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FXLA_NUM_THREADS", "3")
+    monkeypatch.setattr(native, "MODULE_LINES", 1)
+    parts = native.native_parts
+    monkeypatch.setattr(native, "native_parts", lambda *a: (parts(*a)[0], "define nonsense"))
+    with pytest.raises(InternalError, match="not valid"):
+        compile_kernels([doubled(k) for k in range(4)])
+
+
+def test_without_links_every_kernel_has_a_file(
+    monkeypatch: pytest.MonkeyPatch, fresh: Path
+) -> None:
+    monkeypatch.setattr(disk.os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links")))
+    compile_kernels([doubled(41), doubled(42)])
+    assert len(objects(fresh)) == 2
+    forget()
+    monkeypatch.setattr(native, "emit_object", lambda *_: pytest.fail("compiled again"))
+    assert run_kernel(compile_native(doubled(42)).address) == 42
+
+
+def test_llvmlite_of_unknown_insides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llvm, "_unlocked", False)
+    assert value_of(compile_text(constant_function("locked", 4), ["locked"])["locked"]) == 4
 
 
 def test_invalid_text_is_an_internal_error() -> None:

@@ -1,0 +1,42 @@
+"""The scope without the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+import fxla
+from fxla.core.pause import no_collection
+
+
+def test_nested_scopes_end_together() -> None:
+    assert gc.isenabled()
+    with no_collection():
+        with no_collection():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_an_error_switches_it_on_again() -> None:
+    with pytest.raises(KeyError), no_collection():
+        raise KeyError
+    assert gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with no_collection():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_tracing_and_compiling_leave_it_on() -> None:
+    seen: list[bool] = []
+    fxla.jit(lambda x: seen.append(gc.isenabled()) or x + 1)(1.0)
+    assert seen == [False]
+    assert gc.isenabled()
