@@ -7,7 +7,7 @@ import os
 import threading
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from fxla.loops.extents import kernel_key
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported
 
-__all__ = ["Executable", "compile_jaxpr", "target"]
+__all__ = ["Executable", "compile_jaxpr", "raise_pending", "target"]
 
 _Entry = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
@@ -113,6 +113,13 @@ def _callback(call: HostCall) -> Any:
     return _Callback(run)
 
 
+def raise_pending() -> NoReturn:
+    """Raise the exception that a host call of a program ended with on this thread."""
+    error: BaseException = _raised.error
+    _raised.error = None
+    raise error
+
+
 _ROUTINES: dict[str, Callable[[], int]] = {
     "parallel_for": lambda: pool().parallel_for,
     "pool": lambda: pool().state,
@@ -128,6 +135,11 @@ class Executable:
     Attributes:
         program: its instructions.
         kernels: compiled kernels, in the order of ``program.kernels()``.
+        driver_text: the LLVM text of its driver; `address` is where that is loaded, and
+            `function_table`, `integer_table` are where its tables are.
+        input_types, output_types: dtype and shape of each.
+        constants_id: address of the array object of its constants.
+        block, run_flat: what `fxla.compile.entry` makes of it when it is called again.
     """
 
     def __init__(self, program: Program) -> None:
@@ -135,22 +147,24 @@ class Executable:
         self.kernels = compile_all(program.kernels())
         driver = print_driver(program, [k.packed for k in self.kernels])
         self.driver_text = driver.text
-        address = compile_text(driver.text, ["program"], effort=driver.effort)["program"]
-        if address not in _entries:
-            _entries[address] = _Entry(address)
-        self._entry = _entries[address]
+        self.address = compile_text(driver.text, ["program"], effort=driver.effort)["program"]
+        if self.address not in _entries:
+            _entries[self.address] = _Entry(self.address)
+        self._entry = _entries[self.address]
         self._keep: list[Any] = []
         functions = [self._function(f, driver.shared) for f in driver.functions]
         self._functions = array("Q", functions or [0])
         self._integers = array("q", driver.integers or [0])
-        self._function_table = self._functions.buffer_info()[0]
-        self._integer_table = self._integers.buffer_info()[0]
-        self._in = [(b.dtype, b.shape) for b in program.inputs]
-        self._out = [(b.shape, b.dtype) for b in program.outputs]
+        self.function_table = self._functions.buffer_info()[0]
+        self.integer_table = self._integers.buffer_info()[0]
+        self.input_types = [(b.dtype, b.shape) for b in program.inputs]
+        self.output_types = [(b.dtype, b.shape) for b in program.outputs]
         self._constants = constant_table(program)
-        self._constants_id = id(self._constants)
+        self.constants_id = id(self._constants)
         self._arena_lock = threading.Lock()
         self._arena = np.empty(0, np.uint8)
+        self.block: Any = None
+        self.run_flat: Any = None
 
     def _function(self, what: int | str | HostCall, shared: bool) -> int:
         if isinstance(what, int):
@@ -167,28 +181,29 @@ class Executable:
 
     def __call__(self, *args: Any) -> list[Any]:
         """Run on arrays of the program's input types; returns new arrays."""
-        arrays = [as_input(x, d, s) for x, (d, s) in zip(args, self._in, strict=True)]
-        for shape, dtype in self._out:
+        arrays = [as_input(x, d, s) for x, (d, s) in zip(args, self.input_types, strict=True)]
+        if self.run_flat is not None:
+            found: list[Any] = self.run_flat(*arrays)
+            return found
+        for dtype, shape in self.output_types:
             arrays.append(np.ndarray.__new__(Array, shape, dtype))
         objects = array("Q", [id(a) for a in arrays])
-        objects.append(self._constants_id)
+        objects.append(self.constants_id)
         exclusive = self._arena_lock.acquire(blocking=False)
         try:
             arena = self.arena() if exclusive else aligned(self.program.arena)
             failed = self._entry(
                 objects.buffer_info()[0],
                 arena.__array_interface__["data"][0],
-                self._function_table,
-                self._integer_table,
+                self.function_table,
+                self.integer_table,
             )
         finally:
             if exclusive:
                 self._arena_lock.release()
         if failed:
-            error = _raised.error
-            _raised.error = None
-            raise error
-        return arrays[len(self._in) :]
+            raise_pending()
+        return arrays[len(self.input_types) :]
 
     def arena(self) -> Any:
         """The program's own memory for temporaries, kept from call to call."""

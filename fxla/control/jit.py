@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from fxla.compile.entry import Call, serve
+from fxla.compile.executable import Executable
 from fxla.compile.inspect import Inspection, inspect_executable
 from fxla.control.programs import (
     executable_for,
@@ -31,6 +33,7 @@ from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
 from fxla.core.pause import no_collection
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
+from fxla.core.scopes import special
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import (
     AxisFrame,
@@ -149,22 +152,30 @@ def disable_jit(disable: bool = True) -> Iterator[None]:
         1.0
     """
     before = _mode.disabled
+    special.append(None)
     _mode.disabled = disable
     try:
         yield
     finally:
         _mode.disabled = before
+        special.pop()
 
 
 class _Traced:
-    """A function traced for one signature."""
+    """A function traced for one signature.
 
-    __slots__ = ("closed", "executable", "out_tree")
+    Attributes:
+        executable: the program, once it has run.
+        served: whether it was considered for being served natively.
+    """
+
+    __slots__ = ("closed", "executable", "out_tree", "served")
 
     def __init__(self, closed: ClosedJaxpr, out_tree: TreeDef) -> None:
         self.closed = closed
         self.out_tree = out_tree
         self.executable: Any = None
+        self.served = False
 
 
 class Traced:
@@ -239,7 +250,12 @@ class Compiled:
 
 
 class JitFunction:
-    """A compiled function; see `jit`."""
+    """A compiled function; see `jit`.
+
+    Calls like one that was made twice do not come to `__call__`: see `fxla.compile.entry`.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_served")
 
     def __init__(
         self,
@@ -271,6 +287,9 @@ class JitFunction:
             if run is None:
                 values = (*entry.closed.consts, *leaves)
                 run = entry.executable = executable_for(entry.closed.jaxpr, values)
+            elif not (entry.served or special):
+                entry.served = True
+                self._serve(entry, args, kwargs, leaves)
             return tree_unflatten(entry.out_tree, run(*entry.closed.consts, *leaves))
         closed = entry.closed
         if self._inline:
@@ -306,11 +325,27 @@ class JitFunction:
             self._traces[key] = entry
         return entry, leaves
 
-    def _split_static(self, args: Any, kwargs: Any) -> tuple[Any, Any, Any, Any]:
-        """The function with its static arguments fixed, the other arguments, and a key."""
+    def _serve(self, entry: _Traced, args: Any, kwargs: Any, leaves: list[Value]) -> None:
+        """Have later calls like this one served natively."""
+        if not isinstance(entry.executable, Executable):
+            return
+        fixed, named = self._static_of(args, kwargs)
+        tree = self._in_tree(args, kwargs)
+        closed = entry.closed
+        serve(
+            self,
+            Call(tree, leaves, fixed, named, closed.consts, entry.executable, entry.out_tree),
+        )
+
+    def _static_of(self, args: Any, kwargs: Any) -> tuple[dict[int, Any], dict[str, Any]]:
+        """The static arguments of a call, by position and by keyword."""
         nums = {i if i >= 0 else i + len(args) for i in self._static_nums}
         fixed = {i: args[i] for i in sorted(nums) if i < len(args)}
-        named = {k: kwargs[k] for k in self._static_names if k in kwargs}
+        return fixed, {k: kwargs[k] for k in self._static_names if k in kwargs}
+
+    def _split_static(self, args: Any, kwargs: Any) -> tuple[Any, Any, Any, Any]:
+        """The function with its static arguments fixed, the other arguments, and a key."""
+        fixed, named = self._static_of(args, kwargs)
         given: list[tuple[int | str, Any]] = [*fixed.items(), *named.items()]
         for where, value in given:
             self._check_hashable(where, value)
@@ -375,6 +410,11 @@ class JitFunction:
     def clear_cache(self) -> None:
         """Forget all traced and compiled versions."""
         self._traces.clear()
+        if hasattr(self, "_served"):
+            del self._served
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_traces": {}}
 
     def _in_tree(self, args: Any, kwargs: Any) -> TreeDef:
         if self._static_nums or self._static_names:

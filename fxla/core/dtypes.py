@@ -16,6 +16,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from fxla.core.scopes import special
 from fxla.errors import DtypeError
 
 __all__ = [
@@ -69,11 +70,14 @@ float0 = np.dtype([("float0", np.void)])
 _SHORT_KIND = {"f": "f", "i": "i", "u": "u", "c": "c", "b": "bool"}
 
 
+_AT_START = np.dtype(os.environ.get("FXLA_DEFAULT_DTYPE", "float64"))
+
+
 class _Precision(threading.local):
     """The default floating dtype of this thread."""
 
     def __init__(self) -> None:
-        self.default = np.dtype(os.environ.get("FXLA_DEFAULT_DTYPE", "float64"))
+        self.default = _AT_START
 
 
 _precision = _Precision()
@@ -181,11 +185,13 @@ def default_dtype(dtype: Any) -> Iterator[None]:
             f"default_dtype: expected a real floating dtype such as 'float32', got {given.name!r}"
         )
     before = _precision.default
+    special.append(None)
     _precision.default = given
     try:
         yield
     finally:
         _precision.default = before
+        special.pop()
 
 
 def canonical_dtype(dtype: Any) -> DType:

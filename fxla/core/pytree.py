@@ -10,8 +10,10 @@ import optree
 
 __all__ = [
     "TreeDef",
+    "is_named_tuple",
     "key_path",
     "leaf_paths",
+    "node_functions",
     "register_dataclass",
     "register_node",
     "structure_text",
@@ -23,6 +25,9 @@ __all__ = [
 
 NAMESPACE = "fxla"
 TreeDef = optree.PyTreeSpec
+_Flatten = Callable[[Any], tuple[Any, ...]]
+_Unflatten = Callable[[Any, Any], Any]
+_nodes: dict[type[Any], tuple[_Flatten, _Unflatten]] = {}
 
 
 def tree_flatten(
@@ -89,6 +94,17 @@ def register_node(
         unflatten: takes that data and the children, gives an instance.
     """
     optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)
+    _nodes[cls] = flatten, unflatten
+
+
+def node_functions(cls: type[Any]) -> tuple[_Flatten, _Unflatten] | None:
+    """How instances of a registered class come apart and together again; None for other classes."""
+    return _nodes.get(cls)
+
+
+def is_named_tuple(cls: type[Any]) -> bool:
+    """Whether a class is a named tuple, whose fields are children."""
+    return optree.is_namedtuple_class(cls)
 
 
 def register_dataclass(
@@ -148,4 +164,5 @@ def register_dataclass(
         path_entry_type=optree.GetAttrEntry,
         namespace=NAMESPACE,
     )
+    _nodes[node] = flatten, unflatten
     return cls

@@ -21,6 +21,7 @@ import numpy as np
 from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import scalar_dtype
+from fxla.core.scopes import special
 from fxla.core.source import user_source
 from fxla.errors import (
     LeakedTracerError,
@@ -151,11 +152,15 @@ class running:
 
     def __enter__(self) -> Trace:
         self.before = state.trace
+        if self.trace is not eval_trace:
+            special.append(None)
         state.trace = self.trace
         return self.trace
 
     def __exit__(self, *exc: object) -> None:
         state.trace = self.before
+        if self.trace is not eval_trace:
+            special.pop()
         if self.ends:
             self.trace.alive = False
 
@@ -170,11 +175,13 @@ class named_axis:
 
     def __enter__(self) -> AxisFrame:
         self.before = state.axes
+        special.append(None)
         state.axes = (*state.axes, self.frame)
         return self.frame
 
     def __exit__(self, *exc: object) -> None:
         state.axes = self.before
+        special.pop()
 
 
 def axis_frame(name: object) -> AxisFrame:

@@ -1,0 +1,371 @@
+"""Calls of jitted functions in native code: the tables that `fxla.compile.entry_text` reads.
+
+A jitted function is an object of a Python class, and its ``__call__`` is Python. `serve` puts a C
+function before it, which looks whether it knows the arguments' tree and types; if so it allocates
+the results, runs the program, and builds the result's tree, and otherwise it calls ``__call__``. So
+Python still does first calls, tracing, everything unusual, and every error.
+
+Native code takes from `Words` what it must know. It follows addresses in them without owning what
+is there; `Words.keep` owns it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import threading
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fxla.compile.entry_probe import SCALARS, c_api, numpy_api, slot_offset, type_slot, unexpected
+from fxla.compile.entry_text import CONVERT, HASH, entry_text
+from fxla.compile.entry_tree import Code, NotServedError, code_of_arguments, code_of_result
+from fxla.compile.executable import Executable, raise_pending
+from fxla.compile.native import compile_text
+from fxla.compile.work import work_of
+from fxla.core.array import Array
+from fxla.core.pytree import TreeDef
+from fxla.core.scopes import special
+from fxla.errors import InternalError
+
+__all__ = ["Call", "Words", "serve"]
+
+_TREES = 16
+"""How many argument trees of a function are served, static arguments included."""
+_LEAVES = 2000
+"""More leaves are not served; native code has its places for them on the stack."""
+_SMALL_WORK = 20_000
+"""A program of less work keeps the interpreter's lock: giving it up costs more than it takes."""
+_EFFORT = 0
+"""Of the code generator: more makes a call 7% faster and the first load five times as long."""
+_MASK = (1 << 64) - 1
+_API = (
+    "Py_IncRef Py_DecRef PyDict_GetItemWithError PyDict_Size PyDict_New PyDict_SetItem PyTuple_New "
+    "PyList_New PySequence_GetItem PySequence_Tuple PyObject_CallNoArgs PyObject_CallOneArg "
+    "PyObject_Call PyObject_RichCompareBool PyLong_AsLongLongAndOverflow PyObject_IsTrue "
+    "PyErr_Clear PyErr_NoMemory PyEval_SaveThread PyEval_RestoreThread PyMem_RawMalloc "
+    "PyMem_RawFree"
+).split()
+_FASTCALL = 0x80
+
+
+class Words(np.ndarray[Any, Any]):
+    """64-bit words that native code reads.
+
+    Attributes:
+        keep: the objects whose addresses are among them.
+    """
+
+    keep: list[Any]
+
+
+def words(values: Sequence[int], *keep: Any) -> Words:
+    """Words of these values."""
+    found = np.array(values, np.int64).view(Words)
+    found.keep = list(keep)
+    return found
+
+
+def address(x: Any) -> int:
+    """Where an array's data starts."""
+    found: int = x.__array_interface__["data"][0]
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call that Python has served, and that native code may serve the next time.
+
+    Attributes:
+        tree: of the arguments that are not static, as ``(args, kwargs)``.
+        leaves: of that tree.
+        fixed, named: static arguments by position and by keyword.
+        consts: arrays that come before the leaves.
+        executable: the program.
+        result: tree of the result.
+    """
+
+    tree: TreeDef
+    leaves: Sequence[Any]
+    fixed: Mapping[int, Any]
+    named: Mapping[str, Any]
+    consts: Sequence[Any]
+    executable: Executable
+    result: TreeDef
+
+
+def serve(function: Any, call: Call) -> bool:
+    """Serve calls like this one natively from now on.
+
+    Args:
+        function: of a class that has the slot ``_served``, for the table of what is served.
+        call: its tree and types are what later calls must have.
+
+    Returns:
+        Whether they will be.
+    """
+    native = _load(function)
+    if native is None:
+        return False
+    try:
+        _add(function, call, native)
+    except NotServedError:
+        return False
+    return True
+
+
+# ----------------------------------------------------------------------------------- signatures
+
+
+def _leaf_words(x: Any, dtype: Any, shape: tuple[int, ...]) -> tuple[list[int], list[Any]]:
+    """The signature of a leaf, and the objects in it."""
+    kind = type(x)
+    if kind in (float, int, bool, complex):
+        wanted = {float: "f", int: "i", bool: "b", complex: "c"}[kind]
+        direct = dtype in (np.dtype(float), np.dtype(complex))
+        names = {"float32": "FLOAT32", "complex64": "COMPLEX64", "int64": "INT64", "bool": "BOOL"}
+        how = "DIRECT" if direct else names.get(dtype.name)
+        if dtype.kind != wanted or how is None:
+            raise NotServedError(f"a {kind.__name__} as {dtype}")
+        return [0, -2, id(kind), CONVERT[how], 0], [kind]
+    if kind not in (np.ndarray, Array) and kind is not getattr(x, "dtype", dtype).type:
+        raise NotServedError(f"a {kind.__qualname__}")
+    if x.dtype != dtype or not x.dtype.isnative or x.shape != shape:
+        raise NotServedError(f"an array of {x.dtype}")
+    builtin = x.dtype in SCALARS and x.dtype.num == np.dtype(x.dtype.name).num
+    descr = np.dtype(x.dtype.name) if builtin else x.dtype
+    scalar = dtype.type if builtin and not shape else None
+    number = descr.num if builtin else -1
+    found = [id(descr), number, 0 if scalar is None else id(scalar), CONVERT["DIRECT"]]
+    return [*found, len(shape), *shape], [descr, scalar]
+
+
+def _hash(leaves: Sequence[Any]) -> int:
+    """What `entry_text` computes of leaves: numbers and arrays without axes are all alike."""
+    h = 0
+    for x in leaves:
+        one = 1
+        if isinstance(x, np.ndarray) and x.ndim:
+            one = (x.dtype.num << 8) | x.ndim
+            for n in x.shape:
+                one = ((one * HASH) & _MASK) ^ n
+        h = ((h ^ one) * HASH) & _MASK
+        h ^= h >> 29
+    return h
+
+
+def _signed(x: int) -> int:
+    return x - (1 << 64) if x >> 63 else x
+
+
+def _constant(x: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """An array that the program captured, if it can be read as it lies."""
+    plain = type(x) in (np.ndarray, Array) and x.flags.c_contiguous and x.flags.aligned
+    if not plain or x.dtype != dtype or not x.dtype.isnative or x.shape != shape:
+        raise NotServedError("a captured array that every call copies")
+    return x
+
+
+# --------------------------------------------------------------------------------------- tables
+
+
+@dataclass(eq=False)
+class _Tree:
+    """What is known of one tree of arguments.
+
+    Attributes:
+        words: as native code reads it.
+        entries: hashes and entries.
+    """
+
+    words: Words
+    code: Words
+    entries: list[tuple[int, Words]] = field(default_factory=list)
+
+    def add(self, h: int, entry: Words) -> None:
+        """Add an entry, and enlarge the hash table before it is half full."""
+        self.entries.append((h, entry))
+        size = 8
+        while size < 2 * len(self.entries) + 1:
+            size *= 2
+        slots = words([0] * (2 * size))
+        for known, one in self.entries:
+            at = known & (size - 1)
+            while slots[2 * at + 1]:
+                at = (at + 1) & (size - 1)
+            slots[2 * at], slots[2 * at + 1] = _signed(known), address(one)
+        self.words[2], self.words[3] = size - 1, address(slots)
+        self.words.keep[:] = [slots, self.code]
+
+
+@dataclass(eq=False)
+class _Table:
+    """What is served of one function.
+
+    Attributes:
+        words: as native code reads it; rebuilt when there is a new tree.
+    """
+
+    trees: dict[Hashable, _Tree] = field(default_factory=dict)
+    leaves: int = 0
+    objects: int = 0
+
+    def words(self, native: _Native) -> Words:
+        """The table, newest tree first."""
+        trees = list(self.trees.values())[::-1]
+        head = [address(native.globals), self.leaves, self.objects, len(trees)]
+        found = words([*head, *[address(t.words) for t in trees]], self, tuple(trees))
+        return found
+
+
+_adding = threading.RLock()
+
+
+def _add(function: Any, call: Call, native: _Native) -> None:
+    """Add an entry to a function's table, and what it needs."""
+    n_consts, n = len(call.consts), len(call.leaves)
+    if n > _LEAVES:
+        raise NotServedError("too many leaves")
+    types = call.executable.input_types
+    consts = [_constant(x, *t) for x, t in zip(call.consts, types[:n_consts], strict=True)]
+    found = [_leaf_words(x, *t) for x, t in zip(call.leaves, types[n_consts:], strict=True)]
+    signature = words([w for one, _ in found for w in one], [held for _, held in found])
+    result = _code_words(code_of_result(call.result, len(call.executable.output_types)))
+    key = (
+        call.tree,
+        tuple([(k, id(v)) for k, v in call.fixed.items()]),
+        tuple([(k, id(v)) for k, v in call.named.items()]),
+    )
+    with _adding:
+        block = call.executable.block
+        if block is None:
+            block = call.executable.block = _block(call.executable, native)
+            call.executable.run_flat = native.flat(block)
+        constants = words([id(c) for c in consts], consts)
+        entry = words(
+            [address(block), address(constants), n_consts, address(signature), address(result)],
+            block, constants, signature, result, call.executable,
+        )  # fmt: skip
+        served = getattr(function, "_served", None)
+        table: _Table = _Table() if served is None else served.keep[0]
+        tree = table.trees.get(key)
+        if tree is None:
+            code = _code_words(code_of_arguments(call.tree, n, call.fixed, call.named))
+            tree = _Tree(words([0, n, 0, 0, address(code)]), code)
+        tree.add(_hash(call.leaves), entry)
+        table.leaves = max(table.leaves, n)
+        outputs = len(call.executable.output_types)
+        table.objects = max(table.objects, n_consts + n + outputs + 1)
+        if served is None or key not in table.trees:
+            table.trees[key] = tree
+            while len(table.trees) > _TREES:
+                del table.trees[next(iter(table.trees))]
+            function._served = table.words(native)
+        else:
+            served[1], served[2] = table.leaves, table.objects
+
+
+def _code_words(code: Code) -> Words:
+    return words(code.words, code.objects)
+
+
+def _block(executable: Executable, native: _Native) -> Words:
+    """A program as native code runs it."""
+    program = executable.program
+    arena = executable.arena()
+    records: list[int] = []
+    held: list[Any] = [arena]
+    for dtype, shape in executable.output_types:
+        dims = words(shape or [0])
+        large = math.prod(shape) * dtype.itemsize >= native.large
+        records += [id(dtype), len(shape), address(dims), int(large)]
+        held += [dims, dtype]
+    table = words(records or [0], held)
+    release = work_of(program.body) > _SMALL_WORK
+    return words(
+        [
+            executable.address, executable.function_table, executable.integer_table,
+            address(arena), 0, program.arena, int(release), executable.constants_id,
+            len(executable.input_types), len(executable.output_types), address(table),
+            address(native.globals),
+        ],
+        table, executable,
+    )  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------- loading
+
+
+class _Method(ctypes.Structure):
+    """``PyMethodDef``."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Native:
+    """The native code of this process.
+
+    Attributes:
+        globals: objects that every call needs.
+        large: results of as many bytes come from the allocator that recycles them.
+        method: describes ``run_flat`` to Python.
+    """
+
+    globals: Words
+    large: int
+    method: _Method
+
+    def flat(self, block: Words) -> Any:
+        """A program as a function of arrays that fit, which are not looked at."""
+        new = ctypes.pythonapi.PyCFunction_NewEx
+        new.restype = ctypes.py_object
+        new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+        return new(ctypes.addressof(self.method), block, None)
+
+
+_loaded: dict[type[Any], _Native | None] = {}
+
+
+def _load(function: Any) -> _Native | None:
+    """The native code, put before the ``__call__`` of the function's class; None if it cannot."""
+    cls = type(function)
+    if cls not in _loaded:
+        with _adding:
+            if cls not in _loaded:
+                _loaded[cls] = _loaded_for(cls)
+    return _loaded[cls]
+
+
+def _loaded_for(cls: type[Any]) -> _Native | None:
+    if unexpected():
+        return None
+    example: Any = object.__new__(cls)
+    held = object()
+    example._served = held
+    offset = slot_offset(example, held)
+    slot = type_slot(cls)
+    if offset is None or slot is None or slot.value is None:
+        return None
+    symbols = c_api(*_API) | numpy_api() | {"slow_call": slot.value}
+    try:
+        names = ["call", "run_flat"]
+        found = compile_text(entry_text(offset), names, symbols=symbols, effort=_EFFORT)
+    except InternalError:  # a processor or a linker that llvmlite cannot serve
+        return None
+    no_kwargs: dict[str, Any] = {}
+    shared = words(
+        [id(special), id(no_kwargs), id(Array), id(np.ndarray), 0, id(raise_pending)],
+        special, no_kwargs, Array, np.ndarray, raise_pending,
+    )  # fmt: skip
+    method = _Method(b"run", found["run_flat"], _FASTCALL, None)
+    slot.value = found["call"]
+    return _Native(shared, 1 << 62, method)

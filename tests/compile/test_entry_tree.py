@@ -1,0 +1,89 @@
+"""Trees as code."""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+import pytest
+
+from fxla.compile.entry_text import OP
+from fxla.compile.entry_tree import NotServedError, code_of_arguments, code_of_result
+from fxla.core.pytree import register_node, tree_flatten
+
+Pair = collections.namedtuple("Pair", "a b")
+
+
+def arguments(*args: Any, fixed: Any = None, named: Any = None, **kwargs: Any) -> Any:
+    leaves, tree = tree_flatten((args, kwargs))
+    return code_of_arguments(tree, len(leaves), fixed, named)
+
+
+def result(x: Any) -> list[int]:
+    leaves, tree = tree_flatten(x)
+    return code_of_result(tree, len(leaves)).words
+
+
+TUPLE, LIST, DICT, LEAF, SAME = (OP[x] for x in ("TUPLE", "LIST", "DICT", "LEAF", "SAME"))
+
+
+def test_arguments() -> None:
+    key = "key"
+    code = arguments(1, [2, None], k={key: 3})
+    assert code.words == [
+        TUPLE, 2, id(tuple), LEAF, 0,
+        LIST, 2, id(list), LEAF, 1, SAME, id(None),
+        DICT, 1, id(dict), id("k"), DICT, 1, id(dict), id(key), LEAF, 2,
+    ]  # fmt: skip
+    assert any(x is key for x in code.objects)
+
+
+def test_static_arguments_stand_where_they_are_passed() -> None:
+    one, two = object(), object()
+    code = arguments(1, 2, fixed={0: one, 2: two}, named={"n": one})
+    assert code.words == [
+        TUPLE, 4, id(tuple), SAME, id(one), LEAF, 0, SAME, id(two), LEAF, 1,
+        DICT, 1, id(dict), id("n"), SAME, id(one),
+    ]  # fmt: skip
+    assert sum(x is one for x in code.objects) == 2
+
+
+def test_results() -> None:
+    leaf = [LEAF, 0, LEAF, 1]
+    assert result((1, 2)) == [TUPLE, 2, id(tuple), *leaf]
+    named = result(Pair(1, 2))
+    assert named[:2] == [OP["NAMED"], 2] and named[3:] == leaf
+    assert arguments(Pair(1, 2)).words[3:6] == [TUPLE, 2, id(Pair)]
+
+
+def test_a_result_keeps_the_order_of_its_keys() -> None:
+    b, a = "b", "a"
+    assert result({b: 1, a: 2}) == [DICT, 2, id(dict), id(b), LEAF, 1, id(a), LEAF, 0]
+
+
+def test_registered_classes() -> None:
+    class Box:
+        def __init__(self, x: Any) -> None:
+            self.x = x
+
+    def flatten(box: Box) -> tuple[Any, Any]:
+        return [box.x], "aux"
+
+    def unflatten(aux: Any, children: Any) -> Box:
+        return Box(*children)
+
+    register_node(Box, flatten, unflatten)
+    node = OP["NODE"]
+    assert arguments(Box(1)).words[3:10] == [
+        node, 1, id(Box), id(flatten), id("aux"), LEAF, 0,
+    ]  # fmt: skip
+    assert result(Box(1)) == [node, 1, id(unflatten), id("aux"), LEAF, 0]
+
+
+def test_what_is_not_served() -> None:
+    deep: Any = 1
+    for _ in range(100):
+        deep = [deep]
+    for x in (deep, collections.OrderedDict(a=1), collections.deque([1]), {(1, 2): 1}, {1.5: 1}):
+        with pytest.raises(NotServedError):
+            arguments(x)
