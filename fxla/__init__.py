@@ -14,6 +14,7 @@ A step of gradient descent, compiled:
 from fxla import lax, nn, numpy, random, tree, tree_util
 from fxla.compile.devices import Device, block_until_ready, device_get, device_put, devices
 from fxla.compile.pool import threads
+from fxla.compile.recycle import release_memory
 from fxla.control.api import (
     ShapeDtypeStruct,
     closure_convert,
@@ -72,6 +73,7 @@ __all__ = [
     "nn",
     "numpy",
     "random",
+    "release_memory",
     "remat",
     "threads",
     "tree",

@@ -25,6 +25,7 @@ from fxla.compile.entry_text import CONVERT, HASH, entry_text
 from fxla.compile.entry_tree import Code, NotServedError, code_of_arguments, code_of_result
 from fxla.compile.executable import Executable, raise_pending
 from fxla.compile.native import compile_text
+from fxla.compile.recycle import LARGE, recycler
 from fxla.compile.work import work_of
 from fxla.core.array import Array
 from fxla.core.pytree import TreeDef
@@ -349,9 +350,9 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     if unexpected():
         return None
     example: Any = object.__new__(cls)
-    held = object()
-    example._served = held
-    offset = slot_offset(example, held)
+    mark = object()
+    example._served = mark
+    offset = slot_offset(example, mark)
     slot = type_slot(cls)
     if offset is None or slot is None or slot.value is None:
         return None
@@ -362,10 +363,10 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     except InternalError:  # a processor or a linker that llvmlite cannot serve
         return None
     no_kwargs: dict[str, Any] = {}
-    shared = words(
-        [id(special), id(no_kwargs), id(Array), id(np.ndarray), 0, id(raise_pending)],
-        special, no_kwargs, Array, np.ndarray, raise_pending,
-    )  # fmt: skip
+    memory = recycler()
+    handler = None if memory is None else memory.handler
+    held = (special, no_kwargs, Array, np.ndarray, handler, raise_pending)
+    shared = words([id(x) for x in held], held)
     method = _Method(b"run", found["run_flat"], _FASTCALL, None)
     slot.value = found["call"]
-    return _Native(shared, 1 << 62, method)
+    return _Native(shared, 1 << 62 if memory is None else LARGE, method)

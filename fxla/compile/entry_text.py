@@ -24,9 +24,9 @@ node is ``NODE n unflatten aux``.
 
 from __future__ import annotations
 
-import itertools
-import re
 from string import Template
+
+from fxla.compile.native_text import expanded
 
 __all__ = ["ARRAY", "BLOCK", "CONTEXT", "CONVERT", "ENTRY", "GLOBALS", "HASH", "OP", "OUTPUT"]
 __all__ += ["SCRATCH", "TABLE", "TREE", "entry_text"]
@@ -67,29 +67,7 @@ def entry_text(slot: int) -> str:
     }.items():  # fmt: skip
         names |= {f"{prefix}_{name}": number for name, number in layout.items()}
     parts = (_DECLARE, _WALK, _COMPARE, _FIND, _BUILD, _RUN, _CALL)
-    return _expanded(Template("".join(parts)).substitute(names))
-
-
-def _expanded(text: str) -> str:
-    """The text with its two abbreviations written out.
-
-    ``%x = field T %p, o`` loads a T at o bytes after %p, and ``set T v, %p, o`` stores one.
-    """
-    number = itertools.count()
-
-    def load(m: re.Match[str]) -> str:
-        at = f"%f{next(number)}"
-        return (
-            f"{at} = getelementptr i8, ptr {m[3]}, i64 {m[4]}\n  {m[1]} = load {m[2]}, ptr {at}"
-            f", align {1 if m[2] == 'i8' else 4 if m[2] == 'i32' else 8}"
-        )
-
-    def store(m: re.Match[str]) -> str:
-        at = f"%f{next(number)}"
-        return f"{at} = getelementptr i8, ptr {m[3]}, i64 {m[4]}\n  store {m[1]} {m[2]}, ptr {at}"
-
-    text = re.sub(r"(%\w+) = field (\w+) (%\w+), (\S+)", load, text)
-    return re.sub(r"\bset (\w+) (\S+), (%\w+), (\S+)", store, text)
+    return expanded(Template("".join(parts)).substitute(names))
 
 
 _DECLARE = """
