@@ -91,6 +91,7 @@ declare void @PyErr_Clear()
 declare ptr @PyErr_NoMemory()
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
+declare ptr @PyArray_NewCopy(ptr, i32)
 declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
 declare ptr @PyDataMem_SetHandler(ptr)
 declare ptr @PyMem_RawMalloc(i64)
@@ -335,15 +336,14 @@ shaped:
   %flags = field i32 %x, ${array_flags}
   %needed = and i32 %flags, 257
   %plain = icmp eq i32 %needed, 257
-  %ok = and i1 %same_ndim, %plain
-  br i1 %ok, label %sizes_of, label %no
+  br i1 %same_ndim, label %sizes_of, label %no
 sizes_of:
   %dims = field ptr %x, ${array_dims}
   br label %axis
 axis:
   %k = phi i64 [0, %sizes_of], [%k_next, %axis_step]
   %more_axes = icmp ult i64 %k, %s_ndim
-  br i1 %more_axes, label %axis_one, label %take
+  br i1 %more_axes, label %axis_one, label %fits
 axis_one:
   %dim_at = getelementptr i64, ptr %dims, i64 %k
   %dim = load i64, ptr %dim_at
@@ -354,8 +354,22 @@ axis_one:
 axis_step:
   %k_next = add i64 %k, 1
   br label %axis
+fits:
+  br i1 %plain, label %take, label %straighten
+straighten:  ; a program reads contiguous arrays: the leaf becomes a copy
+  %copied = call ptr @PyArray_NewCopy(ptr %x, i32 0)
+  %failed = icmp eq ptr %copied, null
+  br i1 %failed, label %forget, label %exchange
+forget:
+  call void @PyErr_Clear()
+  br label %no
+exchange:
+  store ptr %copied, ptr %leaf_at
+  call void @Py_DecRef(ptr %x)
+  br label %take
 take:
-  store ptr %x, ptr %object_at
+  %usable = phi ptr [%x, %fits], [%copied, %exchange]
+  store ptr %usable, ptr %object_at
   br label %step
 
 of_number:

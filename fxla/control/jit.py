@@ -6,6 +6,7 @@ jit : (a -> b) -> (a -> b)
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect as python_inspect
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ from fxla.control.programs import (
     split_of,
     vmap_of,
 )
+from fxla.core.array import Array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import default_float
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
@@ -166,16 +168,20 @@ class _Traced:
 
     Attributes:
         executable: the program, once it has run.
-        served: whether it was considered for being served natively.
+        concrete: whether no argument is a tracer.
+        single: whether the result is one array.
+        tries: how often more to try and have such calls served natively.
     """
 
-    __slots__ = ("closed", "executable", "out_tree", "served")
+    __slots__ = ("closed", "concrete", "executable", "out_tree", "single", "tries")
 
-    def __init__(self, closed: ClosedJaxpr, out_tree: TreeDef) -> None:
+    def __init__(self, closed: ClosedJaxpr, out_tree: TreeDef, concrete: bool) -> None:
         self.closed = closed
         self.out_tree = out_tree
+        self.concrete = concrete
         self.executable: Any = None
-        self.served = False
+        self.single = out_tree.is_leaf()
+        self.tries = 3
 
 
 class Traced:
@@ -282,15 +288,15 @@ class JitFunction:
         if _mode.disabled:
             return self._f(*args, **kwargs)
         entry, leaves = self._entry(args, kwargs)
-        if state.trace is eval_trace and not any(isinstance(x, Tracer) for x in leaves):
+        if entry.concrete and state.trace is eval_trace:
             run = entry.executable
             if run is None:
                 values = (*entry.closed.consts, *leaves)
                 run = entry.executable = executable_for(entry.closed.jaxpr, values)
-            elif not (entry.served or special):
-                entry.served = True
+            elif entry.tries and not special:
                 self._serve(entry, args, kwargs, leaves)
-            return tree_unflatten(entry.out_tree, run(*entry.closed.consts, *leaves))
+            found = run(*entry.closed.consts, *leaves)
+            return found[0] if entry.single else tree_unflatten(entry.out_tree, found)
         closed = entry.closed
         if self._inline:
             outs = eval_jaxpr(closed.jaxpr, *closed.consts, *leaves)
@@ -298,18 +304,23 @@ class JitFunction:
             outs = jit_p.bind(*closed.consts, *leaves, jaxpr=closed.jaxpr, name=self._name)
         return tree_unflatten(entry.out_tree, outs)
 
-    def _entry(self, args: Any, kwargs: Any) -> tuple[_Traced, list[Value]]:
+    def _entry(self, args: Any, kwargs: Any) -> tuple[_Traced, Sequence[Value]]:
         """The traced function for these arguments, and its flat arguments."""
         static: Any = None
         f = self._f
         if self._static_nums or self._static_names:
             f, args, kwargs, static = self._split_static(args, kwargs)
-        leaves, tree = tree_flatten((args, kwargs))
-        try:
-            types = tuple([_type_key(x) for x in leaves])
-        except AttributeError:
-            flatten_function(f, args, kwargs)
-            types = tuple([typeof(x) for x in leaves])
+        leaves: Sequence[Any]
+        if not kwargs and all([type(x) in _ARRAYS for x in args]):
+            leaves, tree = args, _flat_tree(len(args))
+            types = tuple([(x.shape, x.dtype) for x in args])
+        else:
+            leaves, tree = tree_flatten((args, kwargs))
+            try:
+                types = tuple([_type_key(x) for x in leaves])
+            except AttributeError:
+                flatten_function(f, args, kwargs)
+                types = tuple([typeof(x) for x in leaves])
         key = (tree, types, static, state.axes and scope_key(), default_float())
         known = self._traces.get(key)
         if known is not None:
@@ -320,22 +331,23 @@ class JitFunction:
         with no_collection():
             closed = trace_to_jaxpr(flat_f, [typeof(x) for x in leaves], "jit", self._name)
         assert flat_f.out_tree is not None
-        entry = _Traced(closed, flat_f.out_tree)
+        entry = _Traced(closed, flat_f.out_tree, not any(isinstance(x, Tracer) for x in leaves))
         if not any(isinstance(c, Tracer) for c in closed.consts):
             self._traces[key] = entry
         return entry, leaves
 
-    def _serve(self, entry: _Traced, args: Any, kwargs: Any, leaves: list[Value]) -> None:
+    def _serve(self, entry: _Traced, args: Any, kwargs: Any, leaves: Sequence[Value]) -> None:
         """Have later calls like this one served natively."""
-        if not isinstance(entry.executable, Executable):
+        entry.tries -= 1
+        run = entry.executable
+        if not isinstance(run, Executable):
+            entry.tries = 0
             return
         fixed, named = self._static_of(args, kwargs)
         tree = self._in_tree(args, kwargs)
-        closed = entry.closed
-        serve(
-            self,
-            Call(tree, leaves, fixed, named, closed.consts, entry.executable, entry.out_tree),
-        )
+        call = Call(tree, leaves, fixed, named, entry.closed.consts, run, entry.out_tree)
+        if serve(self, call):
+            entry.tries = 0
 
     def _static_of(self, args: Any, kwargs: Any) -> tuple[dict[int, Any], dict[str, Any]]:
         """The static arguments of a call, by position and by keyword."""
@@ -435,6 +447,15 @@ class _Bound:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._function, name)
         return lambda *args, **kwargs: method(self._instance, *args, **kwargs)
+
+
+_ARRAYS = (np.ndarray, Array)
+
+
+@functools.cache
+def _flat_tree(n: int) -> TreeDef:
+    """The tree of a call with `n` arrays by position."""
+    return tree_flatten(((0.0,) * n, {}))[1]
 
 
 def _static_key(value: Any) -> Any:
