@@ -311,7 +311,8 @@ class JitFunction:
         if self._static_nums or self._static_names:
             f, args, kwargs, static = self._split_static(args, kwargs)
         leaves: Sequence[Any]
-        if not kwargs and all([type(x) in _ARRAYS for x in args]):
+        types: tuple[Any, ...]
+        if not kwargs and all(type(x) in _ARRAYS for x in args):
             leaves, tree = args, _flat_tree(len(args))
             types = tuple([(x.shape, x.dtype) for x in args])
         else:
