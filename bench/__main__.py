@@ -5,6 +5,10 @@
     python -m bench --only softmax --peers jax  # those whose name contains the word, beside JAX
     python -m bench --write                     # also keep the page and plot in bench/results/
     python -m bench heldout                     # the programs that nobody tunes on
+    python -m bench --floor                     # what the machine can do, and how close fxla comes
+    python -m bench scaling                     # cost against size and against threads
+    python -m bench sizes                       # 200 batch sizes through one function
+    python -m bench import                      # what importing costs
     python -m bench list                        # the names
 
 Each package runs each workload in a fresh process with an empty cache; the rounds alternate.

@@ -10,12 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.floor import floor_page
 from bench.heldout import HELD_OUT
+from bench.imports import import_page
 from bench.measure import Effort, measure
 from bench.page import markdown
 from bench.peers import PEERS
+from bench.plot import draw
 from bench.processes import ROOT, interpreters
 from bench.record import Measured
+from bench.scaling import new_sizes_page, scaling_page
 from bench.workloads import TUNED, Workload
 
 __all__ = ["main"]
@@ -42,7 +46,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Time fxla beside its peers."
     )
-    commands = ["run", "heldout", "list", "peers"]
+    commands = ["run", "heldout", "list", "peers", "scaling", "sizes", "import"]
     parser.add_argument("command", nargs="?", choices=commands, default="run")
     parser.add_argument("--env", type=Path, default=PEERS_ENV, help="where `peers` installs")
     parser.add_argument("--peer-python", help="interpreter of an environment that has peers")
@@ -52,6 +56,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.25, help="of each round")
     parser.add_argument("--minima", action="store_true", help="for a machine that is not idle")
+    parser.add_argument("--floor", action="store_true", help="compare with what the machine can do")
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], help="of `scaling`")
+    parser.add_argument("--count", type=int, default=200, help="of `sizes`")
     parser.add_argument("--alone", action="store_true", help="time no peer")
     parser.add_argument("--no-second", action="store_true", help="start no second processes")
     parser.add_argument("--write", action="store_true", help="keep the page in bench/results/")
@@ -81,6 +88,19 @@ def pythons(options: argparse.Namespace) -> dict[str, str]:
     return interpreters(peer, [] if options.alone else options.peers)
 
 
+def show(page: str, what: str, write: bool) -> Path | None:
+    """Print a page, and keep it in `RESULTS` if asked: under today's date, and its name if any."""
+    print(page)
+    if not write:
+        return None
+    RESULTS.mkdir(exist_ok=True)
+    words = [datetime.date.today().isoformat(), platform.machine(), *([what] if what else [])]
+    kept = RESULTS / f"{'-'.join(words)}.md"
+    kept.write_text(page)
+    print(f"written to {kept.relative_to(ROOT)}", file=sys.stderr)
+    return kept
+
+
 def run(options: argparse.Namespace) -> int:
     """Measure the workloads and print the page; the exit status says whether fxla ran them all."""
     sets = chosen(options)
@@ -100,12 +120,11 @@ def run(options: argparse.Namespace) -> int:
             done += 1
             print(f"{done}/{total} {name}", file=sys.stderr, flush=True)
     page = markdown(measured, versions, start_up)
-    print(page)
-    if options.write:
-        RESULTS.mkdir(exist_ok=True)
-        kept = RESULTS / f"{datetime.date.today().isoformat()}-{platform.machine()}.md"
-        kept.write_text(page)
-        print(f"written to {kept.relative_to(ROOT)}", file=sys.stderr)
+    kept = show(page, "", options.write)
+    if kept is not None:
+        plot = kept.with_suffix(".svg")
+        draw([m for some in measured.values() for m in some], plot)
+        kept.write_text(f"{page}\n![speed-ups]({plot.name})\n")
     return 0 if all("fxla" in m.rounds for some in measured.values() for m in some) else 1
 
 
@@ -115,7 +134,18 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "peers":
         make_peers(options.env, options.peers or list(PEERS))
         return 0
+    every = {name: w for some in chosen(options).values() for name, w in some.items()}
     if options.command == "list":
-        print("\n".join(name for some in chosen(options).values() for name in some))
-        return 0
-    return run(options)
+        print("\n".join(every))
+    elif options.command == "scaling":
+        some = {name: w for name, w in every.items() if w.scales}
+        show(scaling_page(some, options.seconds, options.threads), "scaling", options.write)
+    elif options.command == "sizes":
+        show(new_sizes_page(pythons(options), options.count), "sizes", options.write)
+    elif options.command == "import":
+        show(import_page(pythons(options), options.rounds), "import", options.write)
+    elif options.floor:
+        show(floor_page(every, options.seconds), "floor", options.write)
+    else:
+        return run(options)
+    return 0

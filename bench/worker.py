@@ -5,6 +5,7 @@ A request and its answer are one line of JSON each:
     {"do": "describe"}                          -> {"version": ..., "start_up": seconds}
     {"do": "load", "name": ..., "save": path}   -> {"first_call": seconds, "code": bytes}
     {"do": "round", "seconds": at least}        -> {"seconds": median, "least":, "calls":}
+    {"do": "sizes", "name": ..., "every": [..]} -> {"total": seconds, "slowest":, "median":}
     {"do": "memory"}                            -> {"peak": bytes}
     {"do": "generate"}                          -> {"seconds": of tracing and generating, fxla only}
 
@@ -35,6 +36,7 @@ from bench.workloads.workload import Arguments
 
 __all__ = ["Worker", "serve"]
 
+EVERY = {**TUNED, **HELD_OUT}
 SHORTEST = 1e-3
 """Seconds: calls that take less are timed several at once, so that the clock does not show."""
 
@@ -67,7 +69,7 @@ class Worker:
 
     def load(self, name: str, save: str = "", sizes: dict[str, int] | None = None) -> Any:
         """Build a workload and call it once: tracing, compiling and running."""
-        workload = {**TUNED, **HELD_OUT}[name].resized(sizes or {})
+        workload = EVERY[name].resized(sizes or {})
         before = cached_code()
         self.peak.begin()
         program = self.peer.program(workload)
@@ -81,6 +83,22 @@ class Worker:
         if save:
             numpy.savez(save, *self.peer.arrays(result))
         return {"first_call": first_call, "code": cached_code() - before}
+
+    def sizes(self, name: str, every: list[dict[str, int]]) -> dict[str, Any]:
+        """First calls of one program at several sizes."""
+        workloads = [EVERY[name].resized(sizes) for sizes in every]
+        program = self.peer.program(workloads[0])
+        if program is None:
+            raise Absent(name)
+        taken = []
+        for workload in workloads:
+            placed = self.peer.place(workload.arguments())
+            call = self.peer.waiting(workload, functools.partial(program, *placed))
+            began = time.perf_counter()
+            call()
+            taken.append(time.perf_counter() - began)
+        median = statistics.median(taken)
+        return {"total": sum(taken), "slowest": max(taken), "median": median}
 
     def round(self, seconds: float) -> dict[str, Any]:
         """The median and the least time of a call, over calls that take `seconds` together."""
@@ -115,6 +133,7 @@ def serve(package: str, requests: IO[str], answers: IO[str]) -> None:
         "describe": worker.describe,
         "load": worker.load,
         "round": worker.round,
+        "sizes": worker.sizes,
         "memory": worker.memory,
         "generate": worker.generate,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.workloads.axes import CumulativeSum, Sort, SumOverFirst, Transpose
-from bench.workloads.dispatch import AddOne, Tree
+from bench.workloads.dispatch import AddOne, Tree, Unrolled
 from bench.workloads.images import (
     CnnForward,
     CnnStep,
@@ -37,6 +37,7 @@ TUNED: dict[str, Workload] = {
         AddOne(),
         Tree(4),
         Tree(50),
+        Unrolled(),
         Saxpy(1_000_000),
         Saxpy(10_000_000),
         TanhLog(),

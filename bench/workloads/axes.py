@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy
 
-from bench.workloads.workload import Arguments, Function, Workload, normal
+from bench.workloads.workload import Arguments, Function, Traffic, Workload, normal
 
 __all__ = ["CumulativeSum", "Sort", "SumOverFirst", "Transpose"]
 
@@ -40,8 +40,8 @@ class SumOverFirst(Workload):
     def numpy(self) -> Function:
         return lambda x: numpy.sum(x, axis=0)
 
-    def traffic(self) -> float:
-        return 4.0 * self.n * float(numpy.prod(self.rest))
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.n * float(numpy.prod(self.rest)), 0.0)
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Transpose(Workload):
     def numpy(self) -> Function:
         return lambda x: numpy.ascontiguousarray(x.T)
 
-    def traffic(self) -> float:
-        return 8.0 * self.n * self.n
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.n**2, 4.0 * self.n**2)
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class CumulativeSum(Workload):
     def numpy(self) -> Function:
         return lambda x: numpy.cumsum(x, axis=self.axis)
 
-    def traffic(self) -> float:
-        return 8.0 * self.rows * self.columns
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.rows * self.columns, 4.0 * self.rows * self.columns)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bench.workloads.descent import torch_gradient
 from bench.workloads.workload import Arguments, Function, Workload, normal
 
-__all__ = ["AddOne", "Tree"]
+__all__ = ["AddOne", "Tree", "Unrolled"]
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,42 @@ class Tree(Workload):
             return {name: {k: x + 1 for k, x in layer.items()} for name, layer in tree.items()}
 
         return add
+
+
+@dataclass(frozen=True)
+class Unrolled(Workload):
+    """The gradient of a long program without loops: its first call counts, not its speed."""
+
+    family: ClassVar[str] = "dispatch"
+    torch_compiles: ClassVar[bool] = False  # minutes
+    small: ClassVar[dict[str, int]] = {"steps": 3}
+    steps: int = 250
+    n: int = 100
+
+    @property
+    def name(self) -> str:
+        return "gradient of 3000 equations"
+
+    def arguments(self) -> Arguments:
+        return normal(self.n), normal(self.n, seed=1)
+
+    def loss(self, sin: Function, total: Function) -> Function:
+        """Steps of a map of the plane, written out."""
+
+        def loss(x: Any, y: Any) -> Any:
+            for _ in range(self.steps):
+                x, y = y + 0.1 * sin(x), x - 0.1 * y
+            return total(x * y)
+
+        return loss
+
+    def xla(self, xla: Any, np: Any, lax: Any) -> Function:
+        jitted: Function = xla.jit(xla.grad(self.loss(np.sin, np.sum)))
+        return jitted
+
+    def torch(self, torch: Any, compiled: Callable[[Function], Function]) -> Function:
+        return torch_gradient(torch, self.loss(torch.sin, torch.sum), compiled)
+
+    def autograd(self, autograd: Any, np: Any) -> Function:
+        gradient: Function = autograd.grad(self.loss(np.sin, np.sum))
+        return gradient

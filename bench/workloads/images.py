@@ -10,7 +10,7 @@ import numpy
 
 from bench.workloads.descent import RATE, torch_gradient, xla_sgd
 from bench.workloads.networks import cross_entropy
-from bench.workloads.workload import Arguments, Function, Workload, labels, normal
+from bench.workloads.workload import Arguments, Function, Traffic, Workload, labels, normal
 
 __all__ = ["CnnForward", "CnnStep", "Conv", "ConvGradients", "ImageFilter", "ResNetBlock"]
 
@@ -339,5 +339,5 @@ class ImageFilter(Workload):
     def numpy(self) -> Function:
         return self.filtered(numpy.sqrt)
 
-    def traffic(self) -> float:
-        return 8.0 * self.height * self.width
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.height * self.width, 4.0 * self.height * self.width)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy
 
 from bench.workloads.descent import torch_gradient
-from bench.workloads.workload import Arguments, Function, Workload, normal
+from bench.workloads.workload import Arguments, Function, Traffic, Workload, normal
 
 __all__ = ["EmbeddingGradient", "GatherRows", "ScatterAdd"]
 
@@ -43,8 +43,8 @@ class GatherRows(Workload):
     def numpy(self) -> Function:
         return lambda table, places: table[places]
 
-    def traffic(self) -> float:
-        return 8.0 * self.n * self.width
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.n * self.width, 4.0 * self.n * self.width)
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class EmbeddingGradient(GatherRows):
 
         return gradient
 
-    def traffic(self) -> float:
-        return 4.0 * self.width * (2.0 * self.n + self.table)
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.n * self.width, 4.0 * self.table * self.width)
 
 
 @dataclass(frozen=True)

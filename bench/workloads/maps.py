@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy
 
-from bench.workloads.workload import Arguments, Function, Workload, normal
+from bench.workloads.workload import Arguments, Function, Traffic, Workload, normal
 
 __all__ = ["BlackScholes", "Normals", "Saxpy", "SumOfMap", "SumOfMapGradient", "TanhLog"]
 
@@ -59,8 +59,8 @@ class Saxpy(Workload):
     def flops(self) -> float:
         return 2.0 * self.n
 
-    def traffic(self) -> float:
-        return 12.0 * self.n
+    def traffic(self) -> Traffic:
+        return Traffic(8.0 * self.n, 4.0 * self.n)
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class TanhLog(Workload):
         jitted: Function = f
         return jitted
 
-    def traffic(self) -> float:
-        return 8.0 * self.n
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.n, 4.0 * self.n)
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ class SumOfMap(Workload):
         jitted: Function = f
         return jitted
 
-    def traffic(self) -> float:
-        return 4.0 * self.n
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.n, 0.0)
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,8 @@ class SumOfMapGradient(SumOfMap):
         jitted: Function = f
         return jitted
 
-    def traffic(self) -> float:
-        return 8.0 * self.n
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.n, 4.0 * self.n)
 
 
 @dataclass(frozen=True)
@@ -287,5 +287,5 @@ class Normals(Workload):
         generator = numpy.random.default_rng(42)
         return lambda seed: generator.standard_normal(self.n, numpy.float32)
 
-    def traffic(self) -> float:
-        return 4.0 * self.n
+    def traffic(self) -> Traffic:
+        return Traffic(0.0, 4.0 * self.n)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy
 
 from bench.workloads.descent import RATE, torch_gradient, torch_sgd, xla_sgd
-from bench.workloads.workload import Arguments, Function, Workload, labels, normal
+from bench.workloads.workload import Arguments, Function, Traffic, Workload, labels, normal
 
 __all__ = ["EagerForward", "EagerGradient", "MlpStep", "PerExample", "cross_entropy"]
 
@@ -124,8 +124,8 @@ class PerExample(MlpStep):
     def autograd(self, autograd: Any, np: Any) -> None:
         return None
 
-    def traffic(self) -> float:
-        return 4.0 * self.batch * (self.inputs + 1 + 10) * self.hidden
+    def traffic(self) -> Traffic:
+        return Traffic(0.0, 4.0 * self.batch * (self.inputs + 1 + 10) * self.hidden)
 
     def flops(self) -> None:
         return None

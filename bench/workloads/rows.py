@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy
 
 from bench.workloads.descent import torch_gradient
-from bench.workloads.workload import Arguments, Function, Workload, normal
+from bench.workloads.workload import Arguments, Function, Traffic, Workload, normal
 
 __all__ = ["LayerNorm", "LayerNormGradient", "Softmax", "SoftmaxGradient"]
 
@@ -66,8 +66,8 @@ class Softmax(Workload):
         jitted: Function = softmax
         return jitted
 
-    def traffic(self) -> float:
-        return 8.0 * self.rows * self.columns
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.rows * self.columns, 4.0 * self.rows * self.columns)
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ class SoftmaxGradient(Softmax):
     def numba(self, numba: Any) -> None:
         return None
 
-    def traffic(self) -> float:
-        return 12.0 * self.rows * self.columns
+    def traffic(self) -> Traffic:
+        return Traffic(8.0 * self.rows * self.columns, 4.0 * self.rows * self.columns)
 
 
 def xla_layernorm(np: Any) -> Function:
@@ -154,8 +154,8 @@ class LayerNorm(Workload):
     def numpy(self) -> Function | None:
         return xla_layernorm(numpy)
 
-    def traffic(self) -> float:
-        return 8.0 * self.rows * self.columns
+    def traffic(self) -> Traffic:
+        return Traffic(4.0 * self.rows * self.columns, 4.0 * self.rows * self.columns)
 
 
 @dataclass(frozen=True)
@@ -197,5 +197,5 @@ class LayerNormGradient(LayerNorm):
         gradient: Function = autograd.grad(lambda ps, weight: np.sum(weight * layernorm(*ps)))
         return gradient
 
-    def traffic(self) -> float:
-        return 12.0 * self.rows * self.columns
+    def traffic(self) -> Traffic:
+        return Traffic(8.0 * self.rows * self.columns, 4.0 * self.rows * self.columns)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy
 
-__all__ = ["Arguments", "Function", "Workload", "f32", "labels", "normal"]
+__all__ = ["Arguments", "Function", "Traffic", "Workload", "f32", "labels", "normal"]
 
 Function = Callable[..., Any]
 Arguments = tuple[Any, ...]
+
+
+class Traffic(NamedTuple):
+    """Bytes that must be moved between memory and processor."""
+
+    read: float
+    written: float
 
 
 @dataclass(frozen=True)
@@ -79,8 +86,8 @@ class Workload:
         """Additions and multiplications that cannot be avoided, where they set the time."""
         return None
 
-    def traffic(self) -> float | None:
-        """Bytes read and written that cannot be avoided, where they set the time."""
+    def traffic(self) -> Traffic | None:
+        """Bytes that must be moved, where they set the time."""
         return None
 
     def tiny(self) -> Self:

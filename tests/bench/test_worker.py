@@ -68,3 +68,11 @@ def test_a_failure_is_an_answer_and_the_next_request_is_served() -> None:
     assert "KeyError" in unknown["error"]
     assert absent["error"].startswith("Absent")
     assert described["version"] == numpy.__version__
+
+
+def test_sizes_are_first_calls_of_one_program() -> None:
+    (told,) = ask(
+        "fxla",
+        {"do": "sizes", "name": "saxpy, 1e6", "every": [{"n": n} for n in (3, 4, 5)]},
+    )
+    assert 0 < told["median"] <= told["slowest"] <= told["total"]
