@@ -50,7 +50,8 @@ def build_program(jaxpr: Jaxpr, use_library: bool = True) -> Program:
 
     Args:
         jaxpr: any.
-        use_library: whether matrix products may go to BLAS; on a GPU they are generated loops.
+        use_library: whether matrix products may go to BLAS and rows may wait in the first cache; on
+            a GPU products are generated loops, and each thread has a row.
     """
     return Build(use_library).program(jaxpr)
 
@@ -87,7 +88,7 @@ class Build:
         if self.use_library:
             jaxpr = absorb_transposes(products_for_convolutions(jaxpr))
         graph = build_graph(jaxpr, self.lower)
-        self.notes += plan_storage(graph)
+        self.notes += plan_storage(graph, cached=self.use_library)
         place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True))
         for key, value in graph.constants.items():
             place[value] = Pointer(self.constant_buffer(key, value))
@@ -102,7 +103,8 @@ class Build:
         body: list[Instruction] = []
         for item in items:
             if isinstance(item, Group):
-                body += [self.launch(step, place) for step in group_kernels(item, outside)]
+                steps = group_kernels(item, outside, cached=self.use_library)
+                body += [self.launch(step, place) for step in steps]
             elif isinstance(item.form, Nest):
                 body.append(self.launch(nest_kernel(graph, item), place))
             else:

@@ -5,8 +5,9 @@ One function decides, `plan_storage`, by four rules:
 1. A value that is not a pull array (a reduction, a scatter, a library call, a loop), a result of
    the program, and an operand of a library call or a loop are stored.
 2. A value is stored if recomputing it for every read would cost more than storing it: reads beyond
-   one for each element (broadcast into a larger loop, read from several kernels, read inside a
-   reduction) times its cost exceed `STORE_COST`.
+   one for each element (broadcast into a larger loop, read inside a reduction, read before and
+   after a reduction) times its cost exceed `STORE_COST`. What is read along a row by a reduction,
+   and again after it, can stay in the first cache meanwhile, which costs `ROW_COST`.
 3. A value whose expression has grown past `MAX_EXPRESSION`, or whose operations are nested deeper
    than `MAX_DEPTH`, is stored, to bound the size of kernels and the recursion that builds them.
 4. Everything else is recomputed; within one kernel it is still computed once.
@@ -16,22 +17,40 @@ The reasons are kept, a line for each stored value, for `inspect(...).plan`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fxla.compile.graph import Graph, Value, index_key, iteration_shape, size_of
 from fxla.compile.regions import Region
-from fxla.loops.view import Nest, Opaque, View
+from fxla.loops.view import Nest, Opaque, Reduce, View
 
 __all__ = ["MAX_DEPTH", "MAX_EXPRESSION", "STORE_COST", "plan_storage"]
 
+ROW_COST = 3.0
+"""What it costs to keep an element of a row in the first cache for a later pass over the row."""
 STORE_COST = 6.0
 """What it costs to store an element and load it again, in additions."""
+SHARED = 8
+"""A value that so many elements share is computed before their loop."""
 MAX_EXPRESSION = 400.0
 """The largest inline cost of an expression."""
 MAX_DEPTH = 48
 """The most operations in a row that are recomputed; views read each other recursively."""
 
 
-def plan_storage(graph: Graph) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """Loops in which a value is wanted: those of one shape, between the same reductions."""
+
+    shape: tuple[int, ...]
+    after: int
+
+
+def plan_storage(graph: Graph, cached: bool = True) -> list[str]:
     """Set ``stored`` on every value.
+
+    Args:
+        graph: lowered.
+        cached: whether a row that is kept for a later pass stays in a cache, as on a CPU.
 
     Returns:
         A reason for each stored value that is not a plain input.
@@ -54,7 +73,7 @@ def plan_storage(graph: Graph) -> list[str]:
     for out in graph.outputs:
         store(out, "is a result of the program")
     _bound_expressions(graph, store)
-    _weigh_recomputation(graph, store)
+    _weigh_recomputation(graph, store, _passes(graph) if cached else {})
     lines = []
     for node in graph.nodes:
         for out in node.outputs:
@@ -93,10 +112,42 @@ def _bound_expressions(graph: Graph, store: object) -> None:
                 store(out, f"it is the last of {MAX_DEPTH} operations in a row")
 
 
-def _weigh_recomputation(graph: Graph, store: object) -> None:
+def _passes(graph: Graph) -> dict[Value, int]:
+    """How many whole passes over something must end before a value can be computed."""
+    passes: dict[Value, int] = {}
+    for node in graph.nodes:
+        for out in node.outputs:
+            sources = node.inputs if out.form is None else out.reads
+            passes[out] = max(
+                [
+                    passes.get(s, 0) + (s.producer is not None and not isinstance(s.form, View))
+                    for s in sources
+                ],
+                default=0,
+            )
+    return passes
+
+
+def _work(graph: Graph) -> dict[Value, float]:
+    """What it costs to compute an element anew; what many elements share is computed once."""
+    work: dict[Value, float] = {}
+    for node in graph.nodes:
+        for out in node.outputs:
+            work[out] = out.own_cost + sum(
+                work[s] * len(indices)
+                for s, indices in out.reads.items()
+                if not s.stored and s in work
+                if size_of(s.aval.shape) * SHARED > size_of(out.aval.shape)
+            )
+    return work
+
+
+def _weigh_recomputation(graph: Graph, store: object, passes: dict[Value, int]) -> None:
     """Readers before what they read: every value knows how often it would be computed."""
     assert callable(store)
+    work = _work(graph)
     demand: dict[int, dict[object, float]] = {}
+    rows: dict[int, bool] = {}
     for node in reversed(graph.nodes):
         if isinstance(node.form, (Opaque, Region)):
             continue
@@ -111,13 +162,17 @@ def _weigh_recomputation(graph: Graph, store: object) -> None:
         size = max(size_of(out.aval.shape), 1)
         if not out.stored and wanted:
             times = sum(wanted.values()) / size
-            if out.inline_cost * (times - 1.0) > STORE_COST:
-                store(out, f"is cheaper to store than to compute {times:.1f} times")
+            kept = rows.get(id(out), False) and all(isinstance(k, _Pass) for k in wanted)
+            if work[out] * (times - 1.0) > (ROW_COST if kept else STORE_COST):
+                what = "keep" if kept else "store"
+                store(out, f"is cheaper to {what} than to compute {times:.1f} times")
         if not wanted and not out.stored:
             continue
         shape = iteration_shape(out.form)
         seeds: dict[object, float] = (
-            {shape: float(max(size_of(shape), 1))} if out.stored else wanted
+            {_Pass(shape, passes.get(out, 0)): float(max(size_of(shape), 1))}
+            if out.stored
+            else wanted
         )
         identity = index_key(out.index)
         for source, indices in out.reads.items():
@@ -126,6 +181,8 @@ def _weigh_recomputation(graph: Graph, store: object) -> None:
             into = demand.setdefault(id(source), {})
             for k, index in enumerate(indices):
                 if index_key(index) == identity:
+                    in_row = isinstance(out.form, Reduce) and bool(out.form.shape)
+                    rows[id(source)] = in_row or any(rows.get(id(v), False) for v in (source, out))
                     for key, count in seeds.items():
                         into[key] = max(into.get(key, 0.0), count)
                 else:

@@ -51,6 +51,8 @@ __all__ = [
 ]
 
 MAX_GROUP_COST = 3000.0
+LOOK_BACK = 6
+"""How many of a group's loops a value tries to join."""
 MAX_MEMBERS = 64
 """Values computed in one kernel; the time to compile grows faster than their number."""
 SMALL = 8
@@ -69,15 +71,29 @@ class Member:
     expr: Expr
     local: Local
 
+    @property
+    def reduces(self) -> bool:
+        """Whether the value is complete only after its loop."""
+        return isinstance(self.value.form, Reduce)
+
 
 @dataclass(eq=False, slots=True)
 class InnerLoop:
-    """One loop nest inside a group's outer loops; `reduces` if its members are reductions."""
+    """One loop nest inside a group's outer loops: one pass over what it computes."""
 
     extents: tuple[int, ...]
     index: tuple[Index, ...]
-    reduces: bool
     members: list[Member] = field(default_factory=list)
+
+    @property
+    def reduces(self) -> bool:
+        """Whether it computes a reduction."""
+        return any(m.reduces for m in self.members)
+
+    @property
+    def maps(self) -> bool:
+        """Whether it computes a map."""
+        return any(not m.reduces for m in self.members)
 
 
 @dataclass(eq=False)
@@ -148,12 +164,13 @@ class ExpressionBuilder:
     def find_member(self, value: Value, index: IndexTuple, number: int, member: Member) -> Expr:
         loop = self.group.loops[number]
         key = index_key(index)
-        if not loop.reduces:
-            key = key[: len(self.outer_key) + len(loop.index)]
-        if loop.reduces:
+        if number > self.number:
+            raise NotFusibleError
+        if member.reduces:
             if number == self.number or key != self.outer_key:
                 raise NotFusibleError
             return cast(member.local, value.aval.dtype)
+        key = key[: len(self.outer_key) + len(loop.index)]
         if number == self.number:
             if key != self.full_key:
                 raise NotFusibleError
@@ -179,14 +196,11 @@ def add_member(group: Group, value: Value) -> bool:
     reduces = isinstance(form, Reduce)
     rank = len(group.outer)
     extents = form.extents if isinstance(form, Reduce) else inner_extents(form.shape, rank)
-    last = len(group.loops) - 1
-    open_loop = group.loops[last] if group.loops else None
-    if (
-        open_loop is not None
-        and (open_loop.reduces, open_loop.extents) == (reduces, extents)
-        and _try_loop(group, value, open_loop, last)
-    ):
-        return True
+    for number in range(max(len(group.loops) - LOOK_BACK, 0), len(group.loops)):
+        loop = group.loops[number]
+        fits = loop.extents == extents and _may_share(group, loop, reduces)
+        if fits and _try_loop(group, value, loop, number):
+            return True
     if (
         reduces
         and not group.outer
@@ -194,13 +208,19 @@ def add_member(group: Group, value: Value) -> bool:
         and any(lp.reduces and _is_large(lp.extents) for lp in group.loops)
     ):
         return False  # each is two kernels, and all of the first must be done before the second
-    fresh = InnerLoop(extents, tuple([fresh_index("r" if reduces else "j") for _ in extents]),
-                      reduces)  # fmt: skip
+    fresh = InnerLoop(extents, tuple([fresh_index("r" if reduces else "j") for _ in extents]))
     group.loops.append(fresh)
-    if _try_loop(group, value, fresh, last + 1):
+    if _try_loop(group, value, fresh, len(group.loops) - 1):
         return True
     group.loops.pop()
     return False
+
+
+def _may_share(group: Group, loop: InnerLoop, reduces: bool) -> bool:
+    """Whether a loop may compute a map and a reduction: if it is a pass over a row."""
+    if loop.maps != reduces and loop.reduces == reduces:
+        return True
+    return bool(group.outer and loop.extents)
 
 
 def _is_large(extents: tuple[int, ...]) -> bool:
@@ -224,6 +244,7 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
     builder = ExpressionBuilder(group, loop, number)
     before = {**group.inputs, **group.outputs}
     group.graph.reader = builder.read
+    expr: Expr | None
     try:
         if isinstance(form, Reduce):
             expr = form.element(group.index, loop.index)
@@ -231,18 +252,20 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
             assert isinstance(form, View)
             expr = form.at(full_index(group, loop, form.shape))
     except NotFusibleError:
+        expr = None
+    finally:
+        group.graph.reader = None
+    mixed = loop.reduces or (loop.members and isinstance(form, Reduce))
+    if expr is None or (mixed and not any(_share_a_read(m, expr) for m in loop.members)):
         for table in (group.inputs, group.outputs):
             for v in [v for v in table if v not in before]:
                 del table[v]
         return False
-    finally:
-        group.graph.reader = None
-    if loop.reduces and loop.members and not _share_a_load(loop.members[0].expr, expr):
-        return False
     dtype = value.aval.dtype
-    local = (
-        fresh_local(accumulator_dtype(dtype), "acc") if loop.reduces else fresh_local(dtype, "t")
-    )
+    if isinstance(form, Reduce):
+        local = fresh_local(accumulator_dtype(dtype), "acc")
+    else:
+        local = fresh_local(dtype, "t")
     member = Member(value, expr, local)
     loop.members.append(member)
     group.place[value] = (number, member)
@@ -250,13 +273,18 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
     return True
 
 
-def _share_a_load(a: Expr, b: Expr) -> bool:
-    """Whether two reductions read some element in the same step: only then one loop is better."""
+def _share_a_read(member: Member, expr: Expr) -> bool:
+    """Whether an expression reads a member of the loop, or an element that the member reads.
+
+    Only then is one pass over a row better than two.
+    """
 
     def loads(e: Expr) -> set[object]:
         return {(x.buffer.name, index_key(x.index)) for x in walk_exprs(e) if isinstance(x, Load)}
 
-    return not loads(a).isdisjoint(loads(b))
+    if any(isinstance(e, Local) and e.name == member.local.name for e in walk_exprs(expr)):
+        return True
+    return not loads(member.expr).isdisjoint(loads(expr))
 
 
 def split_outer(group: Group, rank: int) -> Group | None:
@@ -265,7 +293,7 @@ def split_outer(group: Group, rank: int) -> Group | None:
         return None
     if rank >= len(group.outer):
         return None
-    inner = InnerLoop(group.outer[rank:], group.index[rank:], False, group.loops[0].members)
+    inner = InnerLoop(group.outer[rank:], group.index[rank:], group.loops[0].members)
     return Group(
         group.graph, group.outer[:rank], group.index[:rank], [inner], group.place,
         group.inputs, group.outputs, group.cost,
@@ -274,7 +302,7 @@ def split_outer(group: Group, rank: int) -> Group | None:
 
 def vector_over_outer(group: Group) -> bool:
     """Whether lanes should run along the last outer axis: most loads are contiguous in it."""
-    if not group.index or any(lp.extents and not lp.reduces for lp in group.loops):
+    if not group.index or any(lp.extents and lp.maps for lp in group.loops):
         return False
     rows = [lp for lp in group.loops if lp.reduces and lp.extents]
     width = group.outer[-1]

@@ -16,6 +16,7 @@ from fxla.compile.group import (
     vector_over_outer,
 )
 from fxla.compile.partial import in_two
+from fxla.compile.rows import keep_rows, rows_of_one_size
 from fxla.core.aval import Aval
 from fxla.loops.collapse import collapse
 from fxla.loops.ir import (
@@ -64,9 +65,15 @@ class KernelStep:
     outputs: tuple[Value, ...]
 
 
-def group_kernels(group: Group, outside: set[Value]) -> list[KernelStep]:
-    """The kernel of a group, or two if it reduces a large array; none if it writes nothing."""
-    step = _group_kernel(group, outside)
+def group_kernels(group: Group, outside: set[Value], cached: bool = True) -> list[KernelStep]:
+    """The kernel of a group, or two if it reduces a large array; none if it writes nothing.
+
+    Args:
+        group: not empty.
+        outside: the values that something else reads.
+        cached: whether what only the group reads may wait in scratch memory.
+    """
+    step = _group_kernel(group, outside, cached)
     two = in_two(step.kernel) if not group.outer else None
     if not step.outputs:
         return []
@@ -88,7 +95,7 @@ def size_of_buffer(b: Buffer) -> int:
     return n.value
 
 
-def _group_kernel(group: Group, outside: set[Value]) -> KernelStep:
+def _group_kernel(group: Group, outside: set[Value], cached: bool) -> KernelStep:
     """The loop nest of a group."""
     for value in group.place:
         if value in outside:
@@ -109,9 +116,13 @@ def _group_kernel(group: Group, outside: set[Value]) -> KernelStep:
     nest = wrap(group.index, group.outer, tuple(body), kinds)
     name = kernel_name(group)
     kernel = Kernel(name, tuple(group.inputs.values()), tuple(group.outputs.values()), (), nest)
-    kernel = collapse(undivide(collapse(kernel)))
+    if cached:
+        kernel = keep_rows(group, outside, kernel)
+    kernel = rows_of_one_size(collapse(undivide(collapse(kernel))))
     kernel = _in_parallel(tile_transposed(unroll_short(kernel)))
-    return KernelStep(kernel, tuple(group.inputs), tuple(group.outputs))
+    kept = {b.name for b in kernel.outputs}
+    outputs = tuple([v for v, b in group.outputs.items() if b.name in kept])
+    return KernelStep(kernel, tuple(group.inputs), outputs)
 
 
 def _in_parallel(kernel: Kernel) -> Kernel:
@@ -207,25 +218,22 @@ def _inner_statements(
     kinds: list[AxisKind] = ["serial"] * len(loop.extents)
     if kinds and not over_outer:
         kinds[-1] = "vector"
-    if not loop.reduces:
-        body: list[Stmt] = []
-        for m in loop.members:
-            body.append(Let(m.local, m.expr))
-            if m.value in written:
-                where = full_index(group, loop, m.value.aval.shape)
-                body.append(Store(group.outputs[m.value], where, m.local))
-        return list(wrap(loop.index, loop.extents, tuple(body), kinds))
     before: list[Stmt] = []
     inside: list[Stmt] = []
     after: list[Stmt] = []
     for m in loop.members:
-        form = m.value.form
-        assert isinstance(form, Reduce)
-        dtype = m.local.dtype
-        before.append(Let(m.local, const(form.init, dtype), mutable=True))
-        inside.append(Assign(m.local, op(form.op, dtype, m.local, cast(m.expr, dtype))))
+        form, local = m.value.form, m.local
+        if not isinstance(form, Reduce):
+            inside.append(Let(local, m.expr))
+            if m.value in written:
+                where = full_index(group, loop, m.value.aval.shape)
+                inside.append(Store(group.outputs[m.value], where, local))
+            continue
+        before.append(Let(local, const(form.init, local.dtype), mutable=True))
+        total = op(form.op, local.dtype, local, cast(m.expr, local.dtype))
+        inside.append(Assign(local, total))
         if m.value in written:
-            value = cast(m.local, m.value.aval.dtype)
+            value = cast(local, m.value.aval.dtype)
             after.append(Store(group.outputs[m.value], group.index, value))
     return [*before, *wrap(loop.index, loop.extents, tuple(inside), kinds), *after]
 
@@ -250,7 +258,7 @@ def nest_kernel(graph: Graph, node: Node) -> KernelStep:
     assert isinstance(form, Nest)
     index = tuple([fresh_index() for _ in form.parallel])
     holder = Group(graph, form.parallel, index)
-    loop = InnerLoop((), (), False)
+    loop = InnerLoop((), ())
     builder = ExpressionBuilder(holder, loop, -1)
     outputs = tuple([kernel_buffer(f"out{k}", v) for k, v in enumerate(node.outputs)])
     graph.reader = builder.read

@@ -88,14 +88,18 @@ def _isa_of(cpu: str, features: Any) -> Isa:
 
 
 def _machine(isa: Isa, effort: int) -> Any:
-    """A new code generator for `isa`."""
+    """A new code generator for `isa`.
+
+    Code finds its constants relative to itself, so that loops keep them in vector registers, and
+    not their addresses in all the others; calls out of it go through stubs of the linker.
+    """
     target = llvm.Target.from_default_triple()
     return target.create_target_machine(
         cpu=isa.cpu,
         features=isa.features,
         opt=effort,
-        reloc="static",
-        codemodel="jitdefault",
+        reloc="pic",
+        codemodel="small",
         jit=True,
     )
 

@@ -40,7 +40,7 @@ from fxla.loops.native_isa import Isa
 
 __all__ = ["NativeFunction", "compile_kernels", "compile_native", "compile_text"]
 
-_FORMAT = "fxla-object-2"
+_FORMAT = "fxla-object-3"
 """Part of every hash; changes when the meaning of the generated text or of a file does."""
 
 EFFORT = 2

@@ -34,7 +34,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fxla.loops.native_builder import Builder
-from fxla.loops.native_instructions import Value
+from fxla.loops.native_instructions import Value, llvm_type
 
 __all__ = ["acosh", "asinh", "atanh", "clamp", "cosh", "exp", "exp2", "expm1", "horner", "ldexp"]
 __all__ += ["log", "log1p", "log2", "log10", "logistic", "power_of_two", "sinh", "tanh"]
@@ -76,6 +76,8 @@ def power_of_two(b: Builder, n: Value, kind: str) -> Value:
 
 def ldexp(b: Builder, y: Value, n: Value) -> Value:
     """``y * 2**n`` of a float n that is a whole number of at most twice the exponent's range."""
+    if b.ldexp and y.width * (4 if y.type == "f32" else 8) == 64:
+        return _scalef(b, y, n)
     if b.ldexp:
         count = b.convert("fptosi", n, "i32")
         vector = f"v{y.width}" if y.width else ""
@@ -86,6 +88,16 @@ def ldexp(b: Builder, y: Value, n: Value) -> Value:
     whole = _whole(b, n)
     half = whole >> 1
     return (y * power_of_two(b, half, y.type)) * power_of_two(b, whole - half, y.type)
+
+
+def _scalef(b: Builder, y: Value, n: Value) -> Value:
+    """`ldexp` of one AVX-512 register: its instruction takes the exponent as the float it is."""
+    lanes, kind = y.width, "ps" if y.type == "f32" else "pd"
+    symbol = f"@llvm.x86.avx512.mask.scalef.{kind}.512"
+    t = llvm_type(y.type, lanes)
+    b.declared[f"declare {t} {symbol}({t}, {t}, {t}, i{lanes}, i32)"] = None
+    operands = f"{y.text}, {n.text}, {t} zeroinitializer, i{lanes} -1, i32 4"
+    return b.emit(f"call {t} {symbol}({operands})", y.type, lanes, y, n)
 
 
 # --------------------------------------------------------------- exponentials

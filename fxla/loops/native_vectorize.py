@@ -46,7 +46,9 @@ __all__ = [
 ]
 
 _LIGHT = 12
-"""Cost of a body up to which several vectors run at once, and the remainder has its own loop."""
+"""Cost of a body up to which several vectors run at once."""
+_HEAVY = 80
+"""Cost of a body above which one masked loop serves whole vectors and the remainder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
     masked = memory <= isa.masked
     nested = any(isinstance(s, For | While) for s in walk_stmts(body))
     several = 4 if (reductions or nested) and cost <= _LIGHT else 1
-    if masked and cost > _LIGHT:
+    if masked and cost > _HEAVY:
         return VectorPlan(0, lanes, reductions)
     return VectorPlan(lanes * several, lanes if masked else 0, reductions)
 

@@ -571,7 +571,7 @@ def test_common_subexpressions_are_printed_once() -> None:
         [F32], F32, lambda a: op("add", F32, op("sqrt", F32, a), op("sqrt", F32, at(kernel_x, I)))
     )
     text = print_native(kernel, AVX512)
-    assert text.count("call <16 x float> @llvm.sqrt") == 1
+    assert text.count("call <16 x float> @llvm.sqrt") == 2  # whole vectors, and the remainder
 
 
 kernel_x = buffer("x0", F32, N)
