@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from fxla.compile.graph import Graph, Value, index_key, size_of
 from fxla.compile.partial import LARGE
 from fxla.core.dtypes import DType, float32, is_floating
+from fxla.loops.columns import SMALL_WORK
 from fxla.loops.ir import (
     Buffer,
     Expr,
@@ -208,6 +209,8 @@ def add_member(group: Group, value: Value) -> bool:
         and any(lp.reduces and _is_large(lp.extents) for lp in group.loops)
     ):
         return False  # each is two kernels, and all of the first must be done before the second
+    if reduces and vector_over_outer(group) and _is_tall(group, extents):
+        return False  # so are sums of columns
     fresh = InnerLoop(extents, tuple([fresh_index("r" if reduces else "j") for _ in extents]))
     group.loops.append(fresh)
     if _try_loop(group, value, fresh, len(group.loops) - 1):
@@ -225,6 +228,11 @@ def _may_share(group: Group, loop: InnerLoop, reduces: bool) -> bool:
 
 def _is_large(extents: tuple[int, ...]) -> bool:
     return size_of(extents) >= LARGE
+
+
+def _is_tall(group: Group, extents: tuple[int, ...]) -> bool:
+    """Whether a reduction in every lane is worth kernels that walk along rows."""
+    return size_of(extents) > SMALL and size_of(extents) * size_of(group.outer) >= SMALL_WORK
 
 
 def inner_extents(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fxla.compile.graph import Graph, Node, Value, size_of
+from fxla.compile.graph import Graph, Node, Value
 from fxla.compile.group import (
     SMALL,
     ExpressionBuilder,
@@ -19,11 +19,13 @@ from fxla.compile.partial import in_two
 from fxla.compile.rows import keep_rows, rows_of_one_size
 from fxla.core.aval import Aval
 from fxla.loops.collapse import collapse
+from fxla.loops.columns import sum_columns
 from fxla.loops.ir import (
     Alloc,
     Assign,
     AxisKind,
     Buffer,
+    Const,
     Extent,
     For,
     Index,
@@ -35,25 +37,20 @@ from fxla.loops.ir import (
     While,
     walk_stmts,
 )
-from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
-from fxla.loops.tile import blocks, tile_transposed, within
+from fxla.loops.rewrite import postorder, stmt_exprs
+from fxla.loops.tile import tile_transposed
 from fxla.loops.undivide import undivide, unroll_short
 from fxla.loops.view import (
     Nest,
     Reduce,
-    binary,
     cast,
     const,
     extent,
     fresh_index,
-    int_const,
     op,
 )
 
 __all__ = ["KernelStep", "group_kernels", "nest_kernel"]
-
-COLUMNS = 1024
-"""Results that a reduction over leading axes keeps in the first cache."""
 
 
 @dataclass(eq=False, slots=True)
@@ -74,25 +71,41 @@ def group_kernels(group: Group, outside: set[Value], cached: bool = True) -> lis
         cached: whether what only the group reads may wait in scratch memory.
     """
     step = _group_kernel(group, outside, cached)
-    two = in_two(step.kernel) if not group.outer else None
     if not step.outputs:
         return []
-    if two is None:
-        return [step]
-    partial = [Value(Aval((size_of_buffer(b),), b.dtype), stored=True) for b in two.partial]
+    if not group.outer:
+        two = in_two(step.kernel)
+        if two is not None:
+            return _in_two_steps(group, step, two.blocks, two.rest, two.partial)
+    elif cached:
+        columns = sum_columns(step.kernel)
+        if columns is not None and columns.rest is not None:
+            return _in_two_steps(group, step, columns.kernel, columns.rest, columns.partial)
+        if columns is not None:
+            return [replace(step, kernel=columns.kernel)]
+    return [step]
+
+
+def _in_two_steps(
+    group: Group, step: KernelStep, first: Kernel, second: Kernel, partial: tuple[Buffer, ...]
+) -> list[KernelStep]:
+    """A kernel of partial results, and the one that combines them."""
+    between = [Value(Aval(literal_shape(b), b.dtype), stored=True) for b in partial]
     by_name = {b.name: v for v, b in group.inputs.items()}
-    by_name |= {b.name: v for v, b in zip(partial, two.partial, strict=True)}
+    by_name |= {b.name: v for v, b in zip(between, partial, strict=True)}
     return [
         KernelStep(kernel, tuple([by_name[b.name] for b in kernel.inputs]), outputs)
-        for kernel, outputs in ((two.blocks, tuple(partial)), (two.rest, step.outputs))
+        for kernel, outputs in ((first, tuple(between)), (second, step.outputs))
     ]
 
 
-def size_of_buffer(b: Buffer) -> int:
-    """Elements of a buffer with one axis."""
-    (n,) = b.shape
-    assert isinstance(n, Extent)
-    return n.value
+def literal_shape(b: Buffer) -> tuple[int, ...]:
+    """The shape of a buffer whose extents are numbers."""
+    shape: list[int] = []
+    for n in b.shape:
+        assert isinstance(n, (Const, Extent))
+        shape.append(int(n.value))
+    return tuple(shape)
 
 
 def _group_kernel(group: Group, outside: set[Value], cached: bool) -> KernelStep:
@@ -102,8 +115,6 @@ def _group_kernel(group: Group, outside: set[Value], cached: bool) -> KernelStep
             group.buffer_of(value)
     written = set(group.outputs)
     over_outer = vector_over_outer(group)
-    if over_outer and _sums_columns(group) and set(group.place) == written:
-        return _column_kernel(group)
     body: list[Stmt] = []
     for loop in group.loops:
         body += _inner_statements(group, loop, written, over_outer)
@@ -145,47 +156,6 @@ def _is_map(loop: For) -> bool:
         isinstance(s, For | Store) or (isinstance(s, Let) and not s.mutable)
         for s in walk_stmts(loop.body)
     )
-
-
-def _sums_columns(group: Group) -> bool:
-    """Whether a group is one reduction over more rows than registers can be unrolled for."""
-    exact = all(m.local.dtype == value.aval.dtype for value, (_, m) in group.place.items())
-    return exact and len(group.loops) == 1 and size_of(group.loops[0].extents) > SMALL
-
-
-def _column_kernel(group: Group) -> KernelStep:
-    """Reductions over leading axes: rows are added to a block of the result that stays in cache.
-
-    For each block of `COLUMNS` results: set them to the identity, then for every row combine.
-    """
-    (loop,) = group.loops
-    *lead, last = group.index
-    *lead_extents, width = group.outer
-    block, lane = fresh_index("b"), fresh_index("k")
-    position = binary("add", binary("mul", block, int_const(COLUMNS)), lane)
-    place = {last.name: position}
-    n = within(extent(width), block, COLUMNS)
-    before: list[Stmt] = []
-    inside: list[Stmt] = []
-    for m in loop.members:
-        form = m.value.form
-        assert isinstance(form, Reduce)
-        out, dtype = group.outputs[m.value], m.value.aval.dtype
-        where = (*lead, position)
-        before.append(Store(out, where, const(form.init, dtype)))
-        element = Rewriter(lambda e: place.get(getattr(e, "name", ""), e)).expr(m.expr)
-        total = op(form.op, dtype, Load(dtype, out, where), cast(element, dtype))
-        inside.append(Store(out, where, total))
-    serial: list[AxisKind] = ["serial"] * len(loop.extents)
-    rows = wrap(loop.index, loop.extents, (For(lane, n, tuple(inside), "vector"),), serial)
-    body: tuple[Stmt, ...] = (For(lane, n, tuple(before), "vector"), *rows)
-    sizes = [*map(extent, lead_extents), blocks(extent(width), COLUMNS)]
-    for k, (i, size) in reversed(list(enumerate(zip((*lead, block), sizes, strict=True)))):
-        body = (For(i, size, body, "serial" if k else "parallel"),)
-    kernel = Kernel(
-        kernel_name(group), tuple(group.inputs.values()), tuple(group.outputs.values()), (), body
-    )
-    return KernelStep(kernel, tuple(group.inputs), tuple(group.outputs))
 
 
 def kernel_name(group: Group) -> str:
