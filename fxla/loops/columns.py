@@ -52,8 +52,8 @@ BLOCKS = 32
 """Blocks that many rows are cut into where there are too few pieces."""
 MIN_BLOCK = 32
 """Rows of a block, at least."""
-SMALL_WORK = 1 << 15
-"""Elements that one core reads before others could help."""
+SMALL_WORK = 80 * 1024
+"""Elements that one core reads before others could help. Smaller shapes share one kernel."""
 UNROLL = 8
 """Rows that are added at once, if adding one is cheap."""
 
