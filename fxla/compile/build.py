@@ -23,6 +23,7 @@ from fxla.compile.program import (
     Launch,
     Loop,
     LoopIndex,
+    NumpyValue,
     Pointer,
     Program,
     WhileLoop,
@@ -267,13 +268,8 @@ def int_value(e: Expr) -> int:
 
 def host_call(eqn: Eqn, operands: list[Pointer], results: list[Pointer]) -> HostCall:
     """A call of a primitive's NumPy value from inside the program."""
-    primitive, params = eqn.primitive, eqn.params
-
-    def call(*arrays: Any) -> Sequence[Any]:
-        return primitive.impl(*arrays, **params)
-
     return HostCall(
-        call, primitive.name,
+        NumpyValue(eqn.primitive, eqn.params), eqn.primitive.name,
         tuple(operands), tuple(a.aval for a in eqn.inputs),
         tuple(results), tuple(v.aval for v in eqn.outputs),
     )  # fmt: skip

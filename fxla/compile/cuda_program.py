@@ -21,7 +21,7 @@ import numpy as np
 from fxla.compile.build import build_program
 from fxla.compile.cuda import CudaFunction, compile_cuda
 from fxla.compile.device_memory import DeviceMemory, cupy_module, device_memory, simulated
-from fxla.compile.executable import constant_table
+from fxla.compile.image import constant_table
 from fxla.compile.program import (
     Branch,
     Buffer,
@@ -95,7 +95,9 @@ class CudaExecutable:
             outputs = [memory.empty(b.shape, b.dtype) for b in self.program.outputs]
             arena = memory.empty((self.program.arena,), np.dtype(np.uint8))
             if number not in self._constants:
-                self._constants[number] = memory.array(constant_table(self.program))
+                self._constants[number] = memory.array(
+                    np.frombuffer(constant_table(self.program), np.uint8)
+                )
             constants = self._constants[number]
             run = _Run(self._function, memory, memory.address(arena), memory.address(constants))
             for b, x in zip(

@@ -26,7 +26,6 @@ from fxla.compile.entry_tree import Code, NotServedError, code_of_arguments, cod
 from fxla.compile.executable import Executable, raise_pending
 from fxla.compile.native import compile_text
 from fxla.compile.recycle import LARGE, recycler
-from fxla.compile.work import work_of
 from fxla.core.array import Array
 from fxla.core.pytree import TreeDef
 from fxla.core.scopes import special
@@ -275,7 +274,6 @@ def _code_words(code: Code) -> Words:
 
 def _block(executable: Executable, native: _Native) -> Words:
     """A program as native code runs it."""
-    program = executable.program
     arena = executable.arena()
     records: list[int] = []
     held: list[Any] = [arena]
@@ -285,11 +283,11 @@ def _block(executable: Executable, native: _Native) -> Words:
         records += [id(dtype), len(shape), address(dims), int(large)]
         held += [dims, dtype]
     table = words(records or [0], held)
-    release = work_of(program.body) > _SMALL_WORK
+    release = executable.image.work > _SMALL_WORK
     return words(
         [
             executable.address, executable.function_table, executable.integer_table,
-            address(arena), 0, program.arena, int(release), executable.constants_id,
+            address(arena), 0, executable.image.arena, int(release), executable.constants_id,
             len(executable.input_types), len(executable.output_types), address(table),
             address(native.globals),
         ],

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import ctypes
-import os
+import functools
 import threading
+import weakref
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 
 from fxla.compile.blas import blas_address, blas_threads
 from fxla.compile.build import build_program
+from fxla.compile.compiled import CompiledKernel
 from fxla.compile.driver import print_driver
 from fxla.compile.gemm import gemm_address
-from fxla.compile.native import compile_kernels, compile_text
-from fxla.compile.numba_cpu import compile_numba
+from fxla.compile.image import HostFunction, Image, image_of
 from fxla.compile.pool import pool
-from fxla.compile.program import CONSTANT_BYTES, HostCall, Program
+from fxla.compile.program import Program
+from fxla.compile.simplify import inline_calls
+from fxla.compile.store import load_image, program_key, save_image
 from fxla.core.array import Array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.pause import no_collection
 from fxla.errors import DtypeError
-from fxla.loops.extents import kernel_key
-from fxla.loops.ir import Kernel
-from fxla.loops.native import Unsupported
 
-__all__ = ["Executable", "compile_jaxpr", "raise_pending", "target"]
+__all__ = ["Executable", "compile_jaxpr", "executable_from", "raise_pending"]
 
 _Entry = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
@@ -39,54 +39,7 @@ _entries: dict[int, Any] = {}
 _raised = threading.local()
 
 
-def target() -> str:
-    """The target kernels are compiled by first: ``native`` or ``numba``, from ``FXLA_TARGET``.
-
-    Raises:
-        ValueError: if the variable holds anything else.
-    """
-    chosen = os.environ.get("FXLA_TARGET", "native")
-    if chosen not in ("native", "numba"):
-        raise ValueError(f"FXLA_TARGET={chosen!r}: expected 'native' or 'numba'")
-    return chosen
-
-
-class CompiledKernel:
-    """A kernel's address, and how it takes its arguments."""
-
-    __slots__ = ("address", "owner", "packed", "reason")
-
-    def __init__(self, address: int, packed: bool, owner: Any, reason: str) -> None:
-        self.address = address
-        self.packed = packed
-        self.owner = owner
-        self.reason = reason
-
-
-_compiled: dict[tuple[str, str], CompiledKernel] = {}
-
-
-def compile_all(kernels: Sequence[Kernel]) -> list[CompiledKernel]:
-    """Compile kernels, or find them compiled. What the native target lacks, numba serves."""
-    chosen = target()
-    keys = [(chosen, kernel_key(k)) for k in kernels]
-    missing = {key: k for key, k in zip(keys, kernels, strict=True) if key not in _compiled}
-    reasons: dict[tuple[str, str], str] = dict.fromkeys(missing, "FXLA_TARGET=numba")
-    if chosen == "native":
-        done = compile_kernels(list(missing.values()))
-        for key, native in zip(missing, done, strict=True):
-            if isinstance(native, Unsupported):
-                reasons[key] = str(native)
-            else:
-                _compiled[key] = CompiledKernel(native.address, True, native, "")
-    for key, kernel in missing.items():
-        if key not in _compiled:
-            function = compile_numba(kernel)
-            _compiled[key] = CompiledKernel(function.address, False, function, reasons[key])
-    return [_compiled[key] for key in keys]
-
-
-def _callback(call: HostCall) -> Any:
+def _callback(call: HostFunction) -> Any:
     """A C function that calls a Python one on views of the program's memory."""
     avals = (*call.in_avals, *call.out_avals)
     sizes = [a.size * a.dtype.itemsize for a in avals]
@@ -133,44 +86,60 @@ class Executable:
     """A compiled program.
 
     Attributes:
-        program: its instructions.
-        kernels: compiled kernels, in the order of ``program.kernels()``.
-        driver_text: the LLVM text of its driver; `address` is where that is loaded, and
-            `function_table`, `integer_table` are where its tables are.
+        image: its code, and what its tables hold.
+        address: where its driver is; `function_table`, `integer_table` are where its tables are.
         input_types, output_types: dtype and shape of each.
         constants_id: address of the array object of its constants.
         block, run_flat: what `fxla.compile.entry` makes of it when it is called again.
     """
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.kernels = compile_all(program.kernels())
-        driver = print_driver(program, [k.packed for k in self.kernels])
-        self.driver_text = driver.text
-        self.address = compile_text(driver.text, ["program"], effort=driver.effort)["program"]
+    def __init__(self, image: Image, make_program: Callable[[], Program]) -> None:
+        """Make a program ready to run.
+
+        Args:
+            image: what runs.
+            make_program: gives the instructions, for people and tools that want to see them.
+        """
+        self.image = image
+        self._make_program = make_program
+        self.address = image.driver
         if self.address not in _entries:
             _entries[self.address] = _Entry(self.address)
         self._entry = _entries[self.address]
         self._keep: list[Any] = []
-        functions = [self._function(f, driver.shared) for f in driver.functions]
-        self._functions = array("Q", functions or [0])
-        self._integers = array("q", driver.integers or [0])
+        self._functions = array("Q", [self._function(f) for f in image.functions] or [0])
+        self._integers = array("q", image.integers or (0,))
         self.function_table = self._functions.buffer_info()[0]
         self.integer_table = self._integers.buffer_info()[0]
-        self.input_types = [(b.dtype, b.shape) for b in program.inputs]
-        self.output_types = [(b.dtype, b.shape) for b in program.outputs]
-        self._constants = constant_table(program)
+        self.input_types = image.inputs
+        self.output_types = image.outputs
+        self._constants = np.frombuffer(image.constants, np.uint8).copy()
         self.constants_id = id(self._constants)
         self._arena_lock = threading.Lock()
         self._arena = np.empty(0, np.uint8)
         self.block: Any = None
         self.run_flat: Any = None
 
-    def _function(self, what: int | str | HostCall, shared: bool) -> int:
+    @functools.cached_property
+    def program(self) -> Program:
+        """Its instructions."""
+        return self._make_program()
+
+    @property
+    def kernels(self) -> tuple[CompiledKernel, ...]:
+        """Compiled kernels, in the order of ``program.kernels()``."""
+        return self.image.kernels
+
+    @functools.cached_property
+    def driver_text(self) -> str:
+        """The LLVM text of the function that runs them."""
+        return print_driver(self.program, [k.packed for k in self.kernels]).text
+
+    def _function(self, what: int | str | HostFunction) -> int:
         if isinstance(what, int):
-            return self.kernels[what].address
+            return self.image.kernels[what].address
         if isinstance(what, str):
-            if what in ("pool", "parallel_for") and not shared:
+            if what in ("pool", "parallel_for") and not self.image.shared:
                 return 0
             return _ROUTINES[what]() if what in _ROUTINES else blas_address(what)
         callback = _callback(what)
@@ -191,7 +160,7 @@ class Executable:
         objects.append(self.constants_id)
         exclusive = self._arena_lock.acquire(blocking=False)
         try:
-            arena = self.arena() if exclusive else aligned(self.program.arena)
+            arena = self.arena() if exclusive else aligned(self.image.arena)
             failed = self._entry(
                 objects.buffer_info()[0],
                 arena.__array_interface__["data"][0],
@@ -207,18 +176,9 @@ class Executable:
 
     def arena(self) -> Any:
         """The program's own memory for temporaries, kept from call to call."""
-        if self._arena.nbytes < self.program.arena:
-            self._arena = aligned(self.program.arena)
+        if self._arena.nbytes < self.image.arena:
+            self._arena = aligned(self.image.arena)
         return self._arena
-
-
-def constant_table(program: Program) -> Any:
-    """The program's scalars, `CONSTANT_BYTES` for each."""
-    table = np.zeros(CONSTANT_BYTES * max(len(program.constants), 1), np.uint8)
-    for buffer, value in program.constants:
-        raw = np.frombuffer(np.asarray(value).tobytes(), np.uint8)
-        table[buffer.offset : buffer.offset + raw.size] = raw
-    return table
 
 
 def aligned(nbytes: int) -> Any:
@@ -238,7 +198,28 @@ def as_input(x: Any, dtype: DType, shape: tuple[int, ...]) -> Any:
     return out.reshape(shape)
 
 
+def executable_from(program: Program) -> Executable:
+    """Compile the kernels and the driver of a program."""
+    return Executable(image_of(program), lambda: program)
+
+
+_known: weakref.WeakValueDictionary[str, Executable] = weakref.WeakValueDictionary()
+
+
 def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
-    """Build and compile a program."""
+    """Build and compile a program, or find it: in this process, or on disk."""
     with no_collection():
-        return Executable(build_program(jaxpr))
+        jaxpr = inline_calls(jaxpr)
+        key = program_key(jaxpr)
+        if key is None:
+            return executable_from(build_program(jaxpr))
+        found = _known.get(key)
+        if found is None:
+            image = load_image(key)
+            if image is not None:
+                found = Executable(image, functools.partial(build_program, jaxpr))
+            else:
+                found = executable_from(build_program(jaxpr))
+                save_image(key, found.image)
+            _known[key] = found
+        return found

@@ -38,7 +38,15 @@ from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported, native_parts
 from fxla.loops.native_isa import Isa
 
-__all__ = ["NativeFunction", "compile_kernels", "compile_native", "compile_text"]
+__all__ = [
+    "NativeFunction",
+    "Place",
+    "compile_kernels",
+    "compile_native",
+    "compile_text",
+    "load_module",
+    "place_of",
+]
 
 _FORMAT = "fxla-object-3"
 """Part of every hash; changes when the meaning of the generated text or of a file does."""
@@ -50,10 +58,25 @@ MODULE_LINES = 400
 """Lines of LLVM text that are compiled as one module: each has a cost of its own, but only modules
 can be compiled side by side."""
 
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where compiled code comes from.
+
+    Attributes:
+        module: the entry that an object file is kept as.
+        symbol: the name of the function in it.
+    """
+
+    module: bytes
+    symbol: str
+
+
 _lock = threading.RLock()
 _addresses: dict[tuple[object, ...], dict[str, int]] = {}
 _kernels: dict[tuple[str, Isa], int] = {}
 _linked: dict[bytes, dict[str, int]] = {}
+_places: dict[int, Place] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +139,40 @@ def compile_text(
     with _lock:
         known = _addresses.setdefault(key, {})
         if not all(name in known for name in names):
-            code = _object(text, names, isa, effort)
-            known.update(link_object(code, names, symbols))
+            content = _object(text, names, isa, effort)
+            if symbols:
+                known.update(link_object(_unpacked(content)[1], names, symbols))
+            else:
+                known.update(load_module(content))
         return {name: known[name] for name in names}
 
 
 def _object(text: str, names: Sequence[str], isa: Isa, effort: int) -> bytes:
-    """The object file of a module, from the disk if it is there."""
+    """The entry of a module, from the disk if it is there."""
     path = _entry_path(text, isa, effort)
     found = None if path is None else read_entry(path)
     if found is not None:
-        return _unpacked(found)[1]
-    code = emit_object(text, isa, effort)
+        return found
+    content = _packed(names, emit_object(text, isa, effort))
     if path is not None:
-        write_entry(path, _packed(names, code))
-    return code
+        write_entry(path, content)
+    return content
+
+
+def load_module(content: bytes) -> dict[str, int]:
+    """The addresses of all functions of an entry, loaded once."""
+    digest = hashlib.sha256(content).digest()
+    with _lock:
+        if digest not in _linked:
+            names, code = _unpacked(content)
+            _linked[digest] = link_object(code, names)
+            _places.update({a: Place(content, name) for name, a in _linked[digest].items()})
+        return _linked[digest]
+
+
+def place_of(address: int) -> Place | None:
+    """Where the function at an address comes from, if it needs nothing else to be loaded."""
+    return _places.get(address)
 
 
 # -------------------------------------------------------------------- kernels
@@ -189,11 +231,7 @@ class _Batch:
         found = None if path is None else read_entry(path)
         if found is None:
             return False
-        digest = hashlib.sha256(found).digest()
-        if digest not in _linked:
-            names, code = _unpacked(found)
-            _linked[digest] = link_object(code, names)
-        address = _linked[digest].get(printed.symbol)
+        address = load_module(found).get(printed.symbol)
         if address is None:
             return False
         _kernels[printed.text, self.isa] = address
@@ -250,12 +288,10 @@ class _Module:
     def load(self, isa: Isa) -> None:
         if self.error is not None:
             raise self.error
-        names = [k.symbol for k in self.kernels]
-        addresses = link_object(self.code, names)
+        content = _packed([k.symbol for k in self.kernels], self.code)
+        addresses = load_module(content)
         for k in self.kernels:
             _kernels[k.text, isa] = addresses[k.symbol]
-        content = _packed(names, self.code)
-        _linked[hashlib.sha256(content).digest()] = addresses
         paths = [_entry_path(k.text, isa, EFFORT) for k in self.kernels]
         if paths[0] is not None:
             write_entry(paths[0], content, [p for p in paths[1:] if p is not None])

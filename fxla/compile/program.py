@@ -13,6 +13,7 @@ from typing import Any
 
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType
+from fxla.core.primitive import Primitive, registered
 from fxla.loops.ir import Kernel
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Launch",
     "Loop",
     "LoopIndex",
+    "NumpyValue",
     "Pointer",
     "Program",
     "WhileLoop",
@@ -124,6 +126,24 @@ class Gemm(Instruction):
     c: Pointer
     batch: int = 1
     batch_strides: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class NumpyValue:
+    """The value of a primitive, by NumPy, as a function of its operands alone."""
+
+    primitive: Primitive
+    params: dict[str, Any]
+
+    def __call__(self, *arrays: Any) -> Sequence[Any]:
+        return self.primitive.impl(*arrays, **self.params)
+
+    def __reduce__(self) -> Any:
+        return _numpy_value, (self.primitive.name, self.params)
+
+
+def _numpy_value(name: str, params: dict[str, Any]) -> NumpyValue:
+    return NumpyValue(registered[name], params)
 
 
 @dataclass(eq=False, slots=True)

@@ -8,9 +8,11 @@ the functions at the end of this file, e.g. ``transpose = not_linear``.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, NoReturn
 
 from fxla.core.aval import Aval
@@ -78,13 +80,16 @@ class Primitive(ABC):
         effectful: whether it must run even if nobody uses its results.
         collective: whether it speaks to other examples of a mapped axis; such a primitive has a
             param ``axis_name``, a tuple of the names of the axes.
+        home: the name of the module that made it.
     """
 
     name: str
     effectful: bool = False
     collective: bool = False
+    home: str = ""
 
     def __init__(self) -> None:
+        self.home = _calling_module()
         register(self)
 
     @abstractmethod
@@ -141,6 +146,14 @@ class Primitive(ABC):
 
     def __repr__(self) -> str:
         return self.name
+
+
+def _calling_module() -> str:
+    """The name of the module whose code makes an object, seen from its constructor."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name == "__init__":
+        frame = frame.f_back
+    return "" if frame is None else str(frame.f_globals.get("__name__", ""))
 
 
 def register(primitive: Primitive) -> None:

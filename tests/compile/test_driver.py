@@ -13,7 +13,7 @@ import fxla.numpy as fnp
 from fxla import lax
 from fxla.compile.build import build_program
 from fxla.compile.driver import print_driver
-from fxla.compile.executable import Executable
+from fxla.compile.executable import executable_from
 from fxla.compile.program import (
     Branch,
     Buffer,
@@ -67,7 +67,7 @@ def run(body: list[Instruction], inputs: list[Any], outputs: list[Buffer], arena
         for k, b in enumerate(group):
             b.role, b.position = role, k
     program = Program(given, outputs, body, arena)
-    return Executable(program)(*[x for _, x in inputs])
+    return executable_from(program)(*[x for _, x in inputs])
 
 
 def copy(to: Buffer, source: Buffer) -> Copy:

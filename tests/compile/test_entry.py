@@ -20,7 +20,7 @@ import fxla
 import fxla.numpy as fnp
 from fxla import lax
 from fxla.compile import entry
-from fxla.compile.executable import Executable
+from fxla.compile.executable import executable_from
 from fxla.control.jit import JitFunction
 from fxla.core.scopes import special
 
@@ -359,7 +359,7 @@ def test_a_program_may_call_the_function_it_is_of() -> None:
     (traced,) = f._traces.values()
     (call,) = [i for i in traced.executable.program.body if hasattr(i, "function")]
     call.function = host
-    traced.executable = Executable(traced.executable.program)
+    traced.executable = executable_from(traced.executable.program)
     depth = 3
     f(X)
     depth = 0

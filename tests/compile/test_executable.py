@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import fxla
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.compile.executable import Executable, as_input, compile_jaxpr
+from fxla.compile.executable import Executable, as_input, compile_jaxpr, executable_from
 from fxla.control.programs import executable_of
 from fxla.errors import DtypeError
 from fxla.ops.linalg import cholesky
@@ -164,7 +164,7 @@ def host_program(function: Any) -> Executable:
     )
     (call,) = [i for i in executable.program.body if hasattr(i, "function")]
     call.function = function
-    return Executable(executable.program)
+    return executable_from(executable.program)
 
 
 def test_a_program_may_call_itself() -> None:

@@ -15,7 +15,8 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.compile import executable
+from fxla.compile import compiled as compiled_kernels
+from fxla.compile import image
 
 SIZES = (37, 100, 640, 64, 128, 16, 17, 200, 256, 500, 90, 1000, 77, 48, 23, 300, 150, 63, 14, 21)
 RNG = np.random.default_rng(0)
@@ -94,8 +95,9 @@ PROGRAMS = {
 @pytest.mark.parametrize("name", list(PROGRAMS))
 def test_a_new_size_compiles_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[str] = []
-    kernels, text = executable.compile_kernels, executable.compile_text
-    monkeypatch.setattr(executable, "_compiled", {})
+    kernels, text = compiled_kernels.compile_kernels, image.compile_text
+    monkeypatch.setattr(compiled_kernels, "_compiled", {})
+    monkeypatch.setenv("FXLA_CACHE", "0")
     seen: set[str] = set()
 
     def count_kernels(found: Any) -> Any:
@@ -108,8 +110,8 @@ def test_a_new_size_compiles_nothing(name: str, monkeypatch: pytest.MonkeyPatch)
             seen.add(source)
         return text(source, *args, **kwargs)
 
-    monkeypatch.setattr(executable, "compile_kernels", count_kernels)
-    monkeypatch.setattr(executable, "compile_text", count_text)
+    monkeypatch.setattr(compiled_kernels, "compile_kernels", count_kernels)
+    monkeypatch.setattr(image, "compile_text", count_text)
     f, arguments = PROGRAMS[name]()
     for n in SIZES[:3]:  # small results share kernels, larger ones have their own
         f(*arguments(n))
