@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from fxla.compile.donation import in_place
+from fxla.compile.entry_layout import CONVERT, HASH
 from fxla.compile.entry_probe import SCALARS, c_api, numpy_api, slot_offset, type_slot, unexpected
-from fxla.compile.entry_text import CONVERT, HASH, entry_text
+from fxla.compile.entry_text import entry_text
 from fxla.compile.entry_tree import Code, NotServedError, code_of_arguments, code_of_result
 from fxla.compile.executable import Executable, raise_pending
 from fxla.compile.native import compile_text
@@ -86,6 +88,8 @@ class Call:
         consts: arrays that come before the leaves.
         executable: the program.
         result: tree of the result.
+        donated: leaves whose memory the results may take, and for each how many references there
+            are to it, those of native code included, if nobody else needs it.
     """
 
     tree: TreeDef
@@ -95,6 +99,7 @@ class Call:
     consts: Sequence[Any]
     executable: Executable
     result: TreeDef
+    donated: Mapping[int, int]
 
 
 def serve(function: Any, call: Call) -> bool:
@@ -167,6 +172,20 @@ def _constant(x: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
     if not plain or x.dtype != dtype or not x.dtype.isnative or x.shape != shape:
         raise NotServedError("a captured array that every call copies")
     return x
+
+
+def _donations(call: Call) -> Words | None:
+    """Which input each result may take the memory of, if there is any."""
+    first = len(call.consts)
+    taken = in_place(call.executable.program, [first + k for k in call.donated])
+    if not taken:
+        return None
+    found: list[int] = []
+    for k in range(len(call.executable.output_types)):
+        position = taken.get(k)
+        limit = 0 if position is None else call.donated[position - first]
+        found += [0 if position is None else position + 1, limit]
+    return words(found)
 
 
 # --------------------------------------------------------------------------------------- tables
@@ -245,9 +264,13 @@ def _add(function: Any, call: Call, native: _Native) -> None:
             block = call.executable.block = _block(call.executable, native)
             call.executable.run_flat = native.flat(block)
         constants = words([id(c) for c in consts], consts)
+        donated = _donations(call)
         entry = words(
-            [address(block), address(constants), n_consts, address(signature), address(result)],
-            block, constants, signature, result, call.executable,
+            [
+                address(block), address(constants), n_consts, address(signature), address(result),
+                0 if donated is None else address(donated),
+            ],
+            block, constants, signature, result, donated, call.executable,
         )  # fmt: skip
         served = getattr(function, "_served", None)
         table: _Table = _Table() if served is None else served.keep[0]
@@ -363,8 +386,9 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     no_kwargs: dict[str, Any] = {}
     memory = recycler()
     handler = None if memory is None else memory.handler
+    zeros = words([0] * 64)
     held = (special, no_kwargs, Array, np.ndarray, handler, raise_pending)
-    shared = words([id(x) for x in held], held)
+    shared = words([*[id(x) for x in held], address(zeros)], held, zeros)
     method = _Method(b"run", found["run_flat"], _FASTCALL, None)
     slot.value = found["call"]
     return _Native(shared, 1 << 62 if memory is None else LARGE, method)

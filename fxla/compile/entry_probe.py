@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.entry_text import ARRAY
+from fxla.compile.entry_layout import ARRAY
 
 __all__ = ["SCALARS", "c_api", "numpy_api", "slot_offset", "type_slot", "unexpected"]
 
@@ -36,6 +36,7 @@ _TP_CALL = 50
 """Number of that slot in the stable ABI."""
 _NUMPY_API = {"PyArray_NewCopy": 85, "PyArray_NewFromDescr": 94, "PyDataMem_SetHandler": 304}
 _NUMPY_TYPE = 2
+_GET_HANDLER = 305
 
 
 def unexpected() -> str:
@@ -48,6 +49,7 @@ def unexpected() -> str:
         return "objects begin in another way"
     for what, right in {
         "a tuple": _words((7, 8, 9), 6)[2:] == [3, id(7), id(8), id(9)],
+        "a reference count": _references_are_known(),
         "a list": _list_is_known(),
         "an array": _array_is_known(),
         "a dtype": _dtype_is_known(),
@@ -69,6 +71,13 @@ def _words(x: Any, n: int) -> list[int]:
     return list((ctypes.c_uint64 * n).from_address(id(x)))
 
 
+def _references_are_known() -> bool:
+    x = object()
+    before = _words(x, 1)[0] & 0xFFFFFFFF
+    held = [x, x]
+    return (_words(x, 1)[0] & 0xFFFFFFFF) - before == len(held)
+
+
 def _list_is_known() -> bool:
     x = [5, 6]
     words = _words(x, 4)
@@ -77,22 +86,32 @@ def _list_is_known() -> bool:
 
 def _array_is_known() -> bool:
     x = np.zeros((3, 5), np.float32)
-    words = _words(x, 9)
+    if type(x).__basicsize__ <= max(ARRAY.values()):
+        return False
+    words = _words(x, 12)
     at = {name: words[offset // 8] for name, offset in ARRAY.items()}
-    strides = words[ARRAY["dims"] // 8 + 1]
     plain = (
         words[1] == id(np.ndarray)
         and at["data"] == x.__array_interface__["data"][0]
         and at["ndim"] & 0xFFFFFFFF == 2
         and at["descr"] == id(x.dtype)
-        and strides - at["dims"] == 16  # they are one piece of memory, so it is safe to look there
-        and type(x).__basicsize__ > max(ARRAY.values())
+        and at["strides"] - at["dims"]
+        == 16  # they are one piece of memory, so it is safe to look there
+        and at["handler"] == id(_handler())
+        and at["base"] == 0
+        and _words(x[1:], 12)[ARRAY["base"] // 8] == id(x)
     )
     if not plain:
         return False
     flags = [_words(a, 9)[ARRAY["flags"] // 8] & 257 for a in (x, x.T, x[:, :3])]
     dims = (ctypes.c_int64 * 2).from_address(at["dims"])
     return list(dims) == [3, 5] and flags == [257, 256, 256]
+
+
+def _handler() -> Any:
+    """The capsule of the allocator that NumPy uses now."""
+    get = ctypes.PYFUNCTYPE(ctypes.py_object)(_numpy_table()[_GET_HANDLER])
+    return get()
 
 
 def _dtype_is_known() -> bool:
@@ -146,4 +165,4 @@ def _numpy_table() -> Any:
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     capsule = np._core._multiarray_umath._ARRAY_API  # type: ignore[attr-defined]
-    return (ctypes.c_void_p * (max(_NUMPY_API.values()) + 1)).from_address(pointer(capsule, None))
+    return (ctypes.c_void_p * (_GET_HANDLER + 1)).from_address(pointer(capsule, None))

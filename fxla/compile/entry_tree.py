@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fxla.compile.entry_text import OP
+from fxla.compile.entry_layout import OP
 from fxla.core.pytree import TreeDef, is_named_tuple, node_functions, tree_unflatten
 
 __all__ = ["Code", "NotServedError", "Static", "code_of_arguments", "code_of_result"]

@@ -269,12 +269,17 @@ class JitFunction:
         static_argnums: Sequence[int],
         static_argnames: Sequence[str],
         inline: bool,
+        donate_argnums: Sequence[int] = (),
+        donate_argnames: Sequence[str] = (),
     ) -> None:
         self._f = f
         self._name = function_name(f)
         self._inline = inline
-        self._static_nums, self._static_names = _static_arguments(
-            f, static_argnums, static_argnames
+        self._static_nums, self._static_names = _named_arguments(
+            f, static_argnums, static_argnames, "static_argnames"
+        )
+        self._donated_nums, self._donated_names = _named_arguments(
+            f, donate_argnums, donate_argnames, "donate_argnames"
         )
         self._traces: dict[Any, _Traced] = {}
         wraps_as("Compiled version", f)(self)
@@ -346,9 +351,32 @@ class JitFunction:
             return
         fixed, named = self._static_of(args, kwargs)
         tree = self._in_tree(args, kwargs)
-        call = Call(tree, leaves, fixed, named, entry.closed.consts, run, entry.out_tree)
+        donated = self._donated(args, kwargs, fixed, named)
+        call = Call(tree, leaves, fixed, named, entry.closed.consts, run, entry.out_tree, donated)
         if serve(self, call):
             entry.tries = 0
+
+    def _donated(self, args: Any, kwargs: Any, fixed: Any, named: Any) -> dict[int, int]:
+        """The leaves of donated arguments, and how many references there are to one of no other.
+
+        For an argument that is an array these are of a variable, the interpreter's stack, the tuple
+        of arguments and the list of leaves; for an array in a tree, of the tree and that list.
+        """
+        if not (self._donated_nums or self._donated_names):
+            return {}
+        nums = {i if i >= 0 else i + len(args) for i in self._donated_nums}
+        given = [(i in nums, x) for i, x in enumerate(args) if i not in fixed]
+        keys = sorted(k for k in kwargs if k not in named)
+        given += [(k in self._donated_names, kwargs[k]) for k in keys]
+        found: dict[int, int] = {}
+        start = 0
+        for donated, x in given:
+            n = len(tree_flatten(x)[0])
+            if donated:
+                limit = 4 if isinstance(x, np.ndarray) else 2
+                found.update(dict.fromkeys(range(start, start + n), limit))
+            start += n
+        return found
 
     def _static_of(self, args: Any, kwargs: Any) -> tuple[dict[int, Any], dict[str, Any]]:
         """The static arguments of a call, by position and by keyword."""
@@ -493,10 +521,10 @@ def _concrete(tree: Any) -> Any:
     return tree_unflatten(treedef, [fill(x) for x in leaves])
 
 
-def _static_arguments(
-    f: Callable[..., Any], nums: Sequence[int], names: Sequence[str]
+def _named_arguments(
+    f: Callable[..., Any], nums: Sequence[int], names: Sequence[str], option: str
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Positions and names of static arguments, each completed by the other where possible."""
+    """Positions and names of arguments, each completed by the other where possible."""
     try:
         parameters = list(python_inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
@@ -509,7 +537,7 @@ def _static_arguments(
     for name in names:
         if name not in known and not open_ended:
             raise ValueError(
-                f"jit of {function_name(f)}: static_argnames has {name!r}, but the arguments are "
+                f"jit of {function_name(f)}: {option} has {name!r}, but the arguments are "
                 f"{', '.join(known)}"
             )
     all_nums = {*nums, *(positional.index(n) for n in names if n in positional)}
@@ -540,8 +568,10 @@ def jit(
         static_argnums: positions of arguments that are compile-time constants; they must be
             hashable, and every new value compiles anew.
         static_argnames: names of such arguments.
-        donate_argnums: positions of arguments whose memory the results may reuse. A permission,
-            which this version does not make use of.
+        donate_argnums: positions of arguments whose memory the results may take, such as parameters
+            that a training step replaces. A permission: it is made use of where the program allows
+            it, from the third call on, for arrays that own their memory and that nothing else
+            refers to. Such an array is empty afterwards, and views of it show anything.
         donate_argnames: names of such arguments.
         keep_unused: accepted for compatibility with JAX.
         device: accepted for compatibility with JAX.
@@ -561,11 +591,18 @@ def jit(
         >>> norm(fnp.array([3.0, 4.0]))
         Array(5.)
     """
-    del donate_argnums, donate_argnames, keep_unused, device, backend
-    nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums or ())
-    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames or ())
+    del keep_unused, device, backend
+    options = (
+        _several(static_argnums), _several(static_argnames), inline,
+        _several(donate_argnums), _several(donate_argnames),
+    )  # fmt: skip
     if f is None:
-        return lambda g: JitFunction(g, nums, names, inline)
+        return lambda g: JitFunction(g, *options)
     if not callable(f):
         raise TypeError(f"jit: expected a function, got {type(f).__qualname__}")
-    return JitFunction(f, nums, names, inline)
+    return JitFunction(f, *options)
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    """One position or name, or several, as a tuple."""
+    return (given,) if isinstance(given, int | str) else tuple(given or ())

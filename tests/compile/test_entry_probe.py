@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fxla.compile import entry_probe
-from fxla.compile.entry_text import ARRAY
+from fxla.compile.entry_layout import ARRAY
 
 
 def test_this_interpreter_is_known() -> None:

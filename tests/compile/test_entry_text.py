@@ -6,7 +6,8 @@ import re
 
 import llvmlite.binding as llvm
 
-from fxla.compile.entry_text import ENTRY, GLOBALS, OP, TABLE, TREE, entry_text
+from fxla.compile.entry_layout import ENTRY, GLOBALS, OP, TABLE, TREE
+from fxla.compile.entry_text import entry_text
 
 
 def test_it_is_valid_and_depends_on_the_slot_alone() -> None:

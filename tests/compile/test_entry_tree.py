@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fxla.compile.entry_text import OP
+from fxla.compile.entry_layout import OP
 from fxla.compile.entry_tree import NotServedError, code_of_arguments, code_of_result
 from fxla.core.pytree import register_node, tree_flatten
 
