@@ -176,6 +176,8 @@ def _constant(x: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
 
 def _donations(call: Call) -> Words | None:
     """Which input each result may take the memory of, if there is any."""
+    if not call.donated:
+        return None  # nor are the program's instructions looked up, which a cached one lacks
     first = len(call.consts)
     taken = in_place(call.executable.program, [first + k for k in call.donated])
     if not taken:
