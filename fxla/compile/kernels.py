@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fxla.compile.graph import Graph, Node, Value
+from fxla.compile.graph import Graph, Node, Value, size_of
 from fxla.compile.group import (
     SMALL,
     ExpressionBuilder,
@@ -38,6 +38,7 @@ from fxla.loops.ir import (
     walk_stmts,
 )
 from fxla.loops.rewrite import postorder, stmt_exprs
+from fxla.loops.single import without_single_loops
 from fxla.loops.tile import tile_transposed
 from fxla.loops.undivide import undivide, unroll_short
 from fxla.loops.view import (
@@ -73,7 +74,7 @@ def group_kernels(group: Group, outside: set[Value], cached: bool = True) -> lis
     step = _group_kernel(group, outside, cached)
     if not step.outputs:
         return []
-    if not group.outer:
+    if size_of(group.outer) == 1:
         two = in_two(step.kernel)
         if two is not None:
             return _in_two_steps(group, step, two.blocks, two.rest, two.partial)
@@ -129,7 +130,8 @@ def _group_kernel(group: Group, outside: set[Value], cached: bool) -> KernelStep
     kernel = Kernel(name, tuple(group.inputs.values()), tuple(group.outputs.values()), (), nest)
     if cached:
         kernel = keep_rows(group, outside, kernel)
-    kernel = rows_of_one_size(collapse(undivide(collapse(kernel))))
+    kernel = collapse(undivide(collapse(kernel)))
+    kernel = rows_of_one_size(without_single_loops(kernel))
     kernel = _in_parallel(tile_transposed(unroll_short(kernel)))
     kept = {b.name for b in kernel.outputs}
     outputs = tuple([v for v, b in group.outputs.items() if b.name in kept])

@@ -34,6 +34,7 @@ from fxla.ops.gather_dims import (
     lowered_starts,
 )
 from fxla.ops.scatter_nest import scatter_nest
+from fxla.ops.scatter_view import has_one_window, scatter_view
 from fxla.ops.shape import all_of, iota
 from fxla.ops.structure import (
     batch_move,
@@ -325,8 +326,10 @@ class Scatter(Primitive):
         sizes: Shape,
         mode: IndexMode,
         unique_indices: bool,
-    ) -> Nest:
+    ) -> Nest | tuple[View, ...]:
         x, indices, updates = views
+        if has_one_window(indices.shape, dims):
+            return (scatter_view(x, indices, updates, dims, sizes, mode, self.combine),)
         return scatter_nest(x, indices, updates, dims, sizes, mode, unique_indices, self.combine)
 
 
