@@ -11,8 +11,9 @@ from fxla.compile.grain import chunk_size
 from fxla.compile.graph import Node, Value, build_graph
 from fxla.compile.group import Group
 from fxla.compile.kernels import KernelStep, group_kernels, nest_kernel
-from fxla.compile.library import absorb_transposes, gemm_of, served_by_blas
+from fxla.compile.library import gemm_of
 from fxla.compile.memory import assign_offsets
+from fxla.compile.products import choose_product
 from fxla.compile.program import (
     CONSTANT_BYTES,
     Branch,
@@ -31,6 +32,7 @@ from fxla.compile.program import (
 from fxla.compile.regions import BranchRegion, ScanRegion, WhileRegion
 from fxla.compile.schedule import schedule, used_outside
 from fxla.compile.simplify import simplify
+from fxla.compile.transposes import absorb_transposes
 from fxla.core.aval import Aval
 from fxla.core.check import checks_enabled
 from fxla.core.dtypes import bool_
@@ -39,22 +41,24 @@ from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
 from fxla.loops.extents import canonical, kernel_key, parametrise
 from fxla.loops.ir import Const, Expr, Extent, For, Kernel, Op
-from fxla.loops.view import Nest, Opaque, View
+from fxla.loops.view import Contract, Nest, Opaque, View
+from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.dot import dot_general_p
 from fxla.ops.structure import broadcast_in_dim_p
 
 __all__ = ["Build", "build_program"]
 
 
-def build_program(jaxpr: Jaxpr, use_library: bool = True) -> Program:
+def build_program(jaxpr: Jaxpr, use_library: bool = True, tiles: bool = False) -> Program:
     """Compile a jaxpr to a program.
 
     Args:
         jaxpr: any.
         use_library: whether matrix products may go to BLAS and rows may wait in the first cache; on
             a GPU products are generated loops, and each thread has a row.
+        tiles: whether the target prints the tiles of contractions, so that few need BLAS.
     """
-    return Build(use_library).program(jaxpr)
+    return Build(use_library, tiles).program(jaxpr)
 
 
 class Build:
@@ -65,8 +69,9 @@ class Build:
         notes: lines for `inspect(...).plan`.
     """
 
-    def __init__(self, use_library: bool = True) -> None:
+    def __init__(self, use_library: bool = True, tiles: bool = False) -> None:
         self.use_library = use_library
+        self.tiles = tiles
         self.kernels: dict[str, Kernel] = {}
         self.notes: list[str] = []
         self.constants: dict[tuple[str, bytes], tuple[Buffer, Any]] = {}
@@ -87,7 +92,7 @@ class Build:
         """Instructions that compute a jaxpr from memory to memory."""
         jaxpr = with_array_outputs(simplify(jaxpr))
         if self.use_library:
-            jaxpr = absorb_transposes(products_for_convolutions(jaxpr))
+            jaxpr = absorb_transposes(products_for_convolutions(jaxpr, self.tiles), self.tiles)
         graph = build_graph(jaxpr, self.lower)
         self.notes += plan_storage(graph, cached=self.use_library)
         place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True))
@@ -125,9 +130,19 @@ class Build:
 
     def lower(self, eqn: Eqn, views: Sequence[View]) -> Any:
         """An equation's lowered form; contractions that BLAS serves are opaque."""
-        if self.use_library and eqn.primitive is dot_general_p and served_by_blas(eqn):
+        lowered = eqn.primitive.lower
+        if not self.use_library or eqn.primitive not in (dot_general_p, conv_general_dilated_p):
+            return lowered(*views, **eqn.params)
+        choice = choose_product(eqn, self.tiles)
+        self.notes.append(f"{eqn.primitive.name} {eqn.outputs[0].aval}: {choice.reason}")
+        if choice.how == "blas":
             return Opaque()
-        return eqn.primitive.lower(*views, **eqn.params)
+        forms = lowered(*views, **eqn.params)
+        if choice.how == "tiles":
+            (form,) = forms
+            fields = (form.shape, form.dtype, form.extents, form.op, form.init, form.element)
+            return (Contract(*fields),)
+        return forms
 
     def launch(self, step: KernelStep, place: dict[Value, Pointer]) -> Launch:
         """The launch of a kernel, with results that have no place yet put in temporaries."""

@@ -1,26 +1,31 @@
-"""Convolutions as matrix products.
+"""Convolutions as contractions.
 
-A convolution with enough features is the product of its windows, written out, with its kernel: BLAS
-does the arithmetic, and a generated kernel the writing. Depthwise and tiny ones stay loops.
+Where the target prints tiles, a convolution with enough features is a contraction whose left
+operand is read through a shifted view, after what is needed to make it one: zeros around its
+operand are written out, and layouts in which neither operand is contiguous along the result are
+changed.
+
+Otherwise, and in groups, it is the product of its windows, written out, with its kernel. Depthwise
+and tiny ones stay loops.
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Any
 
 from fxla.compile.blas import BLAS_DTYPES
 from fxla.core.aval import Aval, Shape
-from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
+from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
 from fxla.core.primitive import Primitive
 from fxla.errors import InternalError
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
 from fxla.loops.view import IndexTuple, View, binary, extent
 from fxla.ops.conv import conv_general_dilated_p
-from fxla.ops.conv_dims import ConvParams
+from fxla.ops.conv_dims import ConvDims, ConvParams
 from fxla.ops.dot import DotDims, dot_general_p
-from fxla.ops.shape import all_of
+from fxla.ops.shape import all_of, pad_p
 from fxla.ops.structure import inverse_permutation, reshape_p, transpose_p
 from fxla.ops.window_dims import Window, lowered_source
 
@@ -30,6 +35,10 @@ MIN_FEATURES = 4
 """Output features of a group below which a product is not worth writing windows out for."""
 MIN_WORK = 1 << 14
 """Multiplications below which loops are as fast."""
+LANES = 16
+"""Places that are computed side by side where they are what is contiguous..."""
+MIN_USED = 0.8
+"""... and what part of them must not be idle; otherwise features go side by side."""
 
 
 def after_transforms(self: Primitive, *args: Any, **params: Any) -> Any:
@@ -87,14 +96,20 @@ class Windows(Primitive):
 windows_p = Windows()
 
 
-def products_for_convolutions(jaxpr: Jaxpr) -> Jaxpr:
-    """Replace convolutions by windows and a contraction where that pays."""
+def products_for_convolutions(jaxpr: Jaxpr, tiles: bool = False) -> Jaxpr:
+    """Replace convolutions by contractions where that pays.
+
+    Args:
+        jaxpr: simplified.
+        tiles: whether the target prints tiles.
+    """
     if not any(e.primitive is conv_general_dilated_p for e in jaxpr.eqns):
         return jaxpr
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
         if eqn.primitive is conv_general_dilated_p and _pays(eqn):
-            eqns += _as_product(eqn)
+            tiled = tiles and eqn.params["conv"].groups == 1
+            eqns += _as_shifted_view(eqn) if tiled else _as_product(eqn)
         else:
             eqns.append(eqn)
     return Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)
@@ -111,6 +126,78 @@ def _pays(eqn: Eqn) -> bool:
     return min(depth, outputs) >= MIN_FEATURES and out.size * depth >= MIN_WORK
 
 
+class _Equations:
+    """Equations in place of one."""
+
+    def __init__(self, eqn: Eqn) -> None:
+        self.old = eqn
+        self.eqns: list[Eqn] = []
+
+    def add(self, primitive: Primitive, *inputs: Atom, **params: Any) -> Var:
+        """Append an equation; returns its result."""
+        (aval,) = primitive.abstract_eval(*[a.aval for a in inputs], **params)
+        var = Var(aval)
+        self.eqns.append(Eqn(primitive, inputs, params, (var,), self.old.source))
+        return var
+
+    def finish(self) -> list[Eqn]:
+        """The equations, the last of which gives the old one's result."""
+        last = self.eqns[-1]
+        self.eqns[-1] = Eqn(
+            last.primitive, last.inputs, last.params, self.old.outputs, self.old.source
+        )
+        assert last.outputs[0].aval.shape == self.old.outputs[0].aval.shape
+        return self.eqns
+
+
+def _as_shifted_view(eqn: Eqn) -> list[Eqn]:
+    """The convolution of a padded operand, in a layout that tiles can read."""
+    conv: ConvParams = eqn.params["conv"]
+    new = _Equations(eqn)
+    x, kernel = eqn.inputs
+    if any(low or high > 0 for low, high in conv.padding) or any(d > 1 for d in conv.lhs_dilation):
+        low, high, interior = ([0] * x.aval.ndim for _ in range(3))
+        for a, (before, after), d in zip(
+            conv.dims.lhs[2:], conv.padding, conv.lhs_dilation, strict=True
+        ):
+            low[a], high[a], interior[a] = before, after, d - 1
+        zero = Literal(x.aval.dtype.type(0), Aval((), x.aval.dtype))
+        shape = {"low": tuple(low), "high": tuple(high), "interior": tuple(interior)}
+        x = new.add(pad_p, x, zero, **shape)
+        n = len(conv.padding)
+        conv = replace(conv, padding=((0, 0),) * n, lhs_dilation=(1,) * n)
+    dims, out = conv.dims, eqn.outputs[0].aval
+    last = dims.out.index(out.ndim - 1)
+    if last >= 2 and not _suits_lanes(conv, x.aval, out, last - 2):
+        # features last: batch, spatial dimensions, features
+        n = len(dims.out)
+        order = (0, *range(2, n), 1)
+        x = new.add(transpose_p, x, perm=tuple(dims.lhs[k] for k in order))
+        inner = (0, n - 1, *range(1, n - 1))
+        dims = ConvDims(inner, dims.rhs, inner)
+        last = 1
+    if last == 1 and dims.rhs[0] != len(dims.rhs) - 1:
+        n = len(dims.rhs)
+        kernel = new.add(transpose_p, kernel, perm=(*dims.rhs[2:], dims.rhs[1], dims.rhs[0]))
+        dims = replace(dims, rhs=(n - 1, n - 2, *range(n - 2)))
+    conv = replace(conv, dims=dims)
+    params = {"conv": conv, "preferred_element_type": eqn.params["preferred_element_type"]}
+    product = new.add(conv_general_dilated_p, x, kernel, **params)
+    if dims.out != eqn.params["conv"].dims.out:
+        old = eqn.params["conv"].dims.out
+        axes = {old[k]: dims.out[k] for k in range(len(old))}
+        new.add(transpose_p, product, perm=tuple(axes[a] for a in range(len(axes))))
+    return new.finish()
+
+
+def _suits_lanes(conv: ConvParams, x: Aval, out: Aval, axis: int) -> bool:
+    """Whether places along a spatial axis, the last of the result, fill the lanes of vectors."""
+    places = out.shape[-1]
+    used = places / (-(-places // LANES) * LANES)
+    contiguous = conv.dims.lhs[axis + 2] == x.ndim - 1 and conv.strides[axis] == 1
+    return contiguous and used >= MIN_USED
+
+
 def _as_product(eqn: Eqn) -> list[Eqn]:
     """windows [g, n, i.., k.., c] times kernel [g, o, k.., c], placed as the result's layout."""
     conv: ConvParams = eqn.params["conv"]
@@ -119,38 +206,29 @@ def _as_product(eqn: Eqn) -> list[Eqn]:
     places = conv.spatial_shape(x.aval.shape, kernel.aval.shape)
     sizes = tuple(kernel.aval.shape[a] for a in dims.rhs[2:])
     rank = len(places)
-    eqns: list[Eqn] = []
-
-    def add(primitive: Primitive, inputs: tuple[Atom, ...], **params: Any) -> Var:
-        (aval,) = primitive.abstract_eval(*[a.aval for a in inputs], **params)
-        var = Var(aval)
-        eqns.append(Eqn(primitive, inputs, params, (var,), eqn.source))
-        return var
-
-    windows = add(windows_p, (x,), conv=conv, kernel=sizes, places=places)
+    new = _Equations(eqn)
+    add = new.add
+    windows = add(windows_p, x, conv=conv, kernel=sizes, places=places)
     n_features = kernel.aval.shape[dims.rhs[0]]
     spatial_axes, c_axis, o_axis = dims.rhs[2:], dims.rhs[1], dims.rhs[0]
     if groups == 1:
         shape = windows.aval.shape[1:]
-        windows = add(reshape_p, (windows,), shape=shape)
+        windows = add(reshape_p, windows, shape=shape)
         contract = DotDims(tuple(range(1 + rank, 2 + 2 * rank)), (*spatial_axes, c_axis))
-        product = add(dot_general_p, (windows, kernel), dims=contract, preferred_element_type=None)
+        product = add(dot_general_p, windows, kernel, dims=contract, preferred_element_type=None)
     else:
         shape = kernel.aval.shape
         parts = (groups, n_features // groups)
-        split = add(reshape_p, (kernel,), shape=(*shape[:o_axis], *parts, *shape[o_axis + 1 :]))
+        split = add(reshape_p, kernel, shape=(*shape[:o_axis], *parts, *shape[o_axis + 1 :]))
         moved = [a + (a > o_axis) for a in (*spatial_axes, c_axis)]
         contract = DotDims(tuple(range(2 + rank, 3 + 2 * rank)), tuple(moved), (0,), (o_axis,))
-        product = add(dot_general_p, (windows, split), dims=contract, preferred_element_type=None)
+        product = add(dot_general_p, windows, split, dims=contract, preferred_element_type=None)
         perm = (*range(1, 2 + rank), 0, 2 + rank)
-        product = add(transpose_p, (product,), perm=perm)
+        product = add(transpose_p, product, perm=perm)
         flat = (*product.aval.shape[: 1 + rank], n_features)
-        product = add(reshape_p, (product,), shape=flat)
+        product = add(reshape_p, product, shape=flat)
     # product is [n, i.., o]; the result's axes are where dims.out says
     now = (dims.out[0], *dims.out[2:], dims.out[1])
     perm = inverse_permutation(now)
-    add(transpose_p, (product,), perm=perm)
-    last = eqns[-1]
-    eqns[-1] = Eqn(last.primitive, last.inputs, last.params, eqn.outputs, eqn.source)
-    assert math.prod(last.outputs[0].aval.shape) == eqn.outputs[0].aval.size
-    return eqns
+    add(transpose_p, product, perm=perm)
+    return new.finish()

@@ -14,7 +14,7 @@ import numpy as np
 
 from fxla.compile.blas import blas_address, blas_threads
 from fxla.compile.build import build_program
-from fxla.compile.compiled import CompiledKernel
+from fxla.compile.compiled import CompiledKernel, target
 from fxla.compile.driver import print_driver
 from fxla.compile.gemm import gemm_address
 from fxla.compile.image import HostFunction, Image, image_of
@@ -209,17 +209,18 @@ _known: weakref.WeakValueDictionary[str, Executable] = weakref.WeakValueDictiona
 def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
     """Build and compile a program, or find it: in this process, or on disk."""
     with no_collection():
+        build = functools.partial(build_program, tiles=target() == "native")
         jaxpr = inline_calls(jaxpr)
         key = program_key(jaxpr)
         if key is None:
-            return executable_from(build_program(jaxpr))
+            return executable_from(build(jaxpr))
         found = _known.get(key)
         if found is None:
             image = load_image(key)
             if image is not None:
-                found = Executable(image, functools.partial(build_program, jaxpr))
+                found = Executable(image, functools.partial(build, jaxpr))
             else:
-                found = executable_from(build_program(jaxpr))
+                found = executable_from(build(jaxpr))
                 save_image(key, found.image)
             _known[key] = found
         return found

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from fxla.compile.graph import Graph, Value, index_key, iteration_shape, size_of
 from fxla.compile.regions import Region
-from fxla.loops.view import Nest, Opaque, Reduce, View
+from fxla.loops.view import Contract, Nest, Opaque, Reduce, View
 
 __all__ = ["MAX_DEPTH", "MAX_EXPRESSION", "STORE_COST", "plan_storage"]
 
@@ -67,7 +67,7 @@ def plan_storage(graph: Graph, cached: bool = True) -> list[str]:
             what = type(node.form).__name__.lower()
             for out in node.outputs:
                 store(out, f"is the result of a {what}")
-        if isinstance(node.form, (Opaque, Region)):
+        if isinstance(node.form, (Opaque, Region, Contract)):
             for v in node.inputs:
                 store(v, f"is an operand of {node.eqn.primitive.name}")
     for out in graph.outputs:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fxla.loops.contraction import contraction_of
 from fxla.loops.ir import (
     Assign,
     Const,
@@ -18,6 +19,7 @@ from fxla.loops.ir import (
     Kernel,
     Let,
     Load,
+    Local,
     Op,
     Stmt,
     Store,
@@ -76,6 +78,8 @@ def _block_work(body: Iterable[Stmt]) -> float:
     work = 0.0
     for s in body:
         match s:
+            case For(kind="tile", extent=extent):
+                work += _tile_work(s)
             case For(extent=extent, body=inner):
                 n = _size(extent)
                 work += 8 + (_UNKNOWN if n is None else n) * _block_work(inner)
@@ -88,6 +92,19 @@ def _block_work(body: Iterable[Stmt]) -> float:
             case Store(value=value):
                 work += _MEMORY * _lanes(value) + _expr_work(value)
     return work
+
+
+def _tile_work(rows: For) -> float:
+    """Work of a contraction by tiles: its multiplications, and its epilogue for each result."""
+    c = contraction_of(rows)
+    if c is None:
+        return float(_UNKNOWN)
+    results = depth = 1
+    for loop in (c.rows, c.columns):
+        results *= _size(loop.extent) or _UNKNOWN
+    for loop in c.levels:
+        depth *= _size(loop.extent) or _UNKNOWN
+    return results * (depth * c.total.dtype.itemsize / 4 + _block_work(c.epilogue))
 
 
 def _expr_work(root: Expr) -> float:
@@ -120,7 +137,7 @@ def _size(e: Expr) -> int | None:
     match e:
         case Const(value=value) | Extent(value=value):
             return int(value)
-        case Index():
+        case Index() | Local():
             return 0
         case Op(name=name, args=(a, b)):
             x, y = _size(a), _size(b)

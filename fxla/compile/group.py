@@ -26,6 +26,7 @@ from fxla.loops.ir import (
     walk_exprs,
 )
 from fxla.loops.view import (
+    Contract,
     IndexTuple,
     Reduce,
     View,
@@ -109,6 +110,12 @@ class Group:
     inputs: dict[Value, Buffer] = field(default_factory=dict)
     outputs: dict[Value, Buffer] = field(default_factory=dict)
     cost: float = 0.0
+
+    @property
+    def is_product(self) -> bool:
+        """Whether the group computes a contraction by tiles, and what follows it elementwise."""
+        first = self.loops[0].members[0] if self.loops else None
+        return first is not None and isinstance(first.value.form, Contract)
 
     def reads_any(self, values: Iterable[Value]) -> bool:
         """Whether the group reads or computes one of `values`."""

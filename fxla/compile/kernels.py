@@ -20,6 +20,7 @@ from fxla.compile.rows import keep_rows, rows_of_one_size
 from fxla.core.aval import Aval
 from fxla.loops.collapse import collapse
 from fxla.loops.columns import sum_columns
+from fxla.loops.contraction import block_contraction
 from fxla.loops.ir import (
     Alloc,
     Assign,
@@ -115,6 +116,10 @@ def _group_kernel(group: Group, outside: set[Value], cached: bool) -> KernelStep
         if value in outside:
             group.buffer_of(value)
     written = set(group.outputs)
+    if group.is_product:
+        tiled = _product_kernel(group, written)
+        if tiled is not None:
+            return KernelStep(tiled, tuple(group.inputs), tuple(group.outputs))
     over_outer = vector_over_outer(group)
     body: list[Stmt] = []
     for loop in group.loops:
@@ -136,6 +141,17 @@ def _group_kernel(group: Group, outside: set[Value], cached: bool) -> KernelStep
     kept = {b.name for b in kernel.outputs}
     outputs = tuple([v for v, b in group.outputs.items() if b.name in kept])
     return KernelStep(kernel, tuple(group.inputs), outputs)
+
+
+def _product_kernel(group: Group, written: set[Value]) -> Kernel | None:
+    """A contraction and what follows each of its sums, in chunks of results."""
+    body: list[Stmt] = []
+    for loop in group.loops:
+        body += _inner_statements(group, loop, written, over_outer=True)
+    kinds: list[AxisKind] = ["serial"] * len(group.outer)
+    nest = wrap(group.index, group.outer, tuple(body), kinds)
+    buffers = tuple(group.inputs.values()), tuple(group.outputs.values())
+    return block_contraction(collapse(Kernel(kernel_name(group), *buffers, (), nest)))
 
 
 def _in_parallel(kernel: Kernel) -> Kernel:

@@ -30,13 +30,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import llvmlite
+import numpy as np
 
 from fxla.compile.disk import cache_path, read_entry, write_entry
 from fxla.compile.llvm import emit_object, host_isa, link_object, target_triple
 from fxla.compile.processors import default_threads
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported, native_parts
-from fxla.loops.native_isa import Isa
+from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
+from fxla.loops.native_tiles import TILE_DTYPES, TILE_PREFIX, print_tiles, tile_symbols
 
 __all__ = [
     "NativeFunction",
@@ -48,7 +50,7 @@ __all__ = [
     "place_of",
 ]
 
-_FORMAT = "fxla-object-3"
+_FORMAT = "fxla-object-4"
 """Part of every hash; changes when the meaning of the generated text or of a file does."""
 
 EFFORT = 2
@@ -165,7 +167,7 @@ def load_module(content: bytes) -> dict[str, int]:
     with _lock:
         if digest not in _linked:
             names, code = _unpacked(content)
-            _linked[digest] = link_object(code, names)
+            _linked[digest] = link_object(code, names, _tiles_of(names, code))
             _places.update({a: Place(content, name) for name, a in _linked[digest].items()})
         return _linked[digest]
 
@@ -176,6 +178,19 @@ def place_of(address: int) -> Place | None:
 
 
 # -------------------------------------------------------------------- kernels
+
+
+def _tiles_of(names: Sequence[str], code: bytes) -> dict[str, int]:
+    """The addresses of the tiles that an object file, which defines `names`, calls."""
+    symbols: dict[str, int] = {}
+    if TILE_PREFIX.encode() not in code or any(name.startswith(TILE_PREFIX) for name in names):
+        return symbols
+    for isa in (host_isa(), AVX512, AVX2, BASELINE):
+        for dtype in map(np.dtype, TILE_DTYPES):
+            names = list(tile_symbols(dtype, isa).values())
+            if names[0] not in symbols and any(name.encode() in code for name in names):
+                symbols |= compile_text(print_tiles(dtype, isa), names, isa)
+    return symbols
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from fxla.compile.group import (
     vector_over_outer,
 )
 from fxla.loops.view import (
+    Contract,
     Reduce,
     View,
     fresh_index,
@@ -45,7 +46,8 @@ def schedule(graph: Graph) -> list[Item]:
             continue
         needs = stored_dependencies(value)
         earliest = max((position.get(d, -1) for d in needs), default=-1)
-        at = _join(items, value, earliest, needs)
+        alone = isinstance(node.form, Contract)
+        at = None if alone else _join(items, value, earliest, needs)
         if at is None:
             outer = node.form.shape
             group = Group(graph, outer, tuple([fresh_index() for _ in outer]))
@@ -82,6 +84,8 @@ def _join(items: list[Item], value: Value, earliest: int, needs: set[Value]) -> 
     for at in range(first, len(items)):
         group = items[at]
         if not isinstance(group, Group) or group.is_full():
+            continue
+        if group.is_product and (isinstance(form, Reduce) or form.shape != group.outer):
             continue
         small = size_of(form.shape) <= SMALL_SIZE
         if not (small or group.reads_any(needs)):

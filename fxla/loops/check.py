@@ -15,6 +15,7 @@ from typing import NoReturn
 import numpy as np
 
 from fxla.errors import InternalError
+from fxla.loops.contraction import contraction_of
 from fxla.loops.expand import HALVES
 from fxla.loops.ir import (
     BOOL,
@@ -47,7 +48,7 @@ from fxla.loops.scalar import PREDICATES, SCALAR_OPS
 __all__ = ["check_kernel", "checked_kernel"]
 
 _ASSOCIATIVE = frozenset(["add", "mul", "maximum", "minimum", "and", "or", "xor"])
-_KINDS = ("serial", "parallel", "vector", "unroll")
+_KINDS = ("serial", "parallel", "vector", "unroll", "tile")
 
 
 def checked_kernel(kernel: Kernel, after: str) -> Kernel:
@@ -118,6 +119,7 @@ class _Checker:
         self._extents = {e.name for e in kernel.extents}
         self._typed: set[int] = set()
         self._near: tuple[tuple[Stmt, ...], int] = ((), 0)
+        self._columns: set[str] = set()
 
     def kernel(self) -> None:
         """Check the whole kernel."""
@@ -195,6 +197,10 @@ class _Checker:
         self._same(INDEX, s.extent.dtype, "a loop's extent")
         if s.index.name in scope.indices:
             self._fail(f"index {s.index.name} is bound by two loops, one inside the other")
+        if s.kind == "tile" and contraction_of(s) is None and s.index.name not in self._columns:
+            self._fail(f"the tile loop over {s.index.name} is no part of a contraction")
+        if s.kind == "tile" and isinstance(s.body[0], For):
+            self._columns.add(s.body[0].index.name)
         loops = scope.loops
         if s.kind in ("parallel", "vector"):
             loops = (*loops, _Loop(s, frozenset(scope.locals)))

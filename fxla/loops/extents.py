@@ -69,21 +69,21 @@ def parametrise(kernel: Kernel) -> tuple[Kernel, tuple[int, ...]]:
     """
     if kernel.extents:
         raise InternalError(f"kernel {kernel.name} is parametrised already")
-    arguments: dict[int, Extent] = {}
+    arguments: dict[tuple[int, str], Extent] = {}
     scratch = {s.buffer.name for s in walk_stmts(kernel.body) if isinstance(s, Alloc)}
 
     def change(e: Expr) -> Expr:
         if not isinstance(e, Extent) or e.name is not None:
             return e
-        if e.value <= SMALL:
+        if e.value <= SMALL and not e.role:
             return Const(INDEX, e.value)
-        known = arguments.get(e.value)
+        known = arguments.get((e.value, e.role))
         if known is None:
-            known = arguments[e.value] = Extent(INDEX, 0, f"n{len(arguments)}")
+            known = arguments[e.value, e.role] = Extent(INDEX, 0, f"n{len(arguments)}")
         return known
 
     new = _FixedScratch(change, scratch).kernel(kernel)
-    return replace(new, extents=tuple(arguments.values())), tuple(arguments)
+    return replace(new, extents=tuple(arguments.values())), tuple(value for value, _ in arguments)
 
 
 class _FixedScratch(Rewriter):

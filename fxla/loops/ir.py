@@ -51,12 +51,13 @@ DType = np.dtype[Any]
 INDEX = np.dtype(np.int64)
 BOOL = np.dtype(np.bool_)
 
-AxisKind = Literal["serial", "parallel", "vector", "unroll"]
+AxisKind = Literal["serial", "parallel", "vector", "unroll", "tile"]
 """How a loop's iterations run.
 
 serial: in order. parallel: independent of each other, may be split over threads or a GPU's grid.
 vector: independent, or a reduction into locals by `Assign` of an associative op on itself.
-unroll: in order, written out.
+unroll: in order, written out. tile: the rows or the columns of a contraction, independent; a block
+of them may be computed at once (`fxla.loops.contraction`).
 """
 
 
@@ -83,10 +84,15 @@ class Index(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Extent(Expr):
-    """A size (int64): `value` now; once parametrised, the run-time argument `name`."""
+    """A size (int64): `value` now; once parametrised, the run-time argument `name`.
+
+    One with a `role`, a choice and no size of an array, is an argument of its own, whatever it is
+    equal to.
+    """
 
     value: int
     name: str | None = None
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)

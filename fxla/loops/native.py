@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from fxla.loops.contraction import contraction_of
 from fxla.loops.ir import (
     Alloc,
     Assign,
@@ -26,7 +27,8 @@ from fxla.loops.ir import (
     Store,
     While,
 )
-from fxla.loops.native_expressions import Expressions, Linear
+from fxla.loops.native_contraction import Contractions
+from fxla.loops.native_expressions import Linear
 from fxla.loops.native_instructions import Value
 from fxla.loops.native_isa import Isa
 from fxla.loops.native_ops import (
@@ -75,11 +77,10 @@ def _is_loop(s: Stmt) -> bool:
     return isinstance(s, While) or (isinstance(s, For) and s.kind != "unroll")
 
 
-class _Printer(Expressions):
+class _Printer(Contractions):
     def __init__(self, kernel: Kernel, isa: Isa) -> None:
         super().__init__(isa, frozenset(x.name for x in kernel.inputs))
         self.kernel = kernel
-        self.isa = isa
         self.reducing: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------------ module
@@ -155,6 +156,9 @@ class _Printer(Expressions):
         self.locals[x.name] = value
 
     def _for(self, s: For) -> None:
+        contraction = contraction_of(s) if s.kind == "tile" and not self.width else None
+        if contraction is not None:
+            s = self._contract(contraction)
         self.ranges[s.index.name] = s.extent
         zero = self.b.constant(0, "i64")
         extent = self.plain(self.expr(s.extent))

@@ -5,6 +5,7 @@ Composing views *is* elementwise fusion: broadcasts, transposes, slices, pads an
 index arithmetic and cost nothing. What is not a function of one index is one of
 
 * `Reduce`: an associative reduction over trailing reduction indices;
+* `Contract`: a sum of products that tiles compute;
 * `Nest`: statements written out by the primitive (scatter, cumulative sums, arg-reductions);
 * `Opaque`: computed by a library call (LAPACK, FFT, sorting).
 """
@@ -35,6 +36,7 @@ from fxla.loops.ir import (
 )
 
 __all__ = [
+    "Contract",
     "IndexTuple",
     "Nest",
     "Opaque",
@@ -92,6 +94,11 @@ class Reduce:
     op: str
     init: Any
     element: Callable[[IndexTuple, IndexTuple], Expr]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract(Reduce):
+    """A `Reduce` that adds up products of elements of two arrays, both of which are in memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ import pytest
 
 import fxla
 from fxla import lax
+from fxla.compile.build import build_program
 from fxla.compile.convolution import products_for_convolutions
+from fxla.compile.executable import executable_from
 from fxla.compile.program import Gemm, walk_instructions
 from fxla.control.programs import executable_of
 from fxla.core.jaxpr import Jaxpr
@@ -51,10 +53,45 @@ def test_is_the_convolution(name: str) -> None:
     product = products_for_convolutions(jaxpr)
     assert "conv_windows" in [e.primitive.name for e in product.eqns]
     assert product.out_avals == jaxpr.out_avals
-    run = executable_of(jaxpr)
+    run = executable_from(build_program(jaxpr))
     assert any(isinstance(i, Gemm) for i in walk_instructions(run.program.body))
     want = lax.conv_general_dilated(x, k, **options)
     np.testing.assert_array_equal(run(x, k)[0], want)
+
+
+LAYOUTS = {
+    "kernel last": ("NHWC", "HWIO", "NHWC"),
+    "kernel first": ("NHWC", "OHWI", "NHWC"),
+    "features last only after": ("NCHW", "OIHW", "NHWC"),
+}
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if "groups" not in n])
+def test_tiles_read_shifted_views(name: str) -> None:
+    xs, ks, options = CASES[name]
+    x, k = (RNG.integers(-3, 4, s).astype(float) for s in (xs, ks))
+    run = executable_from(build_program(jaxpr_of(x, k, **options), tiles=True))
+    assert any("by tiles" in line for line in run.program.notes)
+    assert not any(isinstance(i, Gemm) for i in walk_instructions(run.program.body))
+    want = lax.conv_general_dilated(x, k, **options)
+    np.testing.assert_array_equal(run(x, k)[0], want)
+
+
+@pytest.mark.parametrize("name", list(LAYOUTS))
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (1, 3)])
+def test_tiles_in_every_layout(name: str, strides: tuple[int, int]) -> None:
+    sizes = {"N": 2, "C": 5, "H": 11, "W": 19, "I": 5, "O": 21}
+    lhs, rhs, _ = LAYOUTS[name]
+    x = RNG.integers(-3, 4, [sizes[c] for c in lhs]).astype("f4")
+    k = RNG.integers(-3, 4, [{"H": 3, "W": 2}.get(c, sizes[c]) for c in rhs]).astype("f4")
+    options: Any = {
+        "window_strides": strides,
+        "padding": ((1, 0), (2, 1)),
+        "dimension_numbers": LAYOUTS[name],
+    }
+    run = executable_from(build_program(jaxpr_of(x, k, **options), tiles=True))
+    assert any("by tiles" in line for line in run.program.notes)
+    np.testing.assert_array_equal(run(x, k)[0], lax.conv_general_dilated(x, k, **options))
 
 
 @pytest.mark.parametrize(

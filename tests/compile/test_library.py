@@ -13,11 +13,10 @@ import fxla
 import fxla.numpy as fnp
 from fxla.compile import library
 from fxla.compile.build import build_program
-from fxla.compile.executable import compile_jaxpr
-from fxla.compile.library import absorb_transposes, matrix_layout, served_by_blas
+from fxla.compile.executable import executable_from
+from fxla.compile.library import matrix_layout, served_by_blas
 from fxla.compile.program import Gemm, HostCall, walk_instructions
 from fxla.core.jaxpr import Jaxpr
-from fxla.core.staging import eval_jaxpr
 from fxla.ops.dot import DotDims, dot_general
 
 RNG = np.random.default_rng(0)
@@ -63,7 +62,7 @@ def test_every_contraction(case: Any, dtype: str) -> None:
     with pytest.MonkeyPatch.context() as patch:  # each example by BLAS
         patch.setattr(library, "LOOP_LIMIT", 0)
         patch.setattr(library, "MIN_DEPTH", 0)
-        run = compile_jaxpr(jaxpr_of(lambda a, b: dot_general(a, b, dims), a, b))
+        run = executable_from(build_program(jaxpr_of(lambda a, b: dot_general(a, b, dims), a, b)))
     np.testing.assert_array_equal(run(a, b)[0], dot_general(a, b, dims))
     kinds = {type(i) for i in walk_instructions(run.program.body)}
     assert HostCall not in kinds
@@ -96,38 +95,6 @@ def test_what_blas_serves() -> None:
     assert not served(np.ones((64, 64), np.int32), np.ones((64, 64), np.int32))
     assert not served(np.ones((64, 64), np.float16), np.ones((64, 64), np.float16))
     assert not served(np.ones((64, 0)), np.ones((0, 64)))
-
-
-def test_transposed_operands_are_absorbed() -> None:
-    x, y = np.ones((20, 30)), np.ones((20, 40))
-    small = absorb_transposes(jaxpr_of(lambda x, y: x.T @ y, x, y))
-    (dot,) = (e for e in small.eqns if e.primitive.name == "dot_general")
-    assert dot.inputs == small.invars
-    run = compile_jaxpr(jaxpr_of(lambda x, y: x.T @ y, x, y))
-    assert run.program.kernels() == []
-    np.testing.assert_array_equal(run(x, y)[0], x.T @ y)
-
-
-def test_a_transposed_product_exchanges_its_operands() -> None:
-    """(a b)^T = b^T a^T, if nobody else reads a b."""
-    a, b = RNG.integers(-4, 5, (20, 30)).astype(float), RNG.integers(-4, 5, (30, 40)).astype(float)
-    only = absorb_transposes(jaxpr_of(lambda a, b: (a @ b).T, a, b))
-    assert names(only) == ["dot_general"]
-    np.testing.assert_array_equal(eval_jaxpr(only, a, b)[0], (a @ b).T)
-    both = absorb_transposes(jaxpr_of(lambda a, b: ((a @ b).T, a @ b), a, b))
-    assert "transpose" in names(both) or names(both).count("dot_general") == 2
-    for got, want in zip(eval_jaxpr(both, a, b), ((a @ b).T, a @ b), strict=True):
-        np.testing.assert_array_equal(got, want)
-
-
-def test_what_blas_cannot_read_is_permuted_first() -> None:
-    a, b = np.ones((4, 50, 6)), np.ones((4, 6, 30))
-    f = lambda a, b: fnp.einsum("ikj,ijl->kl", a, b)  # noqa: E731
-    regular = absorb_transposes(jaxpr_of(f, a, b))
-    assert "transpose" in names(regular)
-    np.testing.assert_array_equal(eval_jaxpr(regular, a, b)[0], np.einsum("ikj,ijl->kl", a, b))
-    program = build_program(jaxpr_of(f, a, b))
-    assert sum(isinstance(i, Gemm) for i in program.body) == 1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])

@@ -17,6 +17,7 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from fxla.compile.blas import blas_threads
+from fxla.compile.build import build_program
 from fxla.compile.gemm import split_product
 from fxla.compile.pool import pool
 from fxla.compile.program import Gemm, Launch, walk_instructions
@@ -173,7 +174,7 @@ def test_a_batch_of_large_products_is_cut_twice() -> None:
     product = fxla.jit(lambda a, b: a @ b)
     np.testing.assert_allclose(product(a, b), a @ b, rtol=0, atol=1e-10)
     closed = fxla.make_jaxpr(lambda a, b: a @ b)(a, b)
-    (gemm,) = executable_of(closed.jaxpr).program.body
+    (gemm,) = build_program(closed.jaxpr).body
     assert isinstance(gemm, Gemm)
     split = split_product(gemm.m, gemm.n, gemm.k, gemm.batch)
     assert split.row_parts * split.column_parts > 1

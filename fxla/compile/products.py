@@ -1,0 +1,127 @@
+"""Which contractions become tiles, which go to BLAS, which stay loops; and what tiles need first.
+
+The choice depends on sizes and layouts alone, and `Choice.reason` is what `inspect().plan` shows.
+Tiles read the left operand at any strides. The right one's rows must be contiguous along the last
+axis of the result; where they are not, it is transposed first, which costs a pass over it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fxla.compile.library import LOOP_LIMIT, MIN_DEPTH, dot_layouts, served_by_blas
+from fxla.core.aval import Aval
+from fxla.core.jaxpr import Eqn, Var
+from fxla.loops.native_tiles import TILE_DTYPES
+from fxla.ops.conv import conv_general_dilated_p
+from fxla.ops.conv_dims import ConvParams
+from fxla.ops.dot import DotDims, dot_general_p
+from fxla.ops.structure import transpose_p
+
+__all__ = ["Choice", "choose_product", "made_tileable"]
+
+TRANSPOSED_ROWS = 9
+"""Rows of results below which transposing the right operand costs more than tiles gain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How a contraction is computed: ``tiles``, ``blas`` or ``loops``, and why."""
+
+    how: str
+    reason: str
+
+
+def choose_product(eqn: Eqn, tiles: bool) -> Choice:
+    """How a contraction is computed.
+
+    Args:
+        eqn: of `dot_general` or of a convolution.
+        tiles: whether the target prints tiles.
+    """
+    if eqn.primitive is conv_general_dilated_p:
+        if tiles and conv_is_tileable(eqn):
+            return Choice("tiles", "computed by tiles, its operand read through a shifted view")
+        return Choice("loops", "computed by loops")
+    lhs, rhs = (a.aval for a in eqn.inputs)
+    dims: DotDims = eqn.params["dims"]
+    blas = served_by_blas(eqn)
+    m, n, depth, batch = _sizes(eqn)
+    size = f"{m} x {n}, depth {depth}" + (f", {batch} times" if batch != 1 else "")
+    if tiles and lhs.dtype.name in TILE_DTYPES and eqn.outputs[0].aval.dtype == lhs.dtype:
+        if not m * n * depth * batch or m * n * depth < LOOP_LIMIT or depth < MIN_DEPTH:
+            return Choice("loops", f"computed by loops: small ({size})")
+        if n == 1:
+            return _blas_or_loops(blas, f"a matrix times a column ({size})")
+        if not _is_regular(rhs, dims):
+            if m < TRANSPOSED_ROWS and blas:
+                return Choice("blas", f"computed by BLAS: few rows, transposed ({size})")
+            return Choice("loops", f"computed by loops: transposed ({size})")
+        return Choice("tiles", f"computed by tiles ({size})")
+    return _blas_or_loops(blas, size)
+
+
+def _blas_or_loops(blas: bool, why: str) -> Choice:
+    how = "blas" if blas else "loops"
+    return Choice(how, f"computed by {'BLAS' if blas else 'loops'}: {why}")
+
+
+def _sizes(eqn: Eqn) -> tuple[int, int, int, int]:
+    """Rows, columns, depth and batch of a contraction."""
+    lhs, rhs = (a.aval for a in eqn.inputs)
+    dims: DotDims = eqn.params["dims"]
+    m = math.prod(lhs.shape[a] for a in dims.lhs_kept(lhs.ndim))
+    n = math.prod(rhs.shape[a] for a in dims.rhs_kept(rhs.ndim))
+    depth = math.prod(lhs.shape[a] for a in dims.lhs_contract)
+    return m, n, depth, math.prod(lhs.shape[a] for a in dims.lhs_batch)
+
+
+def _is_regular(rhs: Aval, dims: DotDims) -> bool:
+    """Whether the right operand is contiguous along the last axis of the result."""
+    return _last_real(rhs.shape, dims.rhs_kept(rhs.ndim)) == _last_real(
+        rhs.shape, tuple(range(rhs.ndim))
+    )
+
+
+def _last_real(shape: tuple[int, ...], axes: tuple[int, ...]) -> int | None:
+    return next((a for a in reversed(axes) if shape[a] != 1), None)
+
+
+def made_tileable(eqn: Eqn) -> list[Eqn] | None:
+    """A contraction that tiles can compute, after a transpose of its right operand if need be.
+
+    None if it is better left to BLAS.
+    """
+    out = eqn.outputs[0].aval
+    lhs, rhs = (a.aval for a in eqn.inputs)
+    dims: DotDims = eqn.params["dims"]
+    m, n, depth, batch = _sizes(eqn)
+    if lhs.dtype.name not in TILE_DTYPES or out.dtype != lhs.dtype or n == 1:
+        return None
+    if m * n * depth < LOOP_LIMIT or depth < MIN_DEPTH or not batch or _is_regular(rhs, dims):
+        return [eqn]
+    if m < TRANSPOSED_ROWS and dot_layouts(lhs, rhs, dims) is not None:
+        return None
+    perm = (*dims.rhs_batch, *dims.rhs_contract, *dims.rhs_kept(rhs.ndim))
+    nb, nk = len(dims.rhs_batch), len(dims.rhs_contract)
+    var = Var(Aval(tuple(rhs.shape[p] for p in perm), rhs.dtype))
+    moved = DotDims(dims.lhs_contract, tuple(range(nb, nb + nk)), dims.lhs_batch, tuple(range(nb)))
+    before = Eqn(transpose_p, (eqn.inputs[1],), {"perm": perm}, (var,), eqn.source)
+    params = {**eqn.params, "dims": moved}
+    return [before, Eqn(dot_general_p, (eqn.inputs[0], var), params, eqn.outputs, eqn.source)]
+
+
+def conv_is_tileable(eqn: Eqn) -> bool:
+    """Whether a convolution is a contraction of shifted views as it stands."""
+    conv: ConvParams = eqn.params["conv"]
+    lhs, rhs = (a.aval for a in eqn.inputs)
+    out = eqn.outputs[0].aval
+    if out.dtype.name not in TILE_DTYPES or out.dtype != lhs.dtype or conv.groups != 1:
+        return False
+    if any(low or high > 0 for low, high in conv.padding) or any(d != 1 for d in conv.lhs_dilation):
+        return False
+    last = conv.dims.out.index(out.ndim - 1)
+    if last == 1:  # features last: the kernel is the right operand
+        return conv.dims.rhs[0] == rhs.ndim - 1
+    return last >= 2 and conv.dims.lhs[last] == lhs.ndim - 1 and conv.strides[last - 2] == 1

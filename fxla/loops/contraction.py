@@ -1,0 +1,330 @@
+"""Contractions: loop nests that add up products of two arrays, and how they are cut into chunks.
+
+A contraction is a nest of ordinary loops. For every result it adds up products of an element of the
+*left* array, which does not depend on the column, and one of the *right* array, which is contiguous
+along it; what follows the sum, up to the stores, is the *epilogue*:
+
+    for i < rows [tile]:
+        for j < columns [tile]:
+            var sum = 0.0
+            for k < depth [serial]:          # any number of such levels
+                sum = sum + left[i, k] * right[k, j]
+            out[i, j] = tanh(sum + bias[j])  # any lets and stores
+
+A matrix product in any layout is one, and so is a convolution, whose left array is read through a
+shifted view: ``left[n, i + k, c]``. The two loops of kind ``tile`` say that a printer may compute a
+block of results at a time (`fxla.loops.native_contraction`); otherwise they are serial loops.
+
+`block_contraction` makes such a nest from plain loops: every iteration of its parallel loop is a
+chunk of results that one thread computes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fxla.loops.ir import (
+    INDEX,
+    Assign,
+    Const,
+    Expr,
+    Extent,
+    For,
+    Index,
+    Kernel,
+    Let,
+    Load,
+    Local,
+    Op,
+    Stmt,
+    Store,
+    walk_exprs,
+)
+from fxla.loops.rewrite import Rewriter
+from fxla.loops.view import binary, extent, int_const
+
+__all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "Contraction", "block_contraction", "contraction_of"]
+
+CHUNK_ROWS = 252
+"""Rows of a chunk, at most: a multiple of the rows of most tiles."""
+CHUNK_BYTES = 512
+"""Bytes of a row of a chunk, at most..."""
+PANEL_BYTES = 128
+"""... and what they are a multiple of, unless there are fewer: columns of the widest tile."""
+FEW_ROWS = 42
+"""Rows of a chunk whose right operand is small: its results stay in the first cache."""
+SMALL_RIGHT = 1 << 19
+"""Bytes of a right operand that stays in the second cache however its rows are cut."""
+CHUNK_WORK = 1 << 19
+"""Multiplications of a chunk, at least: some five microseconds."""
+CHUNKS = 8
+"""Chunks that a contraction with work enough is cut into, at least."""
+
+_names = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """The parts of a contraction.
+
+    Attributes:
+        rows, columns: its two loops of kind ``tile``.
+        total: the local that is summed into.
+        levels: the loops of the sum, outermost first.
+        left, right: the elements that are multiplied.
+        epilogue: what is done with each sum.
+    """
+
+    rows: For
+    columns: For
+    total: Local
+    levels: tuple[For, ...]
+    left: Load
+    right: Load
+    epilogue: tuple[Stmt, ...]
+
+
+def contraction_of(rows: Stmt) -> Contraction | None:
+    """The contraction that a loop of kind ``tile`` is; None if it is anything else."""
+    if not (isinstance(rows, For) and rows.kind == "tile" and len(rows.body) == 1):
+        return None
+    columns = rows.body[0]
+    if not (isinstance(columns, For) and columns.kind == "tile"):
+        return None
+    return _parts(rows, columns)
+
+
+def _parts(rows: For, columns: For) -> Contraction | None:
+    match columns.body:
+        case (
+            Let(local=total, value=Const(value=0), mutable=True),
+            For() as outermost,
+            *epilogue,
+        ) if all(isinstance(s, Let | Store) for s in epilogue):
+            pass
+        case _:
+            return None
+    levels = [outermost]
+    while len(levels[-1].body) == 1 and isinstance(levels[-1].body[0], For):
+        levels.append(levels[-1].body[0])
+    match levels[-1].body:
+        case (
+            Assign(
+                local=into,
+                value=Op(name="add", args=(Local(name=again), Op(name="mul", args=(x, y)))),
+            ),
+        ) if into.name == total.name == again and isinstance(x, Load) and isinstance(y, Load):
+            pass
+        case _:
+            return None
+    if x.dtype != total.dtype or y.dtype != total.dtype:
+        return None
+    j = columns.index.name
+    left, right = (y, x) if _uses(x, j) else (x, y)
+    if _uses(left, j) or _uses(right, rows.index.name):
+        return None
+    names = {rows.index.name, j, *(level.index.name for level in levels)}
+    if not (right.index and _counts(right.index[-1], j)):
+        return None
+    if any(_uses(e, j) for e in right.index[:-1]):
+        return None
+    if not all(_is_affine(e, names) for e in (*left.index, *right.index)):
+        return None
+    if any(_uses(level.extent, n) for level in levels for n in names):
+        return None
+    return Contraction(rows, columns, total, tuple(levels), left, right, tuple(epilogue))
+
+
+def _uses(e: Expr, name: str) -> bool:
+    return any(isinstance(x, Index) and x.name == name for x in walk_exprs(e))
+
+
+def _counts(e: Expr, name: str) -> bool:
+    """Whether an index grows by one with a loop's index."""
+    match e:
+        case Index():
+            return e.name == name
+        case Op(name="add", args=(a, b)):
+            return (_counts(a, name) and not _uses(b, name)) or (
+                _counts(b, name) and not _uses(a, name)
+            )
+    return False
+
+
+def _is_affine(e: Expr, names: set[str]) -> bool:
+    """Whether an index grows by a fixed step with each of the loop indices `names`."""
+    match e:
+        case Index() | Const() | Extent() | Local():
+            return True
+        case Op(name="add" | "sub", args=(a, b)):
+            return _is_affine(a, names) and _is_affine(b, names)
+        case Op(name="mul", args=(a, b)):
+            fixed = [not any(_uses(x, n) for n in names) for x in (a, b)]
+            return any(fixed) and _is_affine(a, names) and _is_affine(b, names)
+    return not any(_uses(e, n) or isinstance(e, Load) for n in names)
+
+
+# ---------------------------------------------------------------------------- blocks
+
+
+def block_contraction(kernel: Kernel) -> Kernel | None:
+    r"""Cut a plain nest into chunks of results; None if it is not a contraction.
+
+    Args:
+        kernel: one nest of loops around a sum of products, with literal extents.
+
+    Example:
+        >>> import numpy as np
+        >>> from fxla.loops.ir import Buffer
+        >>> from fxla.loops.view import const, fresh_index, fresh_local
+        >>> f4 = np.dtype("f4")
+        >>> def array(name, *shape):
+        ...     return Buffer(name, f4, tuple(extent(n) for n in shape))
+        >>> a, b, out = array("a", 300, 40), array("b", 40, 100), array("out", 300, 100)
+        >>> i, j, k, total = *(Index(INDEX, n) for n in "ijk"), Local(f4, "sum")
+        >>> product = Op(f4, "mul", (Load(f4, a, (i, k)), Load(f4, b, (k, j))))
+        >>> add = For(k, extent(40), (Assign(total, Op(f4, "add", (total, product))),))
+        >>> body = (Let(total, const(0, f4), True), add, Store(out, (i, j), total))
+        >>> nest = For(i, extent(300), (For(j, extent(100), body),))
+        >>> blocked = block_contraction(Kernel("product", (a, b), (out,), (), (nest,)))
+        >>> print("\n".join(str(blocked).splitlines()[:6]))
+        kernel product(a: float32[300, 40], b: float32[40, 100]) -> out: float32[300, 100]:
+            for chunk < (((300 + (38 + -1)) // 38) * ((100 + (100 + -1)) // 100)) [parallel]:
+                let chunk0: int64 = (chunk % ((300 + (38 + -1)) // 38))
+                let chunk1: int64 = (chunk // ((300 + (38 + -1)) // 38))
+                for i < minimum(38, (300 - (chunk0 * 38))) [tile]:
+                    for j < minimum(100, (100 - (chunk1 * 100))) [tile]:
+    """
+    loops: list[For] = []
+    body = kernel.body
+    while len(body) == 1 and isinstance(body[0], For):
+        loops.append(body[0])
+        body = loops[-1].body
+    if len(loops) < 2 or not all(_literal(loop.extent) for loop in loops):
+        return None
+    columns = replace(loops[-1], kind="tile")
+    found: Contraction | None = None
+    for at in _row_candidates(loops):
+        found = _parts(replace(loops[at], kind="tile", body=(columns,)), columns)
+        if found is not None and all(_literal(level.extent) for level in found.levels):
+            others = [loop for k, loop in enumerate(loops[:-1]) if k != at]
+            return replace(kernel, body=_chunked(found, others))
+    return None
+
+
+def _literal(e: Expr) -> bool:
+    return isinstance(e, Extent | Const) and getattr(e, "name", None) is None
+
+
+def _number(e: Expr) -> int:
+    assert isinstance(e, Extent | Const)
+    return int(e.value)
+
+
+def _row_candidates(loops: Sequence[For]) -> list[int]:
+    """Which outer loop could be the rows, the best first: the innermost that is long enough."""
+    order = sorted(range(len(loops) - 1), key=lambda k: (-min(_number(loops[k].extent), 12), -k))
+    return order
+
+
+def _chunked(c: Contraction, others: list[For]) -> tuple[Stmt, ...]:
+    """The nest in which each iteration of the outermost loop is a chunk."""
+    m, n = _number(c.rows.extent), _number(c.columns.extent)
+    depth = math.prod(_number(level.extent) for level in c.levels)
+    count = math.prod(_number(loop.extent) for loop in others)
+    sizes_of_chunk = chunk_shape(m, n, depth, count, c.total.dtype.itemsize)
+    row_step, column_step = (
+        Extent(INDEX, size, role=role)
+        for size, role in zip(sizes_of_chunk, ("rows", "columns"), strict=True)
+    )
+    row_chunks, column_chunks = _parts_of(extent(m), row_step), _parts_of(extent(n), column_step)
+    # Along which axis chunks follow each other: rows first, so that columns of b stay in the cache.
+    sizes: list[Expr] = [row_chunks, column_chunks, *(loop.extent for loop in reversed(others))]
+    chunk = Index(INDEX, "chunk")
+    lets: list[Stmt] = []
+    places: list[Expr] = []
+    rest: Expr = chunk
+    for k, size in enumerate(sizes):
+        last = k == len(sizes) - 1
+        if _number(size) == 1 if _literal(size) else False:
+            places.append(int_const(0))
+            continue
+        local = Local(INDEX, f"chunk{k}")
+        lets.append(Let(local, rest if last else binary("mod", rest, size)))
+        places.append(local)
+        if not last:
+            rest = binary("floordiv", rest, size)
+    row_place, column_place, *outer_places = places
+    row_start, column_start = (
+        binary("mul", row_place, row_step),
+        binary("mul", column_place, column_step),
+    )
+    i, j = c.rows.index, c.columns.index
+    position: dict[str, Expr] = {
+        i.name: binary("add", row_start, i),
+        j.name: binary("add", column_start, j),
+    }
+    position |= {
+        loop.index.name: place for loop, place in zip(reversed(others), outer_places, strict=True)
+    }
+    body = (Let(c.total, Const(c.total.dtype, c.total.dtype.type(0)), True), _ordered(c))
+    moved = Rewriter(lambda e: position.get(e.name, e) if isinstance(e, Index) else e)
+    inside = tuple([_moved(s, moved) for s in (*body, *c.epilogue)])
+    few = Op(INDEX, "minimum", (row_step, binary("sub", extent(m), row_start)))
+    narrow = Op(INDEX, "minimum", (column_step, binary("sub", extent(n), column_start)))
+    columns = For(j, narrow, inside, "tile")
+    rows = For(i, few, (columns,), "tile")
+    total: Expr = sizes[0]
+    for size in sizes[1:]:
+        total = binary("mul", total, size)
+    return (For(chunk, total, (*lets, rows), "parallel"),)
+
+
+def _parts_of(n: Expr, step: Expr) -> Expr:
+    """How many parts of a size cover an extent."""
+    return binary("floordiv", binary("add", n, binary("add", step, int_const(-1))), step)
+
+
+def _moved(s: Stmt, moved: Rewriter) -> Stmt:
+    """A statement with other positions, its own loop indices as they are."""
+    if isinstance(s, For):
+        return replace(s, body=tuple([_moved(inner, moved) for inner in s.body]))
+    return moved.stmt(s)
+
+
+def _ordered(c: Contraction) -> For:
+    """The loops of the sum, the longest innermost: a tile runs over it without interruption."""
+    levels = sorted(c.levels, key=lambda level: _number(level.extent))
+    body = c.levels[-1].body
+    for level in reversed(levels):
+        body = (replace(level, body=body),)
+    (outermost,) = body
+    assert isinstance(outermost, For)
+    return outermost
+
+
+def chunk_shape(m: int, n: int, depth: int, count: int, itemsize: int) -> tuple[int, int]:
+    """Rows and columns of each chunk of a contraction, by its sizes alone.
+
+    Example:
+        >>> chunk_shape(1024, 1024, 1024, 1, 4), chunk_shape(32, 128, 784, 1, 4)
+        ((205, 128), (16, 64))
+    """
+    panel = PANEL_BYTES // itemsize
+    most = FEW_ROWS if depth * n * itemsize <= SMALL_RIGHT else CHUNK_ROWS
+    rows = -(-m // -(-m // most))
+    columns = min(n, CHUNK_BYTES // itemsize)
+    while -(-m // rows) * -(-n // columns) * count < CHUNKS:
+        if rows * columns * depth < 2 * CHUNK_WORK:
+            break
+        if columns > 2 * panel or (rows < 28 and columns > panel):
+            half = -(-columns // 2)
+            columns = -(-half // panel) * panel
+        elif rows >= 28:
+            rows = -(-rows // 2)
+        else:
+            break
+    return rows, columns

@@ -1,0 +1,328 @@
+"""The innermost loops of contractions, as one LLVM module that all kernels of a dtype share.
+
+A *tile* is a block of results that stays in vector registers while products are added to it: some
+rows by one or two vectors of columns. `print_tiles` prints, for one dtype and instruction set,
+
+    tile(ptr t, ptr a, ptr b, ptr steps, i64 rows, i64 vectors)
+        t[r, v] += sum over k0, k1 of a[r, k0, k1] * b[k0, k1, v]
+    pack(ptr to, ptr from, i64 count, i64 step, i64 columns)
+        columns of a matrix as panels of `panel` columns, one after the other, filled with zeros
+    lay(ptr to, ptr from, i64 rows, i64 step, i64 count)
+        rows of a matrix at a distance (`LAID_STEP`) at which they do not fight for the cache
+
+Strides are arguments, in bytes, so the module is compiled once and its code serves every size and
+layout: a kernel's own code is only the loops around calls of it. Rows of `t` are `TILE_BYTES`
+apart. Lanes of b's vectors run over contiguous memory; the last vector is read under a mask.
+
+The rows of a tile are read at ``a + r * step``. Their addresses take a pointer for every three rows
+and two registers, step and twice the step, so that 14 rows fit the 16 registers of x86.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from fxla.loops.ir import DType
+from fxla.loops.native_builder import Builder
+from fxla.loops.native_instructions import BITS, Value, llvm_type
+from fxla.loops.native_isa import Isa
+from fxla.loops.native_ops import register_type
+
+__all__ = [
+    "BLOCK_DEPTH",
+    "LAID_STEP",
+    "STEPS",
+    "TILE_BYTES",
+    "TILE_DTYPES",
+    "TILE_PREFIX",
+    "TileShape",
+    "print_tiles",
+    "tile_columns",
+    "tile_shape",
+    "tile_symbols",
+]
+
+TILE_BYTES = 512
+"""Bytes of a row of results that a chunk of work has in fast memory."""
+BLOCK_DEPTH = 256
+"""Terms that are summed before the next block of operands is put in fast memory."""
+LAID_STEP = BLOCK_DEPTH * 8 + 64
+"""Bytes between the rows that `lay` writes."""
+TILE_PREFIX = "fxla.tiles."
+"""What the names of all functions of these modules start with."""
+TILE_DTYPES = ("float32", "float64")
+"""What tiles are made of."""
+
+STEPS = {
+    name: k
+    for k, name in enumerate(
+        ("rows", "inner_a", "inner_b", "inner", "outer_a", "outer_b", "outer", "mask")
+    )
+}
+"""Name and number of the 8-byte slots of `steps`: strides in bytes, counts, lanes of b's end."""
+
+_ROWS = {1: (1, 2, 4, 8, 14), 2: (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14)}
+"""Rows of the tiles that there are, for one and two vectors; other numbers take several."""
+_GROUP = 3
+"""Rows that are read by one pointer."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileShape:
+    """Rows and vectors of the largest tile, and the lanes of a vector."""
+
+    rows: int
+    vectors: int
+    lanes: int
+
+    @property
+    def panel(self) -> int:
+        """Columns of the largest tile."""
+        return self.vectors * self.lanes
+
+
+def tile_columns(dtype: DType) -> int:
+    """Columns of results in `TILE_BYTES`."""
+    return TILE_BYTES // dtype.itemsize
+
+
+def tile_shape(isa: Isa, dtype: DType) -> TileShape:
+    """The tile that fills the registers: 14 x 2 vectors in 32 of them, 6 x 2 in 16.
+
+    Example:
+        >>> import numpy as np
+        >>> from fxla.loops.native_isa import AVX2, AVX512
+        >>> tile_shape(AVX512, np.dtype("f4")), tile_shape(AVX2, np.dtype("f8"))
+        (TileShape(rows=14, vectors=2, lanes=16), TileShape(rows=6, vectors=2, lanes=4))
+    """
+    rows = 14 if isa.vector_bytes == 64 else 6 if isa.vector_bytes == 32 else 5
+    return TileShape(rows, 2, isa.vector_bytes // dtype.itemsize)
+
+
+def tile_symbols(dtype: DType, isa: Isa) -> dict[str, str]:
+    """The names under which the functions of a module are linked."""
+    kind = f"{register_type(dtype)}.{isa.name}"
+    return {name: f"{TILE_PREFIX}{name}.{kind}" for name in ("tile", "pack", "lay")}
+
+
+@functools.cache
+def print_tiles(dtype: DType, isa: Isa) -> str:
+    """The module described above."""
+    shape = tile_shape(isa, dtype)
+    kind = register_type(dtype)
+    names = tile_symbols(dtype, isa)
+    declared: dict[str, None] = {}
+    functions = []
+    for rows, vectors in _sizes(shape):
+        functions.append(_tile(f"tile.{rows}.{vectors}", kind, shape, rows, vectors, declared))
+    functions.append(_pack(names["pack"], kind, shape, declared))
+    functions.append(_lay(names["lay"], kind, shape, declared))
+    return "\n".join([*declared, *functions, _choice(names["tile"], shape), ""])
+
+
+_PARAMETERS = "ptr %t, ptr %a, ptr %b, ptr %steps"
+
+
+def _sizes(shape: TileShape) -> list[tuple[int, int]]:
+    """Rows and vectors of the tiles that there are."""
+    return [(r, v) for v, menu in _ROWS.items() for r in menu if r <= shape.rows]
+
+
+def _choice(name: str, shape: TileShape) -> str:
+    """The function that calls the tiles for a number of rows and vectors."""
+    sizes = _sizes(shape)
+    cases, blocks = [], []
+    for vectors in (1, 2):
+        menu = [r for r, v in sizes if v == vectors]
+        for rows in range(1, shape.rows + 1):
+            label = f"is{rows}.{vectors}"
+            cases.append(f"i64 {2 * rows + vectors}, label %{label}")
+            lines = [f"{label}:"]
+            done = 0
+            for part in _parts(rows, menu):
+                t, a = f"%t.{label}.{done}", f"%a.{label}.{done}"
+                lines += [
+                    f"  {t} = getelementptr i8, ptr %t, i64 {done * TILE_BYTES}",
+                    f"  {a}.offset = mul i64 %row, {done}",
+                    f"  {a} = getelementptr i8, ptr %a, i64 {a}.offset",
+                    f'  call void @"tile.{part}.{vectors}"(ptr {t}, ptr {a}, ptr %b, ptr %steps)',
+                ]
+                done += part
+            blocks += [*lines, "  ret void"]
+    return "\n".join([
+        f'define void @"{name}"({_PARAMETERS}, i64 %rows, i64 %vectors) nounwind {{',
+        "  %row = load i64, ptr %steps, align 8",
+        "  %twice = shl i64 %rows, 1",
+        "  %which = add i64 %twice, %vectors",
+        f"  switch i64 %which, label %none [{' '.join(cases)}]",
+        *blocks,
+        "none:\n  unreachable\n}",
+    ])  # fmt: skip
+
+
+def _parts(rows: int, menu: list[int]) -> list[int]:
+    """Numbers of the menu that add up to `rows`: one, else the two most equal, else many."""
+    if rows in menu:
+        return [rows]
+    pairs = [(max(r, rows - r), r) for r in menu if rows - r in menu]
+    if pairs:
+        large, _ = min(pairs)
+        return [large, rows - large]
+    largest = max(r for r in menu if r < rows)
+    return [largest, *_parts(rows - largest, menu)]
+
+
+class _Function:
+    """What the printers below share: typed loads and stores of one element kind."""
+
+    def __init__(self, kind: str, lanes: int) -> None:
+        self.b = Builder()
+        self.kind = kind
+        self.lanes = lanes
+        self.size = BITS[kind] // 8
+        self.vector = llvm_type(kind, lanes)
+
+    def param(self, name: str, kind: str = "ptr") -> Value:
+        return Value(self.b, f"%{name}", kind)
+
+    def moved(self, p: Value, nbytes: Value | int) -> Value:
+        if isinstance(nbytes, int):
+            nbytes = self.b.constant(nbytes, "i64")
+        return self.b.gep(p, "i8", nbytes)
+
+    def load(self, p: Value, mask: Value | None = None) -> Value:
+        t = self.vector
+        if mask is None:
+            text = f"load {t}, {p.text}, align {self.size}"
+        else:
+            symbol = f"@llvm.masked.load.v{self.lanes}{self.kind}.p0"
+            self.b.declared[f"declare {t} {symbol}(ptr, <{self.lanes} x i1>, {t})"] = None
+            operands = f"ptr align {self.size} {p.name}, {mask.text}, {t} zeroinitializer"
+            text = f"call {t} {symbol}({operands})"
+        return self.b.emit_here(text, self.kind, self.lanes)
+
+    def scalar(self, p: Value) -> Value:
+        text = f"load {llvm_type(self.kind)}, {p.text}, align {self.size}"
+        return self.b.emit_here(text, self.kind)
+
+    def store(self, v: Value, p: Value) -> None:
+        self.b.effect(f"store {v.text}, {p.text}, align {self.size}")
+
+    def prefetch(self, p: Value) -> None:
+        """Have a line brought to the second cache; the address need not be valid."""
+        self.b.declared["declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"] = None
+        self.b.effect(f"call void @llvm.prefetch.p0({p.text}, i32 0, i32 2, i32 1)")
+
+    def slot(self, steps: Value, name: str) -> Value:
+        p = self.moved(steps, 8 * STEPS[name])
+        return self.b.emit(f"load i64, {p.text}, align 8", "i64", 0, p)
+
+    def mask_below(self, count: Value) -> Value:
+        """The first `count` lanes, all if there are more."""
+        few = self.b.intrinsic("smin", count, self.lanes)
+        return self.b.lanes("i32", self.lanes).cmp("slt", self.b.convert("trunc", few, "i32"))
+
+    def finish(self, name: str, params: str, declared: dict[str, None]) -> str:
+        text = self.b.function(name, params)
+        declared.update(self.b.declared)
+        return text
+
+
+def _tile(
+    name: str, kind: str, shape: TileShape, rows: int, vectors: int, declared: dict[str, None]
+) -> str:
+    f = _Function(kind, shape.lanes)
+    b = f.b
+    t, a0, b0, steps = (f.param(n) for n in ("t", "a", "b", "steps"))
+    row = f.slot(steps, "rows")
+    inner_a, inner_b, inner = (f.slot(steps, n) for n in ("inner_a", "inner_b", "inner"))
+    outer_a, outer_b, outer = (f.slot(steps, n) for n in ("outer_a", "outer_b", "outer"))
+    mask = f.mask_below(f.slot(steps, "mask"))
+    zero = b.constant(0, "i64")
+    places = [
+        f.moved(t, r * TILE_BYTES + v * shape.lanes * f.size)
+        for r in range(rows)
+        for v in range(vectors)
+    ]
+
+    groups = -(-rows // _GROUP)
+    twice = row * 2
+
+    def step(_: Value, carried: list[Value]) -> list[Value]:
+        pointers, at_b, sums = carried[:groups], carried[groups], carried[groups + 1 :]
+        lane = [f.moved(at_b, v * shape.lanes * f.size) for v in range(vectors)]
+        columns = [f.load(p, mask if v == vectors - 1 else None) for v, p in enumerate(lane)]
+        out = []
+        for r in range(rows):
+            p = pointers[r // _GROUP]
+            if r % _GROUP:
+                p = f.moved(p, row if r % _GROUP == 1 else twice)
+            x = b.splat(f.scalar(p), shape.lanes)
+            out += [b.fma(x, columns[v], sums[r * vectors + v]) for v in range(vectors)]
+        return [*(f.moved(p, inner_a) for p in pointers), f.moved(at_b, inner_b), *out]
+
+    def line(_: Value, carried: list[Value]) -> list[Value]:
+        at_a, at_b, *sums = carried
+        starts = [f.moved(at_a, row * (_GROUP * g)) for g in range(groups)]
+        sums = b.loop(zero, inner, 1, [*starts, at_b, *sums], step)[groups + 1 :]
+        return [f.moved(at_a, outer_a), f.moved(at_b, outer_b), *sums]
+
+    first = [f.load(p) for p in places]
+    sums = b.loop(zero, outer, 1, [a0, b0, *first], line)[2:]
+    for p, x in zip(places, sums, strict=True):
+        f.store(x, p)
+    text = f.finish(name, _PARAMETERS, declared)
+    return text.replace("define void", "define internal void", 1)
+
+
+def _pack(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> str:
+    f = _Function(kind, shape.lanes)
+    b = f.b
+    to, source = f.param("to"), f.param("from")
+    count, step, columns = (f.param(n, "i64") for n in ("count", "step", "columns"))
+    zero = b.constant(0, "i64")
+
+    def panel(at: Value, carried: list[Value]) -> list[Value]:
+        left = columns - at
+        masks = [f.mask_below(left - v * shape.lanes) for v in range(shape.vectors)]
+
+        def line(_: Value, pointers: list[Value]) -> list[Value]:
+            here, there = pointers
+            for v, m in enumerate(masks):
+                offset = v * shape.lanes * f.size
+                f.prefetch(f.moved(there, offset + shape.panel * f.size))  # of the next panel
+                f.store(f.load(f.moved(there, offset), m), f.moved(here, offset))
+            return [f.moved(here, shape.panel * f.size), f.moved(there, step)]
+
+        first = f.moved(source, at * f.size)
+        return [b.loop(zero, count, 1, [carried[0], first], line)[0]]
+
+    b.loop(zero, columns, shape.panel, [to], panel)
+    params = "ptr %to, ptr %from, i64 %count, i64 %step, i64 %columns"
+    return f.finish(name, params, declared)
+
+
+def _lay(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> str:
+    f = _Function(kind, shape.lanes)
+    b = f.b
+    to, source = f.param("to"), f.param("from")
+    rows, step, count = (f.param(n, "i64") for n in ("rows", "step", "count"))
+    zero = b.constant(0, "i64")
+
+    def line(_: Value, pointers: list[Value]) -> list[Value]:
+        here, there = pointers
+
+        def part(at: Value, _: list[Value]) -> list[Value]:
+            offset = at * f.size
+            m = f.mask_below(count - at)
+            f.prefetch(f.moved(f.moved(there, offset), rows * step))  # of the next block of rows
+            f.store(f.load(f.moved(there, offset), m), f.moved(here, offset))
+            return []
+
+        b.loop(zero, count, shape.lanes, [], part)
+        return [f.moved(here, LAID_STEP), f.moved(there, step)]
+
+    b.loop(zero, rows, 1, [to, source], line)
+    params = "ptr %to, ptr %from, i64 %rows, i64 %step, i64 %count"
+    return f.finish(name, params, declared)
