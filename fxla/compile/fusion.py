@@ -35,6 +35,8 @@ MAX_EXPRESSION = 400.0
 """The largest inline cost of an expression."""
 MAX_DEPTH = 48
 """The most operations in a row that are recomputed; views read each other recursively."""
+_NAMES: dict[type, str] = {Contract: "contraction"}
+"""How the plan calls a form whose class has another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def plan_storage(graph: Graph, cached: bool = True) -> list[str]:
 
     for node in graph.nodes:
         if not isinstance(node.form, View):
-            what = type(node.form).__name__.lower()
+            what = _NAMES.get(type(node.form), type(node.form).__name__.lower())
             for out in node.outputs:
                 store(out, f"is the result of a {what}")
         if isinstance(node.form, (Opaque, Region, Contract)):

@@ -1,4 +1,6 @@
-"""Matrix products on all cores: fixed parts of the product, each one BLAS call on one thread.
+"""Matrix products by BLAS on all cores: fixed parts, each one call on one thread.
+
+They serve what tiles do not (`fxla.compile.products`): complex products, columns, the numba target.
 
     void gemm(ptr pool, ptr parallel_for, ptr args)
 
