@@ -17,7 +17,8 @@ from typing import Any
 import numpy
 
 from bench.workloads.workload import Traffic
-from fxla.compile.native import compile_text, host_isa
+from fxla.compile.llvm import host_isa
+from fxla.compile.native import compile_text
 
 __all__ = ["Ceilings", "best", "fma_text", "stream_text"]
 
