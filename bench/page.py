@@ -24,8 +24,8 @@ that finds fxla's cache filled, and JAX's persistent compilation cache, which is
 switched on and filled.
 
 Memory: the high-water mark of resident memory during three calls, above what the process held
-before the workload's arguments were made. Generator: tracing and generating once more in the same
-process. Code: the object files.
+before the workload's arguments were made. Generator: tracing, fusing, scheduling and printing once
+more in the same process. Code: the object files.
 """
 
 

@@ -46,11 +46,12 @@ class Absent(Exception):
 
 
 def cached_code() -> int:
-    """Bytes of machine code in fxla's cache directory."""
+    """Bytes of object files in fxla's cache directory; one may have several names."""
     directory = os.environ.get("FXLA_CACHE_DIR")
     if not directory:
         return 0
-    return sum(f.stat().st_size for f in Path(directory).rglob("*") if f.is_file())
+    files = [f.stat() for f in Path(directory).rglob("*.o")]
+    return sum({f.st_ino: f.st_size for f in files}.values())
 
 
 class Worker:
