@@ -29,6 +29,11 @@ more in the same process. Code: the object files.
 """
 
 
+MINIMA = """\
+Here times are minima, not medians, and ratios are those of the minima: other work ran beside this.
+"""
+
+
 def readable(seconds: float | None) -> str:
     """Three significant digits with a unit.
 
@@ -172,7 +177,8 @@ def markdown(
     started = ", ".join(f"{package} {readable(s)}" for package, s in start_up.items() if s > 1e-3)
     parts = [f"# {named}\n", f"{datetime.date.today().isoformat()}; {machine()}.\n"]
     parts += [summary(some, title) for title, some in measured.items()]
-    parts += [READING, f"Start-up: {started}.\n"]
+    minima = any(m.minima for some in measured.values() for m in some)
+    parts += [READING, *([MINIMA] if minima else []), f"Start-up: {started}.\n"]
     for title, some in measured.items():
         parts += [f"## {title.capitalize()}: speed\n", speeds(some, peers) + "\n"]
         parts += [f"## {title.capitalize()}: first calls\n", first_calls(some, peers) + "\n"]

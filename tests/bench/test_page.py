@@ -41,6 +41,12 @@ def test_the_tables() -> None:
     assert "| fast | 1.0 kB | 2.0 MB | 3.0 kB | - | 5 ms | 1.2 kB |" in page
     assert "- broken: fxla: ValueError: no" in page
     assert "Start-up: fxla 100 ms, jax 500 ms." in page
+    assert "times are minima" not in page
+
+
+def test_the_page_says_when_times_are_minima() -> None:
+    least = Measured("w", rounds={"fxla": [1.0]}, minima=True)
+    assert "times are minima" in markdown({"tuned": [least]}, {"fxla": "0"}, {})
 
 
 def test_the_summary_counts_and_explains_what_is_behind() -> None:
