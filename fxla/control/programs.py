@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from fxla.compile.cuda_program import CudaExecutable, compile_jaxpr_for_cuda
 from fxla.compile.executable import Executable, compile_jaxpr
 from fxla.core.jaxpr import Atom, Jaxpr, Literal, Var
-from fxla.core.trace import AxisFrame, Value, is_on_device, state
+from fxla.core.trace import AxisFrame, Value, is_on_device, scope_key
 from fxla.transforms.jvp import jvp_jaxpr
 from fxla.transforms.partial_eval import SplitJaxpr, partial_eval_jaxpr
 from fxla.transforms.vmap import vmap_jaxpr
@@ -39,11 +39,6 @@ def remembered(jaxpr: Jaxpr, key: Hashable, make: Callable[[], T]) -> T:
         jaxpr.derived[key] = make()
     found: T = jaxpr.derived[key]
     return found
-
-
-def scope_key() -> Hashable:
-    """What a trace of a program depends on besides the program: the named axes in scope."""
-    return tuple([(f.name, f.size) for f in state.axes])
 
 
 def executable_of(jaxpr: Jaxpr) -> Executable:

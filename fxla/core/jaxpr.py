@@ -87,6 +87,18 @@ class Jaxpr:
         """Avals of the outputs."""
         return tuple(v.aval for v in self.outs)
 
+    def run(self, *args: Value) -> tuple[Value, ...]:
+        """Bind each equation's primitive under the current trace."""
+        env: dict[Var, Value] = dict(zip(self.invars, args, strict=True))
+
+        def read(atom: Atom) -> Value:
+            return atom.value if type(atom) is Literal else env[atom]  # type: ignore[index]
+
+        for eqn in self.eqns:
+            outs = eqn.primitive.bind(*[read(a) for a in eqn.inputs], **eqn.params)
+            env.update(zip(eqn.outputs, outs, strict=True))
+        return tuple([read(a) for a in self.outs])
+
     def __str__(self) -> str:
         return format_jaxpr(self)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
@@ -81,12 +81,15 @@ class Primitive(ABC):
         collective: whether it speaks to other examples of a mapped axis; such a primitive has a
             param ``axis_name``, a tuple of the names of the axes.
         home: the name of the module that made it.
+        broadcasts: whether NumPy broadcasts the operands of its `on_numpy` function against each
+            other, so that the program need not.
     """
 
     name: str
     effectful: bool = False
     collective: bool = False
     home: str = ""
+    broadcasts: bool = False
 
     def __init__(self) -> None:
         self.home = _calling_module()
@@ -126,6 +129,15 @@ class Primitive(ABC):
     def partial_eval(self, trace: Any, args: Sequence[Value], params: dict[str, Any]) -> Any:
         """Split into what can be computed now and what must be recorded; default: record all."""
         return trace.record(self, args, params)
+
+    def on_numpy(
+        self, avals: tuple[Aval, ...], params: dict[str, Any]
+    ) -> Callable[..., Any] | None:
+        """What `impl` does for operands of known types, as a function that gives the one result.
+
+        It need not silence floating-point warnings; default: None, which means `impl`.
+        """
+        return None
 
     def inlined(self, params: dict[str, Any]) -> Any:
         """The jaxpr that an application of this primitive means, if it is no more than a call."""

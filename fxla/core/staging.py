@@ -133,12 +133,4 @@ def trace_to_jaxpr(
 
 def eval_jaxpr(jaxpr: Jaxpr, *args: Value) -> tuple[Value, ...]:
     """Run a jaxpr by binding each of its primitives under the current trace."""
-    env: dict[Var, Value] = dict(zip(jaxpr.invars, args, strict=True))
-
-    def read(atom: Atom) -> Value:
-        return atom.value if isinstance(atom, Literal) else env[atom]
-
-    for eqn in jaxpr.eqns:
-        outs = eqn.primitive.bind(*[read(a) for a in eqn.inputs], **eqn.params)
-        env.update(zip(eqn.outputs, outs, strict=True))
-    return tuple([read(a) for a in jaxpr.outs])
+    return jaxpr.run(*args)

@@ -12,7 +12,7 @@ import dis
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,6 +31,7 @@ from fxla.errors import (
 )
 
 if TYPE_CHECKING:
+    from fxla.core.jaxpr import Jaxpr
     from fxla.core.primitive import Primitive
 
 __all__ = [
@@ -47,8 +48,10 @@ __all__ = [
     "is_on_device",
     "is_tracing",
     "named_axis",
+    "program_evaluation",
     "raise_leaked",
     "running",
+    "scope_key",
     "state",
     "typeof",
     "where_am_i",
@@ -79,6 +82,11 @@ class Trace(ABC):
     ) -> tuple[Value, ...]:
         """Interpret one application of `primitive`."""
 
+    def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
+        """Interpret a whole program, as if each of its equations were bound under this trace."""
+        with running(self):
+            return program.run(*args)
+
 
 class EvalTrace(Trace):
     """Evaluates: every operation runs on concrete arrays at once."""
@@ -98,6 +106,14 @@ class EvalTrace(Trace):
             return found
         return tuple([as_array(out) for out in primitive.impl(*args, **params)])
 
+    def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
+        """The results as NumPy gives them, not yet as `Array`."""
+        evaluate = program.derived.get("numpy")
+        if evaluate is None:
+            evaluate = program.derived["numpy"] = program_evaluation[0](program)
+        found: tuple[Value, ...] = evaluate(args)
+        return found
+
 
 eval_trace = EvalTrace()
 
@@ -105,6 +121,10 @@ _HOST = (np.ndarray, np.generic, int, float, complex)
 
 device_evaluation: list[Callable[[Primitive, Sequence[Value], dict[str, Any]], Any]] = []
 """What a primitive means on arrays of a device; the compiler puts it here when it is imported."""
+
+
+program_evaluation: list[Callable[[Jaxpr], Callable[[Sequence[Value]], Any]]] = []
+"""How a program is evaluated by NumPy; `fxla.transforms.tape` puts it here."""
 
 
 def is_on_device(x: Any) -> bool:
@@ -182,6 +202,11 @@ class named_axis:
     def __exit__(self, *exc: object) -> None:
         state.axes = self.before
         special.pop()
+
+
+def scope_key() -> Hashable:
+    """What a trace of a program depends on besides the program: the named axes in scope."""
+    return tuple([(f.name, f.size) for f in state.axes])
 
 
 def axis_frame(name: object) -> AxisFrame:

@@ -7,7 +7,7 @@ the axes of the left operand that are kept, then those of the right operand.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +114,36 @@ class DotGeneral(Primitive):
             left.reshape(*count, math.prod(m), k), right.reshape(*count, k, math.prod(n))
         )
         return (product.reshape((*batch, *m, *n)).astype(dtype, copy=False),)
+
+    def on_numpy(
+        self, avals: tuple[Aval, ...], params: dict[str, Any]
+    ) -> Callable[..., Any] | None:
+        """``np.matmul`` between the transpositions and reshapes that these operands need, if any."""
+        (lhs, rhs), dims = avals, params["dims"]
+        dtype = params["preferred_element_type"] or lhs.dtype
+        if dtype != lhs.dtype or accumulator(dtype) != dtype:
+            return None
+        rows, columns = dims.lhs_kept(lhs.ndim), dims.rhs_kept(rhs.ndim)
+        batch = tuple([lhs.shape[a] for a in dims.lhs_batch])
+        m, n = [lhs.shape[a] for a in rows], [rhs.shape[a] for a in columns]
+        k = math.prod([lhs.shape[a] for a in dims.lhs_contract])
+        count = (math.prod(batch),) if batch else ()
+        left = _prepared(
+            lhs, (*dims.lhs_batch, *rows, *dims.lhs_contract), (*count, math.prod(m), k)
+        )
+        right = _prepared(
+            rhs, (*dims.rhs_batch, *dims.rhs_contract, *columns), (*count, k, math.prod(n))
+        )
+        shape, product = (*batch, *m, *n), np.matmul
+        same = len(shape) == len(count) + 2
+        if left is right is None:
+            return product if same else lambda x, y: product(x, y).reshape(shape)
+        if same and left is None and right is not None:
+            return lambda x, y: product(x, right(y))
+        if same and right is None and left is not None:
+            return lambda x, y: product(left(x), y)
+        first, second = left or _same, right or _same
+        return lambda x, y: product(first(x), second(y)).reshape(shape)
 
     def jvp(
         self,
@@ -234,6 +264,20 @@ def _product(lhs: Any, rhs: Any) -> Any:
     """NumPy's product, without floating-point warnings: compiled code gives none."""
     with np.errstate(all="ignore"):
         return np.matmul(lhs, rhs)
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def _prepared(x: Aval, axes: Shape, shape: Shape) -> Callable[[Any], Any] | None:
+    """A transposition to `axes` and then a reshape, None if neither changes anything."""
+    moves, shapes = axes != tuple(range(x.ndim)), tuple([x.shape[a] for a in axes]) != shape
+    if moves and shapes:
+        return lambda x: x.transpose(axes).reshape(shape)
+    if moves:
+        return lambda x: x.transpose(axes)
+    return (lambda x: x.reshape(shape)) if shapes else None
 
 
 def _skipping(axes: Shape, at: int | None) -> Shape:

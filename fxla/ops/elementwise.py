@@ -53,6 +53,8 @@ class Elementwise(Primitive):
             counterpart.
     """
 
+    broadcasts = True
+
     def __init__(
         self,
         name: str,
@@ -101,6 +103,9 @@ class Elementwise(Primitive):
 
     def impl(self, *args: Any) -> tuple[Any, ...]:
         return (self.numpy(*args),)
+
+    def on_numpy(self, avals: tuple[Aval, ...], params: dict[str, Any]) -> Callable[..., Any]:
+        return getattr(self.numpy, "spoken", self.numpy)
 
     def jvp(self, primals: Any, tangents: Any) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
         (out,) = self.bind(*primals)
@@ -193,6 +198,14 @@ class Convert(Primitive):
         with np.errstate(invalid="ignore", over="ignore"):
             return (x.astype(dtype),)
 
+    def on_numpy(
+        self, avals: tuple[Aval, ...], params: dict[str, Any]
+    ) -> Callable[..., Any] | None:
+        dtype = params["dtype"]
+        if is_complex(avals[0].dtype) and not is_complex(dtype):
+            return None
+        return lambda x: x.astype(dtype)
+
     def jvp(
         self, primals: Any, tangents: Any, *, dtype: DType, **weak: bool
     ) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
@@ -256,6 +269,7 @@ class Select(Primitive):
     """
 
     name = "select"
+    broadcasts = True
 
     def abstract_eval(self, which: Aval, on_true: Aval, on_false: Aval) -> tuple[Aval, ...]:
         if which.dtype != bool_:
@@ -266,6 +280,9 @@ class Select(Primitive):
 
     def impl(self, *args: Any) -> tuple[Any, ...]:
         return (np.where(*args),)
+
+    def on_numpy(self, avals: tuple[Aval, ...], params: dict[str, Any]) -> Callable[..., Any]:
+        return np.where
 
     def jvp(self, primals: Any, tangents: Any) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
         which, on_true, on_false = primals
@@ -437,6 +454,7 @@ def _silent(f: Callable[..., Any]) -> Callable[..., Any]:
             return f(*xs)
 
     quiet.__name__ = getattr(f, "__name__", "f")
+    quiet.spoken = getattr(f, "spoken", f)  # type: ignore[attr-defined]
     return quiet
 
 
@@ -559,6 +577,11 @@ class IntegerPow(Primitive):
             return (np.power(x, x.dtype.type(y)),)
         with np.errstate(all="ignore"):
             return (np.power(x, x.dtype.type(y)),)
+
+    def on_numpy(
+        self, avals: tuple[Aval, ...], params: dict[str, Any]
+    ) -> Callable[..., Any] | None:
+        return np.square if params["y"] == 2 and is_inexact(avals[0].dtype) else None
 
     def jvp(
         self, primals: Any, tangents: Any, *, y: int

@@ -7,7 +7,7 @@ so they stand together, below the elementwise family.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,23 @@ class BroadcastInDim(LinearPrimitive):
             placed[d] = x.shape[k]
         return (np.array(np.broadcast_to(np.transpose(x, order).reshape(placed), shape)),)
 
+    def on_numpy(
+        self, avals: tuple[Aval, ...], params: dict[str, Any]
+    ) -> Callable[..., Any] | None:
+        shape, dims, dtype = params["shape"], params["dims"], avals[0].dtype
+        if list(dims) != sorted(dims):
+            return None
+        placed = [1] * len(shape)
+        for k, d in enumerate(dims):
+            placed[d] = avals[0].shape[k]
+
+        def broadcast(x: Any) -> Any:
+            out = np.empty(shape, dtype)
+            out[...] = x.reshape(placed)
+            return out
+
+        return broadcast
+
     def transpose(self, cts: Any, *operands: Any, shape: Shape, dims: Shape) -> tuple[Any, ...]:
         (x,), (ct,) = operands, cts
         repeated = tuple(
@@ -122,6 +139,14 @@ class ReduceSum(LinearPrimitive):
 
     def impl(self, x: Any, *, axes: Shape) -> tuple[Any, ...]:
         return (np.sum(x, axis=axes, dtype=np.asarray(x).dtype),)
+
+    def on_numpy(self, avals: tuple[Aval, ...], params: dict[str, Any]) -> Callable[..., Any]:
+        axes, dtype, total = params["axes"], avals[0].dtype, np.add.reduce
+        if len(axes) == avals[0].ndim:
+            axes = None
+        elif len(axes) == 1:
+            (axes,) = axes
+        return lambda x: total(x, axes, dtype)
 
     def transpose(self, cts: Any, *operands: Any, axes: Shape) -> tuple[Any, ...]:
         (x,), (ct,) = operands, cts
@@ -165,6 +190,10 @@ class Transpose(LinearPrimitive):
     def impl(self, x: Any, *, perm: Shape) -> tuple[Any, ...]:
         return (np.transpose(x, perm),)
 
+    def on_numpy(self, avals: tuple[Aval, ...], params: dict[str, Any]) -> Callable[..., Any]:
+        perm = params["perm"]
+        return lambda x: x.transpose(perm)
+
     def transpose(self, cts: Any, *operands: Any, perm: Shape) -> tuple[Any, ...]:
         return (transpose(cts[0], inverse_permutation(perm)),)
 
@@ -194,6 +223,10 @@ class Reshape(LinearPrimitive):
 
     def impl(self, x: Any, *, shape: Shape) -> tuple[Any, ...]:
         return (np.reshape(x, shape),)
+
+    def on_numpy(self, avals: tuple[Aval, ...], params: dict[str, Any]) -> Callable[..., Any]:
+        shape = params["shape"]
+        return lambda x: x.reshape(shape)
 
     def transpose(self, cts: Any, *operands: Any, shape: Shape) -> tuple[Any, ...]:
         return (reshape(cts[0], operands[0].shape),)

@@ -15,11 +15,10 @@ import numpy as np
 from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_complex, is_inexact
-from fxla.core.jaxpr import ClosedJaxpr
 from fxla.core.primitive import Linear, Zero, is_zero
 from fxla.core.pytree import leaf_paths, structure_text, tree_flatten, tree_unflatten
-from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.core.trace import Tracer, Value, current_trace, running, typeof, where_am_i
+from fxla.core.staging import trace_to_jaxpr
+from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, InternalError, NotDifferentiableError, ShapeError
 from fxla.ops.elementwise import convert
 from fxla.ops.shape import slice_in_dim
@@ -34,10 +33,9 @@ from fxla.transforms.api import (
 from fxla.transforms.jvp import (
     check_tangent,
     instantiate_tangent,
-    jvp_flat,
     strip_finished,
 )
-from fxla.transforms.partial_eval import PartialTrace, dce_closed
+from fxla.transforms.tape import record
 from fxla.transforms.transpose import backward
 from fxla.transforms.vmap import vmap
 
@@ -54,47 +52,6 @@ __all__ = [
 ]
 
 
-def linearize_flat(
-    f: Callable[..., Sequence[Value]],
-    primals: Sequence[Value],
-    label: str = "linearize",
-    function: str = "",
-) -> tuple[list[Value], ClosedJaxpr, list[bool]]:
-    """Values of `f` and its derivative at `primals` as a program.
-
-    Returns:
-        The values; the linear program from the tangents of the inexact primals to the nonzero
-        tangents of the results; and for each result whether its tangent is among them.
-    """
-    trace = PartialTrace(current_trace(), label, function)
-    tangents: list[Any] = []
-    unknowns = []
-    for p in primals:
-        aval = typeof(p).tangent()
-        if is_inexact(aval.dtype):
-            unknowns.append(trace.argument(aval))
-            tangents.append(unknowns[-1])
-        else:
-            tangents.append(Zero(aval))
-    with running(trace, ends=True):
-        outs, out_tangents = jvp_flat(f, primals, tangents, label, function)
-        nonzero = [trace.unknown(t) for t in out_tangents]
-        known = [_known(trace, o) for o in outs]
-        closed = trace.close(
-            unknowns, [t for t, nz in zip(out_tangents, nonzero, strict=True) if nz]
-        )
-    return known, dce_closed(closed), nonzero
-
-
-def _known(trace: PartialTrace, x: Value) -> Value:
-    if trace.unknown(x):
-        raise NotDifferentiableError(
-            "the value of a function depends on the tangent of its argument: a custom_jvp rule "
-            "must compute its primal output from the primals only"
-        )
-    return x
-
-
 def vjp_flat(
     f: Callable[..., Sequence[Value]],
     primals: Sequence[Value],
@@ -102,16 +59,13 @@ def vjp_flat(
     function: str = "",
 ) -> tuple[list[Value], Callable[[Sequence[Any]], list[Any]]]:
     """Values of `f`, and the function from cotangents of them to cotangents of the primals."""
-    outs, linear, nonzero = linearize_flat(f, primals, label, function)
-    inexact = [is_inexact(typeof(p).dtype) for p in primals]
+    outs, tape = record(f, primals, label, function)
     avals = [typeof(p) for p in primals]
 
     def pullback(cts: Sequence[Any]) -> list[Any]:
-        given = [ct for ct, nz in zip(cts, nonzero, strict=True) if nz]
-        operands = [*linear.consts, *(Linear(a) for a in linear.in_avals)]
-        found = iter(backward(linear.jaxpr, operands, given)[len(linear.consts) :])
         return [
-            next(found) if inx else Zero(a.tangent()) for inx, a in zip(inexact, avals, strict=True)
+            Zero(a.tangent()) if ct is None else ct
+            for a, ct in zip(avals, tape.pull(cts), strict=True)
         ]
 
     return outs, pullback
@@ -137,8 +91,8 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     """
     name = function_name(f)
     flat_f, flat = flatten_function(f, primals, {}, has_aux)
-    outs, linear, nonzero = linearize_flat(flat_f, flat, "linearize", name)
-    value = flat_f.result(outs)
+    outs, tape = record(flat_f, flat, "linearize", name)
+    value = flat_f.result([as_array(o) for o in outs])
 
     def f_lin(*tangents: Any) -> Any:
         flat_t, tree = tree_flatten((tangents, {}))
@@ -150,12 +104,10 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
         checked = [
             check_tangent(p, t, f"linearize of {name}") for p, t in zip(flat, flat_t, strict=True)
         ]
-        given = [t for t in checked if not is_zero(t)]
-        found = iter(eval_jaxpr(linear.jaxpr, *linear.consts, *given))
         return flat_f.result(
             [
-                next(found) if nz else instantiate_tangent(Zero(typeof(o).tangent()))
-                for o, nz in zip(outs, nonzero, strict=True)
+                instantiate_tangent(Zero(typeof(o).tangent())) if t is None else as_array(t)
+                for o, t in zip(outs, tape.push(checked), strict=True)
             ]
         )
 
@@ -183,7 +135,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     name = function_name(f)
     flat_f, flat = flatten_function(f, primals, {}, has_aux)
     outs, pullback = vjp_flat(flat_f, flat, "vjp", name)
-    value = flat_f.result(outs)
+    value = flat_f.result([as_array(o) for o in outs])
 
     def f_vjp(ct: Any) -> Any:
         flat_ct, tree = tree_flatten(ct)
@@ -197,7 +149,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             check_tangent(o, c, f"vjp of {name}", "cotangent")
             for o, c in zip(outs, flat_ct, strict=True)
         ]
-        found = [instantiate_tangent(x) for x in pullback(cts)]
+        found = [as_array(instantiate_tangent(x)) for x in pullback(cts)]
         return tree_unflatten(flat_f.in_tree, found)[0]
 
     return (value, f_vjp, strip_finished(flat_f.aux)) if has_aux else (value, f_vjp)
@@ -286,7 +238,7 @@ def value_and_grad(
         gradient = tree_unflatten(flat_f.in_tree, found)[0]
         if isinstance(argnums, int):
             gradient = gradient[0]
-        value = flat_f.result(outs)
+        value = flat_f.result([as_array(o) for o in outs])
         return ((value, strip_finished(flat_f.aux)) if has_aux else value), gradient
 
     return value_and_grad_f
@@ -412,9 +364,13 @@ def jacfwd(
         for k, x in enumerate(flat):
             path = _argument_path(selected, positions, k)
             _check_gradient_input(x, path, call, holomorphic, False)
-        outs, linear, nonzero = linearize_flat(flat_f, flat, "jacfwd", name)
-        pushed = vmap(lambda *t: list(eval_jaxpr(linear.jaxpr, *linear.consts, *t)))(*_basis(flat))
-        found = iter(pushed)
+        outs, tape = record(flat_f, flat, "jacfwd", name)
+        nonzero = [slot is not None for slot in tape.results]
+
+        def pushed(*tangents: Value) -> list[Value]:
+            return [t for t in tape.push(tangents) if t is not None]
+
+        found = iter(vmap(pushed)(*_basis(flat)))
         sizes = [typeof(x).size for x in flat]
         blocks = []
         for o, nz in zip(outs, nonzero, strict=True):

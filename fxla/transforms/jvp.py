@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.check import checked
 from fxla.core.dtypes import float0, is_inexact
@@ -227,7 +228,8 @@ def strip_finished(aux: Any) -> Any:
     """Auxiliary output with the tracers of the finished trace replaced by their primal values."""
 
     def strip(x: Any) -> Any:
-        return x.primal if isinstance(x, JVPTracer) and not x.owner.alive else x
+        ended = isinstance(x, Tracer) and not x.owner.alive
+        return as_array(getattr(x, "primal", x)) if ended else x
 
     leaves, tree = tree_flatten(aux)
     return tree_unflatten(tree, [strip(x) for x in leaves])

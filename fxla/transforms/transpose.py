@@ -17,7 +17,7 @@ from fxla.ops.elementwise import add
 from fxla.ops.structure import instantiate
 from fxla.transforms.masks import either, guarded, passed_on
 
-__all__ = ["add_cotangents", "backward", "transpose_jaxpr"]
+__all__ = ["add_cotangents", "backward", "masked_backward", "transpose_jaxpr"]
 
 
 def add_cotangents(a: Any, b: Any) -> Any:
@@ -37,6 +37,23 @@ def backward(jaxpr: Jaxpr, operands: Sequence[Any], cts: Sequence[Any]) -> list[
 
     Returns:
         For each operand its cotangent (maybe `Zero`) if it is Linear, else None.
+    """
+    return masked_backward(jaxpr, operands, cts, [None] * len(cts))[0]
+
+
+def masked_backward(
+    jaxpr: Jaxpr, operands: Sequence[Any], cts: Sequence[Any], ct_masks: Sequence[Value | None]
+) -> tuple[list[Any], list[Value | None]]:
+    """`backward` of a part of a program, between masks of its results and of its operands.
+
+    Args:
+        jaxpr: the program.
+        operands: a value for each input, or `Linear` where a cotangent is wanted.
+        cts: a cotangent (or `Zero`, or None) for each output.
+        ct_masks: for each output where its cotangent may be other than zero; None: anywhere.
+
+    Returns:
+        The cotangents as of `backward`, and for each operand the mask of its cotangent.
     """
     env: dict[Var, Any] = {}
     ct_env: dict[Var, Any] = {}
@@ -63,8 +80,8 @@ def backward(jaxpr: Jaxpr, operands: Sequence[Any], cts: Sequence[Any]) -> list[
             linear.append(eqn)
         else:
             env.update(zip(eqn.outputs, eqn.primitive.bind(*inputs, **eqn.params), strict=True))
-    for atom, ct in zip(jaxpr.outs, cts, strict=True):
-        accumulate(atom, ct)
+    for atom, ct, mask in zip(jaxpr.outs, cts, ct_masks, strict=True):
+        accumulate(atom, ct, mask)
     for eqn in reversed(linear):
         out_cts = tuple([ct_env.pop(v, None) for v in eqn.outputs])
         if all(ct is None for ct in out_cts):
@@ -83,10 +100,11 @@ def backward(jaxpr: Jaxpr, operands: Sequence[Any], cts: Sequence[Any]) -> list[
         found = eqn.primitive.transpose(filled, *inputs, **eqn.params)
         for atom, ct, kept in zip(eqn.inputs, found, passed, strict=True):
             accumulate(atom, ct, kept)
-    return [
+    found = [
         (ct_env.get(v, Zero(v.aval.tangent())) if is_linear(x) else None)
         for v, x in zip(jaxpr.invars, operands, strict=True)
     ]
+    return found, [masks.get(v) for v in jaxpr.invars]
 
 
 def transpose_jaxpr(

@@ -1,0 +1,348 @@
+"""The trace of reverse mode: it notes, for every operation that varies, its rule and residuals.
+
+linearize : (a -> b) -> a -> (b, T a -o T b)
+
+A *tape* is the derivative of a function at a point: steps in the order they happened. Read
+forward it maps tangents, read backward cotangents. Each step is either a rule that was derived
+once for its program (`fxla.transforms.linear_rules`) or, for an operation that is not met often,
+the linear program that its jvp rule recorded this time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fxla.core.aval import Aval
+from fxla.core.dtypes import is_inexact
+from fxla.core.jaxpr import Jaxpr
+from fxla.core.primitive import Linear, Primitive, Zero, is_zero
+from fxla.core.trace import (
+    Trace,
+    Tracer,
+    Value,
+    current_trace,
+    program_evaluation,
+    running,
+    state,
+    typeof,
+)
+from fxla.errors import NotDifferentiableError
+from fxla.ops.elementwise import add_p
+from fxla.ops.structure import instantiate
+from fxla.transforms.linear_rules import LinearRule, known_rule, one_equation_program
+from fxla.transforms.masks import either
+from fxla.transforms.partial_eval import PartialTrace, dce_closed
+from fxla.transforms.straight_line import straight_line
+from fxla.transforms.transpose import add_cotangents, masked_backward
+
+__all__ = ["Tape", "TapeTrace", "TapeTracer", "record"]
+
+
+class TapeTracer(Tracer):
+    """A value that varies with an input. Its tangent has the number `slot` on the tape."""
+
+    __slots__ = ("aval", "primal", "slot")
+    aval: Aval
+
+    def __init__(self, trace: Trace, primal: Value, aval: Aval, slot: int) -> None:
+        self.owner = trace
+        self.primal = primal
+        self.aval = aval
+        self.slot = slot
+
+    def concrete(self) -> Value | None:
+        known = self.primal
+        return known.concrete() if isinstance(known, Tracer) else known
+
+
+class Step:
+    """One operation on a tape.
+
+    Attributes:
+        rule: the operation's rule, or the linear program recorded for it.
+        residuals: what the rule needs of the point.
+        inputs: slots of the varying inputs.
+        first: slot of the first result that has a tangent; the others follow.
+    """
+
+    __slots__ = ("first", "inputs", "residuals", "rule")
+
+    def __init__(
+        self,
+        rule: LinearRule | Jaxpr,
+        residuals: tuple[Value, ...],
+        inputs: tuple[int, ...],
+        first: int,
+    ) -> None:
+        self.rule = rule
+        self.residuals = residuals
+        self.inputs = inputs
+        self.first = first
+
+
+class TapeTrace(Trace):
+    """Evaluates in the parent, and notes the derivative of what varies."""
+
+    def __init__(self, parent: Trace, label: str, function: str) -> None:
+        self.parent: Trace = parent
+        self.label = label
+        self.function = function
+        self.steps: list[Step] = []
+        self.slots = 0
+
+    def varying(self, primal: Value, aval: Aval) -> TapeTracer:
+        """A new input, or a result with a tangent of its own."""
+        self.slots += 1
+        return TapeTracer(self, primal, aval, self.slots - 1)
+
+    def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
+        primals = list(args)
+        at, slots = [], []
+        for k, x in enumerate(args):
+            if type(x) is TapeTracer and x.owner is self:
+                primals[k] = x.primal
+                at.append(k)
+                slots.append(x.slot)
+        if not at:
+            return self.parent.run(program, args)
+        rule = known_rule(program, tuple(at))
+        if rule is None:
+            return super().run(program, args)
+        return self._ruled(rule, args, primals, slots)
+
+    def _ruled(
+        self, rule: LinearRule, args: Sequence[Value], primals: list[Value], slots: list[int]
+    ) -> tuple[Value, ...]:
+        """Apply a rule to the values `args`, of which those with slots vary."""
+        found = self.parent.run(rule.known, primals)
+        first = self.slots
+        if rule.n_tangents:
+            self.slots = first + rule.n_tangents
+            residuals = tuple([found[p] if p >= 0 else primals[~p] for p in rule.residuals])
+            self.steps.append(Step(rule, residuals, tuple(slots), first))
+        return tuple(
+            [
+                args[~place]
+                if place < 0
+                else found[place]
+                if tangent is None
+                else TapeTracer(self, found[place], aval, first + tangent)
+                for place, aval, tangent in rule.results
+            ]
+        )
+
+    def _mine(self, x: Value) -> bool:
+        return type(x) is TapeTracer and x.owner is self
+
+    def process(
+        self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
+    ) -> tuple[Value, ...]:
+        if not any([self._mine(x) for x in args]):
+            return self.parent.process(primitive, args, params)
+        program = one_equation_program(primitive, [typeof(x) for x in args], params)
+        if program is not None:
+            known_rule(program, tuple([k for k, x in enumerate(args) if self._mine(x)]), now=True)
+            return self.run(program, args)
+        return self._recorded(primitive, args, params)
+
+    def _recorded(
+        self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
+    ) -> tuple[Value, ...]:
+        """Apply the jvp rule now, on unknown tangents, and keep the linear program it gives."""
+        inner = PartialTrace(self.parent, self.label, self.function)
+        primals, tangents, unknowns, slots, weak = [], [], [], [], False
+        for x in args:
+            if type(x) is TapeTracer and x.owner is self:
+                unknowns.append(inner.argument(x.aval.tangent()))
+                slots.append(x.slot)
+                weak = weak or x.aval.weak_type
+                primals.append(x.primal)
+                tangents.append(unknowns[-1])
+            else:
+                primals.append(x)
+                tangents.append(Zero(typeof(x).tangent()))
+        with running(inner, ends=True):
+            outs, found = primitive.jvp(tuple(primals), tuple(tangents), **params)
+            nonzero = [inner.unknown(t) for t in found]
+            if any([inner.unknown(o) for o in outs]):
+                raise NotDifferentiableError(
+                    "the value of a function depends on the tangent of its argument: a custom_jvp "
+                    "rule must compute its primal output from the primals only"
+                )
+            closed = inner.close(unknowns, [t for t, nz in zip(found, nonzero, strict=True) if nz])
+        closed = dce_closed(closed)
+        first = self.slots
+        if closed.jaxpr.outs:
+            self.steps.append(Step(closed.jaxpr, closed.consts, tuple(slots), first))
+        avals = (
+            primitive.abstract_eval(*[typeof(x) for x in args], **params)
+            if weak
+            else [typeof(o) for o in outs]
+        )
+        return tuple(
+            [
+                self.varying(o, a) if nz else o
+                for o, a, nz in zip(outs, avals, nonzero, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """The derivative of a function at a point.
+
+    Attributes:
+        steps: operations in order.
+        avals: types of the inputs, inexact ones with a tangent each.
+        results: for each result its slot, or None if its tangent is zero.
+    """
+
+    steps: tuple[Step, ...]
+    inputs: tuple[int | None, ...]
+    results: tuple[int | None, ...]
+
+    def pull(self, cts: Sequence[Any]) -> list[Any]:
+        """Cotangents of the inputs, None for zero, from those of the results (maybe `Zero`)."""
+        sums = _Sums()
+        for slot, ct in zip(self.results, cts, strict=True):
+            if slot is not None and not is_zero(ct):
+                sums.add(slot, ct, None)
+        for step in reversed(self.steps):
+            if type(step.rule) is LinearRule:
+                _pull_rule(step.rule, step, sums)
+            else:
+                _pull_recorded(step.rule, step, sums)  # type: ignore[arg-type]
+        return [None if slot is None else sums.cts.get(slot) for slot in self.inputs]
+
+    def push(self, tangents: Sequence[Any]) -> list[Any]:
+        """Tangents of the results, None for zero, from those of the inputs."""
+        known = {s: t for s, t in zip(self.inputs, tangents, strict=True) if s is not None}
+        run = state.trace.run
+        for step in self._needed():
+            rule = step.rule
+            linear = rule.linear if type(rule) is LinearRule else rule
+            found = run(linear, (*step.residuals, *[known[s] for s in step.inputs]))  # type: ignore[arg-type]
+            known.update(zip(range(step.first, step.first + len(found)), found, strict=True))
+        return [None if slot is None else known[slot] for slot in self.results]
+
+    def _needed(self) -> list[Step]:
+        """The steps that a result depends on."""
+        live = {slot for slot in self.results if slot is not None}
+        kept = []
+        for step in reversed(self.steps):
+            rule = step.rule
+            n = rule.n_tangents if type(rule) is LinearRule else len(rule.outs)  # type: ignore[union-attr]
+            if any([slot in live for slot in range(step.first, step.first + n)]):
+                live.update(step.inputs)
+                kept.append(step)
+        return kept[::-1]
+
+
+class _Sums:
+    """Cotangents by slot, and where each may be other than zero."""
+
+    __slots__ = ("cts", "masks")
+
+    def __init__(self) -> None:
+        self.cts: dict[int, Any] = {}
+        self.masks: dict[int, Value] = {}
+
+    def add(self, slot: int, ct: Any, mask: Value | None) -> None:
+        """Add a cotangent."""
+        before = self.cts.get(slot)
+        if before is None:
+            self.cts[slot] = ct
+            if mask is not None:
+                self.masks[slot] = mask
+            return
+        if slot in self.masks:
+            mask = either(self.masks.pop(slot), mask)
+            if mask is not None:
+                self.masks[slot] = mask
+        self.cts[slot] = _added(before, ct)
+
+
+def _added(a: Value, b: Value) -> Value:
+    program = one_equation_program(add_p, (typeof(a), typeof(b)), {})
+    return add_cotangents(a, b) if program is None else state.trace.run(program, (a, b))[0]
+
+
+def _pull_rule(rule: LinearRule, step: Step, sums: _Sums) -> None:
+    """Cotangents of a step's inputs by its rule's transposed program."""
+    cts, masks = sums.cts, sums.masks
+    if rule.n_tangents == 1:
+        ct = cts.pop(step.first, None)
+        if ct is None:
+            return
+        mask = masks.pop(step.first, None) if masks else None
+        if mask is None:
+            given: tuple[int, ...] = (1, 0)
+            operands = (*step.residuals, ct)
+        else:
+            given = (1, 1 if typeof(mask).shape == typeof(ct).shape else 2)
+            operands = (*step.residuals, ct, mask)
+    else:
+        slots = range(step.first, step.first + rule.n_tangents)
+        has_ct = [int(s in cts) for s in slots]
+        if 1 not in has_ct:
+            return
+        has_mask = [
+            0 if s not in masks else 1 if typeof(masks[s]).shape == typeof(cts[s]).shape else 2
+            for s in slots
+        ]
+        given = (*has_ct, *has_mask)
+        operands = (
+            *step.residuals,
+            *[cts.pop(s) for s in slots if s in cts],
+            *[masks.pop(s) for s in slots if s in masks],
+        )
+    pullback = rule.pullbacks.get(given) or rule.pullback(given)
+    found = state.trace.run(pullback.program, operands)
+    for slot, place, mask_place in zip(step.inputs, pullback.cts, pullback.masks, strict=True):
+        if place is not None:
+            sums.add(slot, found[place], None if mask_place is None else found[mask_place])
+
+
+def _pull_recorded(linear: Jaxpr, step: Step, sums: _Sums) -> None:
+    """Cotangents of a step's inputs by transposing its linear program, equation by equation."""
+    slots = range(step.first, step.first + len(linear.outs))
+    cts = [sums.cts.pop(s, None) for s in slots]
+    if all([ct is None for ct in cts]):
+        return
+    masks = [sums.masks.pop(s, None) for s in slots]
+    r = len(step.residuals)
+    operands = [*step.residuals, *(Linear(a) for a in linear.in_avals[r:])]
+    found, found_masks = masked_backward(linear, operands, cts, masks)
+    for slot, ct, mask in zip(step.inputs, found[r:], found_masks[r:], strict=True):
+        if not is_zero(ct):
+            sums.add(slot, ct, mask)
+
+
+def record(
+    f: Callable[..., Sequence[Value]],
+    primals: Sequence[Value],
+    label: str,
+    function: str,
+) -> tuple[list[Value], Tape]:
+    """Values of a flat function and its derivative at `primals`."""
+    trace = TapeTrace(current_trace(), label, function)
+    inputs: list[Value] = []
+    slots: list[int | None] = []
+    for p in primals:
+        aval = typeof(p)
+        varies = is_inexact(aval.dtype)
+        inputs.append(trace.varying(p, aval) if varies else p)
+        slots.append(inputs[-1].slot if varies else None)
+    with running(trace, ends=True):
+        outs = f(*inputs)
+    values, results = [], []
+    for o in outs:
+        mine = type(o) is TapeTracer and o.owner is trace
+        values.append(o.primal if mine else o)
+        results.append(o.slot if mine else None)
+    return values, Tape(tuple(trace.steps), tuple(slots), tuple(results))
+
+
+program_evaluation[:] = [straight_line]
