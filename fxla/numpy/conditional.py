@@ -23,12 +23,13 @@ from fxla.numpy.dispatch import (
     result,
 )
 from fxla.numpy.logic import truth
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import elementwise as ops
 
 __all__ = ["choose", "clip", "piecewise", "where"]
 
 
-@public(np.where)
+@public(np.where, by_type=REAL_AND_COMPLEX)
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """`x` where the condition is true, else `y`. See `numpy.where`.
 
@@ -109,7 +110,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     return broadcast_all(call, out, convert_all([value], aval.dtype)[0])[0]
 
 
-@public(np.clip)
+@public(np.clip, by_type=REAL_AND_COMPLEX)
 def clip(
     a: Any,
     a_min: Any = None,

@@ -22,6 +22,7 @@ from fxla.numpy.dispatch import (
 )
 from fxla.numpy.einstein import Labels, contract, strided_diagonal
 from fxla.numpy.reductions import sum_dtype
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops.elementwise import conj, convert, mul, sub
 from fxla.ops.shape import stack
 from fxla.ops.structure import broadcast_in_dim, move_axis, reduce_sum, reshape, transpose
@@ -83,7 +84,7 @@ def _stacked(
     )
 
 
-@public(np.matmul)
+@public(np.matmul, by_type=REAL_AND_COMPLEX)
 def matmul(x1: Any, x2: Any, /) -> Value:
     """Product of matrices, of stacks of them, and of matrices and vectors.
 
@@ -113,7 +114,7 @@ def matmul(x1: Any, x2: Any, /) -> Value:
     return _stacked("np.matmul", x, y, x_core, y_core, (*x_core[:-1], *y_core[1:]))
 
 
-@public(np.vecdot)
+@public(np.vecdot, by_type=REAL_AND_COMPLEX)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Value:
     """Dot products of vectors along an axis; the first is conjugated, other axes broadcast.
 
@@ -133,7 +134,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Value:
     return _stacked("np.vecdot", _conjugate(x), y, (0,), (0,), ())
 
 
-@public(np.matvec)
+@public(np.matvec, by_type=REAL_AND_COMPLEX)
 def matvec(x1: Any, x2: Any, /) -> Value:
     """Products of matrices ``(..., n, k)`` and vectors ``(..., k)``; leading axes broadcast.
 
@@ -146,7 +147,7 @@ def matvec(x1: Any, x2: Any, /) -> Value:
     return _stacked("np.matvec", x, y, (1, 0), (0,), (1,))
 
 
-@public(np.vecmat)
+@public(np.vecmat, by_type=REAL_AND_COMPLEX)
 def vecmat(x1: Any, x2: Any, /) -> Value:
     """Products of vectors ``(..., k)``, conjugated, and matrices ``(..., k, n)``.
 
@@ -159,7 +160,7 @@ def vecmat(x1: Any, x2: Any, /) -> Value:
     return _stacked("np.vecmat", _conjugate(x), y, (0,), (0, 1), (1,))
 
 
-@public(np.dot)
+@public(np.dot, by_type=REAL_AND_COMPLEX)
 def dot(a: Any, b: Any, out: Any = None) -> Value:
     """The dot product: ``out[..., i, ..., j] = sum over k of a[..., i, k] b[..., k, j]``.
 
@@ -182,7 +183,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Value:
     return _over("np.dot", x, y, (typeof(x).ndim - 1,), (max(0, n - 2),))
 
 
-@public(np.inner)
+@public(np.inner, by_type=REAL_AND_COMPLEX)
 def inner(a: Any, b: Any, /) -> Value:
     """Sum of products over the last axes of both.
 
@@ -215,7 +216,7 @@ def _over(call: str, x: Value, y: Value, x_axes: tuple[int, ...], y_axes: tuple[
     return contract(x, x_labels, y, tuple(free), tuple(out), call)
 
 
-@public(np.outer)
+@public(np.outer, by_type=REAL_AND_COMPLEX)
 def outer(a: Any, b: Any, out: Any = None) -> Value:
     """``out[i, j] = a[i] * b[j]``; the operands are flattened.
 
@@ -230,7 +231,7 @@ def outer(a: Any, b: Any, out: Any = None) -> Value:
     return contract(x, (0,), y, (1,), (0, 1), "np.outer")
 
 
-@public(np.vdot)
+@public(np.vdot, by_type=REAL_AND_COMPLEX)
 def vdot(a: Any, b: Any, /) -> Value:
     """Inner product of the flattened operands; the first is conjugated.
 
@@ -246,7 +247,7 @@ def vdot(a: Any, b: Any, /) -> Value:
     return _over("np.vdot", _conjugate(x), y, (0,), (0,))
 
 
-@public(np.tensordot)
+@public(np.tensordot, by_type=REAL_AND_COMPLEX)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Value:
     """Sum of products over chosen axes of both operands.
 
@@ -288,7 +289,7 @@ def _listed(axes: Any) -> tuple[int, ...]:
     return tuple(axes) if np.ndim(axes) else (operator.index(axes),)
 
 
-@public(np.kron)
+@public(np.kron, by_type=REAL_AND_COMPLEX)
 def kron(a: Any, b: Any) -> Value:
     """The Kronecker product: `b` in blocks, scaled by the elements of `a`.
 
@@ -307,7 +308,7 @@ def kron(a: Any, b: Any) -> Value:
     return reshape(mul(x, y), [m * n for m, n in zip(*shapes, strict=True)])
 
 
-@public(np.cross)
+@public(np.cross, by_type=REAL_AND_COMPLEX)
 def cross(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Value:
@@ -365,7 +366,7 @@ def cross(
     return stack([first, second, last], at)
 
 
-@public(np.diagonal)
+@public(np.diagonal, by_type=REAL_AND_COMPLEX)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Value:
     """Diagonals of the matrices spanned by two axes, as a new last axis.
 
@@ -397,7 +398,7 @@ def _diagonal(call: str, x: Value, offset: int, axis1: int, axis2: int) -> Value
     return strided_diagonal(transpose(x, (*rest, i, j)), operator.index(offset))
 
 
-@public(np.trace)
+@public(np.trace, by_type=REAL_AND_COMPLEX)
 def trace(
     a: Any,
     offset: int = 0,

@@ -40,6 +40,7 @@ from fxla.numpy.dispatch import (
     public,
     shape_of,
 )
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import elementwise as ops
 from fxla.ops.elementwise import convert
 from fxla.ops.shape import iota
@@ -250,7 +251,7 @@ def _like(a: Any, dtype: Any, shape: Any, call: str) -> tuple[Any, DType]:
     return (aval.shape if shape is None else shape), wanted
 
 
-@public(np.zeros_like)
+@public(np.zeros_like, by_type=REAL_AND_COMPLEX)
 def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Zeros of the shape and dtype of an array. See `numpy.zeros_like`.
 
@@ -262,7 +263,7 @@ def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     return filled_with(*_filling(a, dtype, shape, 0, "np.zeros_like"))
 
 
-@public(np.ones_like)
+@public(np.ones_like, by_type=REAL_AND_COMPLEX)
 def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Ones of the shape and dtype of an array. See `numpy.ones_like`.
 
@@ -286,7 +287,7 @@ def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     return filled_with(*_filling(prototype, dtype, shape, 0, "np.empty_like"))
 
 
-@public(np.full_like)
+@public(np.full_like, by_type=REAL_AND_COMPLEX)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """One value in the shape and dtype of an array. See `numpy.full_like`.
 

@@ -22,6 +22,7 @@ from fxla.numpy.dispatch import (
 )
 from fxla.numpy.nan_reductions import without_nan
 from fxla.numpy.reductions import accumulator, sum_dtype
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import cumulative as ops
 from fxla.ops.elementwise import convert, ne, sub
 from fxla.ops.shape import concatenate, slice_in_dim
@@ -53,7 +54,7 @@ def _running(
     return convert(scan(x, at), out_dtype)
 
 
-@public(np.cumsum)
+@public(np.cumsum, by_type=REAL_AND_COMPLEX)
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Value:
     """Running sum along an axis.
 
@@ -71,7 +72,7 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) 
     return _running("np.cumsum", ops.cumsum, a, axis, dtype, out)
 
 
-@public(np.cumprod)
+@public(np.cumprod, by_type=REAL_AND_COMPLEX)
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Value:
     """Running product along an axis. Its derivative is right where elements are zero.
 
@@ -89,7 +90,7 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
     return _running("np.cumprod", ops.cumprod, a, axis, dtype, out)
 
 
-@public(np.nancumsum)
+@public(np.nancumsum, by_type=REAL_AND_COMPLEX)
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Value:
     """`cumsum` with NaN counted as zero.
 
@@ -102,7 +103,7 @@ def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = Non
     return _running("np.nancumsum", ops.cumsum, x, axis, dtype, out)
 
 
-@public(np.nancumprod)
+@public(np.nancumprod, by_type=REAL_AND_COMPLEX)
 def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Value:
     """`cumprod` with NaN counted as one.
 
@@ -144,7 +145,7 @@ def _from_initial(
     return concatenate([full(shape, first, typeof(found).dtype), found], at)
 
 
-@public(np.cumulative_sum)
+@public(np.cumulative_sum, by_type=REAL_AND_COMPLEX)
 def cumulative_sum(
     x: Any,
     /,
@@ -175,7 +176,7 @@ def cumulative_sum(
     return _from_initial(call, ops.cumsum, 0, x, axis, dtype, out, include_initial)
 
 
-@public(np.cumulative_prod)
+@public(np.cumulative_prod, by_type=REAL_AND_COMPLEX)
 def cumulative_prod(
     x: Any,
     /,
@@ -208,7 +209,7 @@ def _difference(x: Value, axis: int) -> Value:
     return ne(second, first) if is_bool(typeof(x).dtype) else sub(second, first)
 
 
-@public(np.diff)
+@public(np.diff, by_type=REAL_AND_COMPLEX)
 def diff(
     a: Any, n: int = 1, axis: int = -1, prepend: Any = NoValue, append: Any = NoValue
 ) -> Value:
@@ -254,7 +255,7 @@ def diff(
     return x
 
 
-@public(np.ediff1d)
+@public(np.ediff1d, by_type=REAL_AND_COMPLEX)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Value:
     """Differences of neighbours of the flattened array, with values put at the ends.
 

@@ -27,6 +27,7 @@ from fxla.numpy.dispatch import (
     promote_inexact,
     public,
 )
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import elementwise as ops
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import full, reduce_sum
@@ -53,7 +54,7 @@ __all__ = [
 # --- complex numbers ------------------------------------------------------------------------
 
 
-@public(np.real)
+@public(np.real, by_type=REAL_AND_COMPLEX)
 def real(val: Any) -> Any:
     """Real part. See `numpy.real`.
 
@@ -66,7 +67,7 @@ def real(val: Any) -> Any:
     return ops.real(x) if is_complex(typeof(x).dtype) else x
 
 
-@public(np.imag)
+@public(np.imag, by_type=REAL_AND_COMPLEX)
 def imag(val: Any) -> Any:
     """Imaginary part. See `numpy.imag`.
 
@@ -80,7 +81,7 @@ def imag(val: Any) -> Any:
     return ops.imag(x) if is_complex(aval.dtype) else full(aval.shape, 0, aval.dtype)
 
 
-@public(np.angle)
+@public(np.angle, by_type=REAL_AND_COMPLEX)
 def angle(z: Any, deg: bool = False) -> Any:
     """The angle of complex numbers, in radians. See `numpy.angle`.
 
@@ -148,7 +149,7 @@ def real_if_close(a: Any, tol: Any = 100) -> Any:
 # --- rounding -------------------------------------------------------------------------------
 
 
-@public(np.round)
+@public(np.round, by_type=REAL_AND_COMPLEX)
 def round(a: Any, decimals: Any = 0) -> Any:
     """`a` rounded to a number of decimals, halves to even. See `numpy.round`.
 
@@ -187,7 +188,7 @@ def _rounded(x: Value, places: int) -> Value:
     return ops.mul(ops.rint_p.bind1(ops.div(x, unit)), unit)
 
 
-@public(np.around)
+@public(np.around, by_type=REAL_AND_COMPLEX)
 def around(a: Any, decimals: Any = 0) -> Any:
     """The same as `round`. See `numpy.around`.
 
@@ -199,7 +200,7 @@ def around(a: Any, decimals: Any = 0) -> Any:
     return round.traced(a, decimals)  # type: ignore[attr-defined]
 
 
-@public(np.fix)
+@public(np.fix, by_type=REAL_AND_COMPLEX)
 def fix(x: Any) -> Any:
     """`x` without its fraction. See `numpy.fix`.
 
@@ -249,7 +250,7 @@ def _is_infinity(x: Any, infinity: float, call: str) -> Value:
     return ops.eq(value, np.asarray(infinity, aval.dtype)[()])
 
 
-@public(np.isclose)
+@public(np.isclose, by_type=REAL_AND_COMPLEX)
 def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     """Whether ``abs(a - b) <= atol + rtol * abs(b)``. See `numpy.isclose`.
 
@@ -338,7 +339,7 @@ def array_equiv(a1: Any, a2: Any) -> Any:
     return _every(logic.equal.traced(x, y))  # type: ignore[attr-defined]
 
 
-@public(np.nan_to_num)
+@public(np.nan_to_num, by_type=REAL_AND_COMPLEX)
 def nan_to_num(
     x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:

@@ -36,6 +36,7 @@ from fxla.core.dtypes import (
 )
 from fxla.core.trace import Tracer, Value, eval_trace, state, typeof, where_am_i
 from fxla.errors import AxisError, DtypeError, ShapeError, TracerIntegerConversionError
+from fxla.numpy.typed import typed
 from fxla.ops.elementwise import convert
 from fxla.ops.shape import stack
 from fxla.ops.structure import broadcast_to
@@ -114,7 +115,9 @@ def result(out: Any) -> Any:
     return out
 
 
-def public(numpy_function: Any, *, name: str | None = None) -> Callable[[F], F]:
+def public(
+    numpy_function: Any, *, name: str | None = None, by_type: frozenset[type] | None = None
+) -> Callable[[F], F]:
     """Make a body written on ops the public form of a NumPy function.
 
     The public function is NumPy's own while nothing is traced and the default precision is float64,
@@ -123,6 +126,8 @@ def public(numpy_function: Any, *, name: str | None = None) -> Callable[[F], F]:
     Args:
         numpy_function: NumPy's function of the same name.
         name: of the public function, if it is not that of the body.
+        by_type: given if the body looks at no element of an array: types of the Python numbers
+            whose values it does not look at either, see `fxla.numpy.typed`.
 
     Example:
         >>> from fxla.ops import elementwise
@@ -153,6 +158,8 @@ def public(numpy_function: Any, *, name: str | None = None) -> Callable[[F], F]:
                 return result(out)
             return traced(*args, **kwargs)
 
+        if by_type is not None:
+            traced = typed(traced, by_type)
         functools.update_wrapper(traced, body)
         functools.update_wrapper(call, body)
         call.__name__ = call.__qualname__ = known

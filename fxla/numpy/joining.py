@@ -23,6 +23,7 @@ from fxla.numpy.dispatch import (
     unsupported,
 )
 from fxla.numpy.shape import atleast_1d, atleast_2d, atleast_3d
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import shape as ops_shape
 from fxla.ops import structure
 from fxla.ops.cumulative import cumsum
@@ -97,7 +98,7 @@ def _joined(call: str, values: list[Value], axis: int) -> Value:
     return ops_shape.concatenate(values, at)
 
 
-@public(np.concatenate)
+@public(np.concatenate, by_type=REAL_AND_COMPLEX)
 def concatenate(
     arrays: Any,
     /,
@@ -132,7 +133,7 @@ def concatenate(
     return _joined("np.concatenate", values, axis)
 
 
-@public(np.concat)
+@public(np.concat, by_type=REAL_AND_COMPLEX)
 def concat(
     arrays: Any,
     /,
@@ -152,7 +153,7 @@ def concat(
     return concatenate(arrays, axis, out, dtype=dtype, casting=casting)
 
 
-@public(np.stack)
+@public(np.stack, by_type=REAL_AND_COMPLEX)
 def stack(
     arrays: Any,
     axis: int = 0,
@@ -213,7 +214,7 @@ def _raised(call: str, tup: Any, raised: Any) -> list[Any]:
     return list(made) if isinstance(made, tuple) else [made]
 
 
-@public(np.vstack)
+@public(np.vstack, by_type=REAL_AND_COMPLEX)
 def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Value:
     """Arrays on top of each other: joined along the first axis, vectors as rows.
 
@@ -227,7 +228,7 @@ def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Value:
     return _joined("np.vstack", _operands("np.vstack", rows, dtype, casting), 0)
 
 
-@public(np.hstack)
+@public(np.hstack, by_type=REAL_AND_COMPLEX)
 def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Value:
     """Arrays beside each other: joined along the second axis, vectors along their only one.
 
@@ -241,7 +242,7 @@ def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Value:
     return _joined("np.hstack", _operands("np.hstack", parts, dtype, casting), axis)
 
 
-@public(np.dstack)
+@public(np.dstack, by_type=REAL_AND_COMPLEX)
 def dstack(tup: Any) -> Value:
     """Arrays behind each other: joined along the third axis.
 
@@ -253,7 +254,7 @@ def dstack(tup: Any) -> Value:
     return _joined("np.dstack", _raised("np.dstack", tup, atleast_3d), 2)
 
 
-@public(np.column_stack)
+@public(np.column_stack, by_type=REAL_AND_COMPLEX)
 def column_stack(tup: Any) -> Value:
     """Vectors as the columns of a matrix; matrices are joined along their second axis.
 
@@ -319,7 +320,7 @@ def _leaves(item: Any) -> list[Any]:
     return [leaf for x in item for leaf in _leaves(x)] if isinstance(item, list) else [item]
 
 
-@public(np.append)
+@public(np.append, by_type=REAL_AND_COMPLEX)
 def append(arr: Any, values: Any, axis: int | None = None) -> Value:
     """`values` at the end of `arr`.
 
@@ -451,7 +452,7 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Value]:
 # --- repeating, inserting, deleting ---------------------------------------------------------
 
 
-@public(np.tile)
+@public(np.tile, by_type=REAL_AND_COMPLEX)
 def tile(A: Any, reps: Any) -> Value:
     """Copies of an array side by side.
 

@@ -13,6 +13,7 @@ from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.contraction import diagonal
 from fxla.numpy.dispatch import as_value, as_values, promote, public, result, unsupported
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import elementwise as ops
 from fxla.ops.elementwise import convert
 from fxla.ops.shape import concatenate, iota, pad, stack
@@ -79,7 +80,7 @@ def _matrix(m: Any, call: str) -> Value:
     return x if aval.ndim > 1 else broadcast_to(x, (aval.shape[0], aval.shape[0]))
 
 
-@public(np.tril)
+@public(np.tril, by_type=REAL_AND_COMPLEX)
 def tril(m: Any, k: Any = 0) -> Any:
     """The lower triangle of a matrix, zeros above. See `numpy.tril`.
 
@@ -93,7 +94,7 @@ def tril(m: Any, k: Any = 0) -> Any:
     return ops.select(_below(typeof(x).shape, operator.index(k)), x, 0)
 
 
-@public(np.triu)
+@public(np.triu, by_type=REAL_AND_COMPLEX)
 def triu(m: Any, k: Any = 0) -> Any:
     """The upper triangle of a matrix, zeros below. See `numpy.triu`.
 
@@ -108,7 +109,7 @@ def triu(m: Any, k: Any = 0) -> Any:
     return ops.select(below, full(typeof(x).shape, 0, typeof(x).dtype), x)
 
 
-@public(np.diag)
+@public(np.diag, by_type=REAL_AND_COMPLEX)
 def diag(v: Any, k: Any = 0) -> Any:
     """The diagonal of a matrix, or the matrix with a vector on its diagonal. See `numpy.diag`.
 

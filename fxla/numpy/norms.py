@@ -13,6 +13,7 @@ from fxla.errors import ShapeError
 from fxla.numpy.arguments import with_kept_axes
 from fxla.numpy.dispatch import as_value, convert_all, normalise_axis, public
 from fxla.numpy.reductions import accumulator
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops.elementwise import abs_, add, convert, eq, imag, mul, ne, pow_, real, select, sqrt
 from fxla.ops.reduce import reduce_max, reduce_min
 from fxla.ops.spectral import svd_p
@@ -93,7 +94,7 @@ def _matrix(x: Value, order: Any, axes: tuple[int, int], call: str) -> Value:
     raise ValueError(f"{call}: Invalid norm order for matrices: {order!r}")
 
 
-@public(np.linalg.norm)
+@public(np.linalg.norm, by_type=REAL_AND_COMPLEX)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Value:
     """Norm of vectors or of matrices.
 
@@ -146,7 +147,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> V
     return convert(with_kept_axes(found, axes, keepdims), dtype)
 
 
-@public(np.linalg.vector_norm)
+@public(np.linalg.vector_norm, by_type=REAL_AND_COMPLEX)
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Value:
     """Norm of vectors: the array-API form of `norm`.
 
@@ -172,7 +173,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     return convert(with_kept_axes(_vector(value, ord, axes, call), axes, keepdims), dtype)
 
 
-@public(np.linalg.matrix_norm)
+@public(np.linalg.matrix_norm, by_type=REAL_AND_COMPLEX)
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Value:
     """Norm of the matrices in the last two axes: the array-API form of `norm`.
 

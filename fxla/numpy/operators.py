@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from fxla.core.array import _updater
+from fxla.core.array import Array, _updater
 from fxla.core.dtypes import canonical_dtype, is_bool, is_complex, is_inexact
 from fxla.core.trace import Tracer, array_methods, where_am_i
 from fxla.errors import DtypeError
 from fxla.numpy.at import Updater
 from fxla.numpy.indexing import getitem
+from fxla.numpy.typed import ANY_NUMBER, typed
 from fxla.numpy.ufuncs import exponent_of
 from fxla.ops.elementwise import bitcast, convert, weaken
 
@@ -55,6 +56,10 @@ _METHODS = (
 """Methods that are the function of that name."""
 
 
+_ANSWERED = frozenset({np.ndarray, Array, int, float, complex, bool, *np.sctypeDict.values()})
+"""Types of operands that never defer."""
+
+
 def _defers(other: Any) -> bool:
     """Whether the other operand's class wants to answer: it says so, or is unknown to NumPy."""
     if isinstance(other, (Tracer, np.ndarray, np.generic, int, float, complex, list, tuple)):
@@ -78,11 +83,18 @@ def _weak_again(out: Any) -> Any:
 
 
 def _binary(function: Callable[..., Any], reflected: bool) -> Callable[..., Any]:
-    def operator(self: Any, other: Any) -> Any:
-        if _defers(other):
-            return NotImplemented
+    def compute(self: Any, other: Any) -> Any:
         out = function(other, self) if reflected else function(self, other)
         return _weak_again(out) if _is_weak(self) and _is_weak(other) else out
+
+    return _deferring(typed(compute, ANY_NUMBER))
+
+
+def _deferring(compute: Callable[..., Any]) -> Callable[..., Any]:
+    def operator(self: Any, other: Any) -> Any:
+        if type(other) not in _ANSWERED and _defers(other):
+            return NotImplemented
+        return compute(self, other)
 
     return operator
 
@@ -92,13 +104,11 @@ def _unary(function: Callable[..., Any]) -> Callable[..., Any]:
         out = function(self)
         return _weak_again(out) if _is_weak(self) else out
 
-    return operator
+    return typed(operator)
 
 
 def _power(power: Callable[..., Any], sqrt: Callable[..., Any]) -> Callable[..., Any]:
-    def operator(self: Any, other: Any, modulo: Any = None) -> Any:
-        if _defers(other) or modulo is not None:
-            return NotImplemented
+    def compute(self: Any, other: Any) -> Any:
         if type(other) is float and other == 0.5 and is_inexact(self.dtype):
             out = sqrt(self)
         elif type(other) is float and exponent_of(other) is not None and is_inexact(self.dtype):
@@ -106,6 +116,13 @@ def _power(power: Callable[..., Any], sqrt: Callable[..., Any]) -> Callable[...,
         else:
             out = power(self, other)
         return _weak_again(out) if _is_weak(self) and _is_weak(other) else out
+
+    by_type = typed(compute, frozenset())
+
+    def operator(self: Any, other: Any, modulo: Any = None) -> Any:
+        if _defers(other) or modulo is not None:
+            return NotImplemented
+        return by_type(self, other)
 
     return operator
 
@@ -231,4 +248,8 @@ def install(functions: Mapping[str, Callable[..., Any]]) -> None:
         "at": Updater,
     }
     array_methods.update(table)
+    for name in (*_BINARY, *_COMPARISONS, *_UNARY, "pow"):
+        setattr(Tracer, f"__{name}__", table[name])
+        if "r" + name in table:
+            setattr(Tracer, f"__r{name}__", table["r" + name])
     _updater[:] = [Updater]

@@ -35,6 +35,7 @@ from fxla.numpy.dispatch import (
     promote_inexact,
     public,
 )
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import reduce
 from fxla.ops.cumulative import greatest, least
 from fxla.ops.elementwise import (
@@ -169,7 +170,7 @@ def _accumulated(
     return with_kept_axes(convert(out, out_dtype), axes, keepdims)
 
 
-@public(np.sum)
+@public(np.sum, by_type=REAL_AND_COMPLEX)
 def sum(
     a: Any,
     axis: Any = None,
@@ -199,7 +200,7 @@ def sum(
     return _accumulated("np.sum", reduce_sum, add, 0, a, axis, dtype, keepdims, initial, where)
 
 
-@public(np.prod)
+@public(np.prod, by_type=REAL_AND_COMPLEX)
 def prod(
     a: Any,
     axis: Any = None,
@@ -272,7 +273,7 @@ def _extreme(
     return with_kept_axes(out, axes, keepdims)
 
 
-@public(np.max)
+@public(np.max, by_type=REAL_AND_COMPLEX)
 def max(
     a: Any,
     axis: Any = None,
@@ -303,7 +304,7 @@ def max(
     return _extreme("np.max", reduce.reduce_max, maximum, least, a, axis, keepdims, initial, where)
 
 
-@public(np.min)
+@public(np.min, by_type=REAL_AND_COMPLEX)
 def min(
     a: Any,
     axis: Any = None,
@@ -340,7 +341,7 @@ amax = public(np.amax, name="amax")(max)
 amin = public(np.amin, name="amin")(min)
 
 
-@public(np.ptp)
+@public(np.ptp, by_type=REAL_AND_COMPLEX)
 def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = NoValue) -> Value:
     """Range of values over axes: maximum minus minimum.
 
@@ -371,7 +372,7 @@ def _arg_extreme(
     return with_kept_axes(find(x, at), kept, keepdims)
 
 
-@public(np.argmax)
+@public(np.argmax, by_type=REAL_AND_COMPLEX)
 def argmax(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = NoValue) -> Value:
     """Position of the first maximum along an axis; of the first NaN if there is one.
 
@@ -393,7 +394,7 @@ def argmax(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = 
     return _arg_extreme("np.argmax", reduce.argmax, a, axis, keepdims)
 
 
-@public(np.argmin)
+@public(np.argmin, by_type=REAL_AND_COMPLEX)
 def argmin(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = NoValue) -> Value:
     """Position of the first minimum along an axis; of the first NaN if there is one.
 
@@ -418,7 +419,7 @@ def argmin(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = 
 # --- logic ----------------------------------------------------------------------------------
 
 
-@public(np.all)
+@public(np.all, by_type=REAL_AND_COMPLEX)
 def all(
     a: Any,
     axis: Any = None,
@@ -448,7 +449,7 @@ def all(
     return with_kept_axes(found, axes, keepdims)
 
 
-@public(np.any)
+@public(np.any, by_type=REAL_AND_COMPLEX)
 def any(
     a: Any,
     axis: Any = None,
@@ -478,7 +479,7 @@ def any(
     return with_kept_axes(found, axes, keepdims)
 
 
-@public(np.count_nonzero)
+@public(np.count_nonzero, by_type=REAL_AND_COMPLEX)
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Value:
     """How many elements are not zero.
 
@@ -505,7 +506,7 @@ def moment_dtype(x: Value, dtype: Any) -> tuple[DType, DType]:
     return wanted, accumulator(wanted)
 
 
-@public(np.mean)
+@public(np.mean, by_type=REAL_AND_COMPLEX)
 def mean(
     a: Any,
     axis: Any = None,
@@ -542,7 +543,7 @@ def mean(
     return with_kept_axes(convert(found, out_dtype), axes, keepdims)
 
 
-@public(np.var)
+@public(np.var, by_type=REAL_AND_COMPLEX)
 def var(
     a: Any,
     axis: Any = None,
@@ -578,7 +579,7 @@ def var(
     return with_kept_axes(convert(found, out_dtype), axes, keepdims)
 
 
-@public(np.std)
+@public(np.std, by_type=REAL_AND_COMPLEX)
 def std(
     a: Any,
     axis: Any = None,
@@ -660,7 +661,7 @@ def variance(
     return divided(total, rest), axes, np.zeros((), out_dtype).real.dtype
 
 
-@public(np.average)
+@public(np.average, by_type=REAL_AND_COMPLEX)
 def average(
     a: Any,
     axis: Any = None,
@@ -725,7 +726,7 @@ def _weights_along(w: Value, shape: tuple[int, ...], axis: Any, axes: tuple[int,
     return broadcast_to(expand_dims(w, others), shape)
 
 
-@public(np.trapezoid)
+@public(np.trapezoid, by_type=REAL_AND_COMPLEX)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Value:
     """Integral along an axis by the trapezoidal rule.
 

@@ -23,6 +23,7 @@ from fxla.numpy.dispatch import (
     public,
     shape_of,
 )
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import structure
 from fxla.ops.elementwise import convert, mod, sub
 from fxla.ops.index import take as take_along
@@ -74,7 +75,7 @@ def inferred_shape(size: int, shape: Any, call: str) -> tuple[int, ...]:
     return given
 
 
-@public(np.reshape)
+@public(np.reshape, by_type=REAL_AND_COMPLEX)
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Value:
     """The elements of an array in another shape.
 
@@ -106,7 +107,7 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
     return structure.reshape(x, new)
 
 
-@public(np.ravel)
+@public(np.ravel, by_type=REAL_AND_COMPLEX)
 def ravel(a: Any, order: str = "C") -> Value:
     """The elements of an array as a vector.
 
@@ -122,7 +123,7 @@ def ravel(a: Any, order: str = "C") -> Value:
     return reshape(as_value(a, "np.ravel"), -1, order="F" if order == "F" else "C")
 
 
-@public(np.transpose)
+@public(np.transpose, by_type=REAL_AND_COMPLEX)
 def transpose(a: Any, axes: Any = None) -> Value:
     """An array with its axes permuted.
 
@@ -148,7 +149,7 @@ def transpose(a: Any, axes: Any = None) -> Value:
     return structure.transpose(x, perm)
 
 
-@public(np.permute_dims)
+@public(np.permute_dims, by_type=REAL_AND_COMPLEX)
 def permute_dims(a: Any, axes: Any = None) -> Value:
     """The array-API name of `transpose`.
 
@@ -160,7 +161,7 @@ def permute_dims(a: Any, axes: Any = None) -> Value:
     return transpose(a, axes)
 
 
-@public(np.matrix_transpose)
+@public(np.matrix_transpose, by_type=REAL_AND_COMPLEX)
 def matrix_transpose(x: Any, /) -> Value:
     """Matrices, or stacks of them, transposed: the last two axes swapped.
 
@@ -180,7 +181,7 @@ def matrix_transpose(x: Any, /) -> Value:
     return swapaxes(x, -1, -2)
 
 
-@public(np.swapaxes)
+@public(np.swapaxes, by_type=REAL_AND_COMPLEX)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Value:
     """An array with two axes exchanged.
 
@@ -197,7 +198,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Value:
     return structure.transpose(x, perm)
 
 
-@public(np.moveaxis)
+@public(np.moveaxis, by_type=REAL_AND_COMPLEX)
 def moveaxis(a: Any, source: Any, destination: Any) -> Value:
     """An array with axes moved to new positions; the others keep their order.
 
@@ -233,7 +234,7 @@ def _listed(axis: Any) -> tuple[int, ...]:
     return tuple(axis) if isinstance(axis, (list, tuple)) else (operator.index(axis),)
 
 
-@public(np.rollaxis)
+@public(np.rollaxis, by_type=REAL_AND_COMPLEX)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Value:
     """An array with one axis moved before the axis `start`; `moveaxis` is easier to read.
 
@@ -251,7 +252,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Value:
     return structure.move_axis(x, at, to - 1 if at < to else to)
 
 
-@public(np.expand_dims)
+@public(np.expand_dims, by_type=REAL_AND_COMPLEX)
 def expand_dims(a: Any, axis: Any) -> Value:
     """An array with axes of size 1 inserted.
 
@@ -271,7 +272,7 @@ def expand_dims(a: Any, axis: Any) -> Value:
     )
 
 
-@public(np.squeeze)
+@public(np.squeeze, by_type=REAL_AND_COMPLEX)
 def squeeze(a: Any, axis: Any = None) -> Value:
     """An array without axes of size 1.
 
@@ -300,7 +301,7 @@ def squeeze(a: Any, axis: Any = None) -> Value:
     return structure.squeeze(x, axes)
 
 
-@public(np.broadcast_to)
+@public(np.broadcast_to, by_type=REAL_AND_COMPLEX)
 def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Value:
     """An array repeated along new axes and along axes of size 1.
 
@@ -349,7 +350,7 @@ def _each(call: str, arys: tuple[Any, ...], raised: Any) -> Any:
     return made[0] if len(made) == 1 else made
 
 
-@public(np.atleast_1d)
+@public(np.atleast_1d, by_type=REAL_AND_COMPLEX)
 def atleast_1d(*arys: Any) -> Any:
     """Arrays with at least one axis; one array for one argument, else a tuple.
 
@@ -363,7 +364,7 @@ def atleast_1d(*arys: Any) -> Any:
     )
 
 
-@public(np.atleast_2d)
+@public(np.atleast_2d, by_type=REAL_AND_COMPLEX)
 def atleast_2d(*arys: Any) -> Any:
     """Arrays with at least two axes; new axes come first.
 
@@ -380,7 +381,7 @@ def atleast_2d(*arys: Any) -> Any:
     return _each("np.atleast_2d", arys, raised)
 
 
-@public(np.atleast_3d)
+@public(np.atleast_3d, by_type=REAL_AND_COMPLEX)
 def atleast_3d(*arys: Any) -> Any:
     """Arrays with at least three axes: a vector of n becomes (1, n, 1), a matrix (n, m, 1).
 
@@ -403,7 +404,7 @@ def atleast_3d(*arys: Any) -> Any:
 # --- order of elements ----------------------------------------------------------------------
 
 
-@public(np.flip)
+@public(np.flip, by_type=REAL_AND_COMPLEX)
 def flip(m: Any, axis: Any = None) -> Value:
     """An array with the order of its elements reversed.
 
@@ -426,7 +427,7 @@ def _at_least(x: Value, rank: int, call: str) -> Value:
     return x
 
 
-@public(np.fliplr)
+@public(np.fliplr, by_type=REAL_AND_COMPLEX)
 def fliplr(m: Any) -> Value:
     """Axis 1 reversed.
 
@@ -438,7 +439,7 @@ def fliplr(m: Any) -> Value:
     return rev(_at_least(as_value(m, "np.fliplr"), 2, "np.fliplr"), (1,))
 
 
-@public(np.flipud)
+@public(np.flipud, by_type=REAL_AND_COMPLEX)
 def flipud(m: Any) -> Value:
     """Axis 0 reversed.
 
@@ -450,7 +451,7 @@ def flipud(m: Any) -> Value:
     return rev(_at_least(as_value(m, "np.flipud"), 1, "np.flipud"), (0,))
 
 
-@public(np.rot90)
+@public(np.rot90, by_type=REAL_AND_COMPLEX)
 def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Value:
     """An array turned by k quarter turns in the plane of two axes, from the first to the second.
 

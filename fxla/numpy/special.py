@@ -21,6 +21,7 @@ from fxla.numpy.dispatch import (
     promoted_dtype,
     public,
 )
+from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import elementwise as ops
 from fxla.ops.cumulative import cumsum
 from fxla.ops.elementwise import convert
@@ -31,7 +32,7 @@ from fxla.ops.sort import searchsorted, sort
 __all__ = ["i0", "interp", "sinc", "unwrap"]
 
 
-@public(np.sinc)
+@public(np.sinc, by_type=REAL_AND_COMPLEX)
 def sinc(x: Any) -> Any:
     """``sin(pi x) / (pi x)``, and 1 at 0. See `numpy.sinc`.
 
@@ -94,7 +95,7 @@ def _chebyshev(x: Value, coefficients: Any) -> Value:
     return ops.mul(ops.sub(b0, b2), 0.5)
 
 
-@public(np.i0)
+@public(np.i0, by_type=REAL_AND_COMPLEX)
 def i0(x: Any) -> Any:
     """Modified Bessel function of the first kind, order 0. See `numpy.i0`.
 

@@ -269,7 +269,7 @@ def divmod(x1: Any, x2: Any, /) -> Any:
     return apply_ufunc("np.divmod", np.divmod, _divmod, (x1, x2), widen=False)
 
 
-@public(np.power)
+@public(np.power, by_type=frozenset())
 def power(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
     """``x1 ** x2``, elementwise; a small whole `x2` is repeated multiplication.
 

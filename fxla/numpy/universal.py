@@ -31,6 +31,7 @@ from fxla.core.dtypes import (
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError
 from fxla.numpy.dispatch import as_values, broadcast, convert_all, describe, public
+from fxla.numpy.typed import ANY_NUMBER
 from fxla.ops.elementwise import Elementwise, convert
 
 __all__ = ["apply_ufunc", "binary", "documented", "loop_dtypes", "unary"]
@@ -164,7 +165,8 @@ def unary(
     def body(x: Any, /, *, dtype: Any = None) -> Any:
         return apply_ufunc(call, ufunc, chosen, (x,), dtype)
 
-    made: Callable[..., Any] = public(ufunc)(documented(body, known, summary, 1, example))
+    body = documented(body, known, summary, 1, example)
+    made: Callable[..., Any] = public(ufunc, by_type=ANY_NUMBER)(body)
     return made
 
 
@@ -184,5 +186,6 @@ def binary(
     def body(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
         return apply_ufunc(call, ufunc, chosen, (x1, x2), dtype)
 
-    made: Callable[..., Any] = public(ufunc)(documented(body, known, summary, 2, example))
+    body = documented(body, known, summary, 2, example)
+    made: Callable[..., Any] = public(ufunc, by_type=ANY_NUMBER)(body)
     return made

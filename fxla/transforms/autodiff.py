@@ -15,7 +15,7 @@ import numpy as np
 from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_complex, is_inexact
-from fxla.core.primitive import Linear, Zero, is_zero
+from fxla.core.primitive import Linear, Zero
 from fxla.core.pytree import leaf_paths, structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, typeof, where_am_i

@@ -15,10 +15,21 @@ from fxla.core.aval import Aval
 from fxla.core.check import checked
 from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
+from fxla.core.patience import once_worth
 from fxla.core.primitive import Primitive, Zero, is_zero
 from fxla.core.pytree import structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.core.trace import Trace, Tracer, Value, current_trace, running, typeof, where_am_i
+from fxla.core.trace import (
+    Trace,
+    Tracer,
+    Value,
+    current_trace,
+    running,
+    scope_key,
+    state,
+    typeof,
+    where_am_i,
+)
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import instantiate
@@ -77,6 +88,33 @@ class JVPTrace(Trace):
                 for o, t in zip(outs, out_tangents, strict=True)
             ]
         )
+
+    def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
+        assert self.parent is not None
+        pairs = [self.split(x) for x in args]
+        primals = [p for p, _ in pairs]
+        varying = tuple([t is not None and not is_zero(t) for _, t in pairs])
+        if True not in varying:
+            return self.parent.run(program, primals)
+        both = _tangent_program(program, varying)
+        if both is None:
+            return super().run(program, args)
+        jaxpr, nonzero = both
+        given = [t for (_, t), v in zip(pairs, varying, strict=True) if v]
+        found = self.parent.run(jaxpr, [*primals, *given])
+        tangents = iter(found[len(nonzero) :])
+        return tuple(
+            [
+                JVPTracer(self, o, next(tangents)) if nz else o
+                for o, nz in zip(found, nonzero, strict=False)
+            ]
+        )
+
+
+def _tangent_program(program: Jaxpr, varying: tuple[bool, ...]) -> tuple[Jaxpr, list[bool]] | None:
+    """`jvp_jaxpr` of a program, kept on it; None the first time."""
+    key = ("tangents", varying, state.axes and scope_key())
+    return once_worth(program.derived, key, lambda: jvp_jaxpr(program, varying), 1)
 
 
 def jvp_flat(

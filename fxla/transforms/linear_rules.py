@@ -17,6 +17,7 @@ from fxla.core.aval import Aval
 from fxla.core.check import checked
 from fxla.core.dtypes import bool_
 from fxla.core.jaxpr import Jaxpr
+from fxla.core.patience import once_worth
 from fxla.core.primitive import Linear, Primitive, is_zero
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Value, scope_key, state
@@ -88,19 +89,11 @@ class LinearRule:
         return found
 
 
-def known_rule(
-    program: Jaxpr, varying: tuple[int, ...], now: bool = False
-) -> LinearRule | None:
+def known_rule(program: Jaxpr, varying: tuple[int, ...], now: bool = False) -> LinearRule | None:
     """The rule for a program whose inputs at `varying` vary; None the first times, unless `now`."""
     key = ("rule", varying, state.axes and scope_key())
-    found = program.derived.get(key, 0)
-    if type(found) is LinearRule:
-        return found
-    if found < _WORTH and not now:
-        program.derived[key] = found + 1
-        return None
-    rule = program.derived[key] = _linear_rule(program, varying)
-    return rule
+    requests = 0 if now else _WORTH
+    return once_worth(program.derived, key, lambda: _linear_rule(program, varying), requests)
 
 
 def _linear_rule(program: Jaxpr, varying: tuple[int, ...]) -> LinearRule:
@@ -177,25 +170,26 @@ def one_equation_program(
 ) -> Jaxpr | None:
     """The program that applies a primitive to operands of these types.
 
-    None the first times, and for params that cannot be told apart by value. A program that holds a
+    None the first times, for params that cannot be told apart by value, and for those that are
+    functions, such as a user's rule: they may do another thing each time. A program that holds a
     program is kept on that one, and goes with it.
     """
     table = _programs
     for value in params.values():
         if isinstance(value, Jaxpr):
             table = value.derived
+        elif callable(value):
+            return None
     key = (primitive, *avals, *params.values())
     try:
-        found = table.get(key, 0)
+        hash(key)
     except TypeError:
         return None
-    if type(found) is Jaxpr:
-        return found
     if len(table) >= _CAPACITY:
         table.clear()
-    table[key] = found + 1
-    if found < _WORTH:
-        return None
-    closed = trace_to_jaxpr(lambda *xs: primitive.bind(*xs, **params), avals, primitive.name)
-    table[key] = closed.jaxpr
-    return closed.jaxpr
+
+    def make() -> Jaxpr:
+        closed = trace_to_jaxpr(lambda *xs: primitive.bind(*xs, **params), avals, primitive.name)
+        return closed.jaxpr
+
+    return once_worth(table, key, make, _WORTH)

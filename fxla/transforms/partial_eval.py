@@ -17,7 +17,7 @@ from fxla.core.check import checked
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
 from fxla.core.primitive import Primitive
 from fxla.core.staging import JaxprTrace, JaxprTracer, eval_jaxpr, trace_to_jaxpr
-from fxla.core.trace import Value, current_trace, running
+from fxla.core.trace import Trace, Value, current_trace, running
 from fxla.transforms.dce import dce_jaxpr
 
 __all__ = ["PartialTrace", "SplitJaxpr", "partial_eval_flat", "partial_eval_jaxpr"]
@@ -38,6 +38,12 @@ class PartialTrace(JaxprTrace):
             return self.parent.process(primitive, args, params)
         result: tuple[Value, ...] = primitive.partial_eval(self, args, params)
         return result
+
+    def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
+        if not any(self.unknown(x) for x in args):
+            assert self.parent is not None
+            return self.parent.run(program, args)
+        return Trace.run(self, program, args)
 
     def process_known(
         self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]

@@ -111,8 +111,8 @@ def _silently(function: Callable[..., Any], args: Sequence[Any]) -> Any:
 def _speaks(eqn: Eqn) -> bool:
     """Whether an equation may run code that is not NumPy's, which keeps its warnings."""
     return eqn.primitive.effectful or any(
-        callable(v) or isinstance(v, (Jaxpr, ClosedJaxpr, tuple))
-        and _holds_code(v) for v in eqn.params.values()
+        callable(v) or (isinstance(v, (Jaxpr, ClosedJaxpr, tuple)) and _holds_code(v))
+        for v in eqn.params.values()
     )
 
 
@@ -236,7 +236,8 @@ class _Printer:
         found = {
             e.outputs[0]
             for e in self.program.eqns
-            if e.primitive is broadcast_in_dim_p and list(e.params["dims"]) == sorted(e.params["dims"])
+            if e.primitive is broadcast_in_dim_p
+            and list(e.params["dims"]) == sorted(e.params["dims"])
         }
         found.difference_update(a for a in self.program.outs if isinstance(a, Var))
         for eqn in self.program.eqns:

@@ -30,7 +30,6 @@ from fxla.core.trace import (
 )
 from fxla.errors import NotDifferentiableError
 from fxla.ops.elementwise import add_p
-from fxla.ops.structure import instantiate
 from fxla.transforms.linear_rules import LinearRule, known_rule, one_equation_program
 from fxla.transforms.masks import either
 from fxla.transforms.partial_eval import PartialTrace, dce_closed
@@ -139,7 +138,7 @@ class TapeTrace(Trace):
     def process(
         self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
     ) -> tuple[Value, ...]:
-        if not any([self._mine(x) for x in args]):
+        if not any(self._mine(x) for x in args):
             return self.parent.process(primitive, args, params)
         program = one_equation_program(primitive, [typeof(x) for x in args], params)
         if program is not None:
@@ -166,7 +165,7 @@ class TapeTrace(Trace):
         with running(inner, ends=True):
             outs, found = primitive.jvp(tuple(primals), tuple(tangents), **params)
             nonzero = [inner.unknown(t) for t in found]
-            if any([inner.unknown(o) for o in outs]):
+            if any(inner.unknown(o) for o in outs):
                 raise NotDifferentiableError(
                     "the value of a function depends on the tangent of its argument: a custom_jvp "
                     "rule must compute its primal output from the primals only"
@@ -182,10 +181,7 @@ class TapeTrace(Trace):
             else [typeof(o) for o in outs]
         )
         return tuple(
-            [
-                self.varying(o, a) if nz else o
-                for o, a, nz in zip(outs, avals, nonzero, strict=True)
-            ]
+            [self.varying(o, a) if nz else o for o, a, nz in zip(outs, avals, nonzero, strict=True)]
         )
 
 
@@ -234,7 +230,7 @@ class Tape:
         for step in reversed(self.steps):
             rule = step.rule
             n = rule.n_tangents if type(rule) is LinearRule else len(rule.outs)  # type: ignore[union-attr]
-            if any([slot in live for slot in range(step.first, step.first + n)]):
+            if any(slot in live for slot in range(step.first, step.first + n)):
                 live.update(step.inputs)
                 kept.append(step)
         return kept[::-1]
@@ -309,7 +305,7 @@ def _pull_recorded(linear: Jaxpr, step: Step, sums: _Sums) -> None:
     """Cotangents of a step's inputs by transposing its linear program, equation by equation."""
     slots = range(step.first, step.first + len(linear.outs))
     cts = [sums.cts.pop(s, None) for s in slots]
-    if all([ct is None for ct in cts]):
+    if all(ct is None for ct in cts):
         return
     masks = [sums.masks.pop(s, None) for s in slots]
     r = len(step.residuals)

@@ -11,6 +11,7 @@ from typing import Any
 from fxla.core.aval import Aval
 from fxla.core.check import checked
 from fxla.core.jaxpr import Jaxpr
+from fxla.core.patience import once_worth
 from fxla.core.primitive import Primitive
 from fxla.core.pytree import leaf_paths, structure_text, tree_map, tree_structure
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
@@ -22,6 +23,8 @@ from fxla.core.trace import (
     current_trace,
     named_axis,
     running,
+    scope_key,
+    state,
     typeof,
     where_am_i,
 )
@@ -81,6 +84,42 @@ class BatchTrace(Trace):
                 for o, a in zip(outs, out_axes, strict=True)
             ]
         )
+
+    def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
+        assert self.parent is not None
+        pairs = [self.split(x) for x in args]
+        values = [v for v, _ in pairs]
+        axes = tuple([a for _, a in pairs])
+        mapped = _batched_program(program, self.frame, axes, values)
+        if mapped is None:
+            return super().run(program, args)
+        jaxpr, out_axes = mapped
+        return tuple(
+            [
+                o if a is None else BatchTracer(self, o, a)
+                for o, a in zip(self.parent.run(jaxpr, values), out_axes, strict=True)
+            ]
+        )
+
+
+def _batched_program(
+    program: Jaxpr, frame: AxisFrame, axes: tuple[int | None, ...], values: Sequence[Value]
+) -> tuple[Jaxpr, list[int | None]] | None:
+    """A program on batches, and where its results have their batch axes; None the first time."""
+    key = ("batched", axes, frame.size, frame.name, state.axes and scope_key())
+
+    def make() -> tuple[Jaxpr, list[int | None]]:
+        out_axes: list[int | None] = []
+
+        def f(*args: Value) -> list[Value]:
+            outs, out_axes[:] = vmap_flat(program.run, frame, args, axes)
+            return outs
+
+        closed = trace_to_jaxpr(f, [typeof(v) for v in values], "vmap")
+        assert not closed.consts
+        return checked(closed.jaxpr, "vmap"), out_axes
+
+    return once_worth(program.derived, key, make, 1)
 
 
 def vmap_flat(
