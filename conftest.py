@@ -51,6 +51,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.fixture(autouse=True)
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derived rules are made at once where most operations are met only once, in these tests."""
+    from fxla.core.patience import Patience  # not before FXLA_CACHE_DIR is set
+
+    if {"compositions", "control", "lax", "nn", "numpy"}.intersection(request.path.parts):
+        monkeypatch.setattr(Patience, "scale", 0)
+
+
 @pytest.fixture
 def accepted(request: pytest.FixtureRequest) -> Iterator[Accepted]:
     """Compares text with the file of the test's name beside the test; see `Accepted`."""

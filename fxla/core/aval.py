@@ -12,9 +12,12 @@ __all__ = ["Aval", "Shape"]
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Aval:
     """The shape and dtype of an array, and whether its dtype is weak (from a Python scalar).
+
+    Nothing changes one. It is not declared frozen because one is made for every value that is
+    traced, and a frozen dataclass takes three times as long to make.
 
     Example:
         >>> import numpy as np

@@ -93,24 +93,17 @@ class JaxprTrace(Trace):
 
     def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
         """Append the program's equations, whose types are known already."""
-        given = dict(zip(program.invars, args, strict=True))
-        names: dict[Any, Atom] = {v: self.atom(x) for v, x in given.items()}
+        values: dict[Atom, Value] = dict(zip(program.invars, args, strict=True))
+        names = {v: self.atom(x) for v, x in values.items()}
         source = user_source()
         for eqn in program.eqns:
-            inputs = tuple([a if type(a) is Literal else names[a] for a in eqn.inputs])
+            inputs = tuple([names.get(a, a) for a in eqn.inputs])
             outputs = tuple([Var(v.aval) for v in eqn.outputs])
             self.eqns.append(Eqn(eqn.primitive, inputs, eqn.params, outputs, source))
-            names.update(zip(eqn.outputs, outputs, strict=True))
-        return tuple(
-            [
-                a.value
-                if type(a) is Literal
-                else given[a]  # type: ignore[index]
-                if a in given
-                else JaxprTracer(self, names[a])  # type: ignore[arg-type]
-                for a in program.outs
-            ]
-        )
+            for inner, outer in zip(eqn.outputs, outputs, strict=True):
+                names[inner] = outer
+                values[inner] = JaxprTracer(self, outer)
+        return tuple([a.value if isinstance(a, Literal) else values[a] for a in program.outs])
 
     def close(self, arguments: Sequence[JaxprTracer], outs: Sequence[Value]) -> ClosedJaxpr:
         """The program from `arguments` to `outs`, with what was captured as consts."""

@@ -17,7 +17,7 @@ import numpy as np
 from fxla.core.array import Array, as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType, _precision
-from fxla.core.jaxpr import Eqn, Jaxpr, Var
+from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.core.patience import once_worth
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, eval_trace, running, state, typeof
@@ -74,7 +74,12 @@ def typed(
         operands: list[Any] = []
         try:
             for x in args:
-                _collect(x, key, operands, numbers)
+                if isinstance(x, Tracer):
+                    aval = x.aval
+                    key += (aval.shape, aval.dtype, aval.weak_type)
+                    operands.append(x)
+                else:
+                    _collect(x, key, operands, numbers)
             for name, x in kwargs.items():
                 key.append(name)
                 _collect(x, key, operands, numbers)
@@ -203,11 +208,11 @@ def _taking_converted(jaxpr: Jaxpr, position: int) -> tuple[Jaxpr, DType | None]
         return jaxpr, None
     (dtype,) = dtypes
     taken = Var(Aval((), dtype))
-    rename = {v: taken for e in readers for v in e.outputs}
+    rename: dict[Any, Atom] = {v: taken for e in readers for v in e.outputs}
     eqns = tuple(
-        Eqn(e.primitive, tuple(rename.get(a, a) for a in e.inputs), e.params, e.outputs, e.source)  # type: ignore[call-overload]
+        Eqn(e.primitive, tuple(rename.get(a, a) for a in e.inputs), e.params, e.outputs, e.source)
         for e in jaxpr.eqns
         if e not in readers
     )
     invars = (*jaxpr.invars[:position], taken, *jaxpr.invars[position + 1 :])
-    return Jaxpr(invars, eqns, tuple(rename.get(a, a) for a in jaxpr.outs)), dtype  # type: ignore[call-overload]
+    return Jaxpr(invars, eqns, tuple(rename.get(a, a) for a in jaxpr.outs)), dtype

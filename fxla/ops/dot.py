@@ -118,7 +118,7 @@ class DotGeneral(Primitive):
     def on_numpy(
         self, avals: tuple[Aval, ...], params: dict[str, Any]
     ) -> Callable[..., Any] | None:
-        """``np.matmul`` between the transpositions and reshapes that these operands need, if any."""
+        """``np.matmul`` between the transpositions and reshapes that the operands need."""
         (lhs, rhs), dims = avals, params["dims"]
         dtype = params["preferred_element_type"] or lhs.dtype
         if dtype != lhs.dtype or accumulator(dtype) != dtype:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.array import as_array
 from fxla.core.aval import Aval, Shape
 from fxla.core.dtypes import is_bool
 from fxla.core.primitive import Primitive, is_zero
-from fxla.core.trace import AxisFrame, Value, typeof
+from fxla.core.trace import AxisFrame, Value, eval_trace, state, typeof
 from fxla.errors import ShapeError
 from fxla.loops.view import IndexTuple, Reduce, View, binary, extent, int_const, unravel
 
@@ -320,7 +321,11 @@ def broadcast_to(x: Value, shape: Sequence[int]) -> Value:
 def full(shape: Sequence[int], value: Any, dtype: np.dtype[Any]) -> Value:
     """An array with every element equal to a Python number."""
     scalar = np.asarray(value).astype(dtype)[()]
-    return scalar if not shape else broadcast_in_dim(scalar, shape, ())
+    if not shape:
+        return scalar
+    if state.trace is eval_trace:
+        return as_array(np.full(shape, scalar))
+    return broadcast_in_dim(scalar, shape, ())
 
 
 def zeros_of(aval: Aval) -> Value:

@@ -51,6 +51,9 @@ def what_is(x: Any) -> str:
     return f"one {typeof(x)}" if isinstance(x, (Tracer, np.ndarray)) else type(x).__qualname__
 
 
+_PLAIN = (Tracer, np.ndarray, np.generic, bool, int, float, complex)
+
+
 def check_leaf(x: Any, path: str, call: str) -> None:
     """Reject what is not an array or a number, naming where in the arguments it is."""
     if isinstance(x, (Tracer, np.ndarray, np.generic, bool, int, float, complex)):
@@ -102,6 +105,9 @@ class FlatFunction:
                     f"has_aux=True; it returned {type(out).__qualname__}"
                 )
             out, self.aux = out
+        if isinstance(out, (Tracer, np.ndarray)):
+            self.out_tree = _LEAF
+            return [out]
         flat, self.out_tree = tree_flatten(out)
         for x, path in _suspicious(flat, out):
             check_result(x, path, function_name(self.f))
@@ -110,13 +116,16 @@ class FlatFunction:
     def result(self, leaves: Sequence[Value]) -> Any:
         """Leaves in the shape of the function's result."""
         assert self.out_tree is not None
-        return tree_unflatten(self.out_tree, leaves)
+        return leaves[0] if self.out_tree is _LEAF else tree_unflatten(self.out_tree, leaves)
+
+
+_LEAF = tree_flatten(0)[1]
+"""The tree of a result that is one array, for which there is nothing to flatten."""
 
 
 def _suspicious(flat: list[Any], tree: Any) -> list[tuple[Any, str]]:
     """Leaves that are not arrays or numbers, with their paths, which are costly to name."""
-    plain = (Tracer, np.ndarray, np.generic, bool, int, float, complex)
-    if all(isinstance(x, plain) for x in flat):
+    if all(isinstance(x, _PLAIN) for x in flat):
         return []
     return list(zip(flat, leaf_paths(tree, "result"), strict=True))
 
@@ -126,8 +135,7 @@ def flatten_function(
 ) -> tuple[FlatFunction, list[Value]]:
     """The flat form of ``f(*args, **kwargs)`` and its flat arguments."""
     leaves, in_tree = tree_flatten((args, kwargs))
-    plain = (Tracer, np.ndarray, np.generic, bool, int, float, complex)
-    if not all(isinstance(x, plain) for x in leaves):
+    if not all([isinstance(x, _PLAIN) for x in leaves]):  # noqa: C419 - faster than a generator
         for x, path in zip(leaves, leaf_paths((args, kwargs), "args"), strict=True):
             check_leaf(x, path.replace("args[0]", "args", 1), function_name(f))
     return FlatFunction(f, in_tree, has_aux=has_aux), leaves

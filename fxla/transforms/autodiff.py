@@ -60,12 +60,11 @@ def vjp_flat(
 ) -> tuple[list[Value], Callable[[Sequence[Any]], list[Any]]]:
     """Values of `f`, and the function from cotangents of them to cotangents of the primals."""
     outs, tape = record(f, primals, label, function)
-    avals = [typeof(p) for p in primals]
 
     def pullback(cts: Sequence[Any]) -> list[Any]:
         return [
-            Zero(a.tangent()) if ct is None else ct
-            for a, ct in zip(avals, tape.pull(cts), strict=True)
+            Zero(typeof(p).tangent()) if ct is None else ct
+            for p, ct in zip(primals, tape.pull(cts), strict=True)
         ]
 
     return outs, pullback
@@ -233,7 +232,7 @@ def value_and_grad(
         outs, pullback = vjp_flat(flat_f, flat, "grad", name)
         _check_scalar(flat_f, outs, call, holomorphic)
         aval = typeof(outs[0])
-        cts = pullback([np.ones(aval.shape, aval.dtype)[()]])
+        cts = pullback([aval.dtype.type(1)])
         found = [as_array(instantiate_tangent(ct)) for ct in cts]
         gradient = tree_unflatten(flat_f.in_tree, found)[0]
         if isinstance(argnums, int):

@@ -39,13 +39,12 @@ class Pullback:
 
     Attributes:
         program: from (*residuals, *cotangents, *masks) to cotangents and masks of linear inputs.
-        cts: for each linear input the position of its cotangent among the results, or None.
-        masks: likewise of its mask, see `fxla.transforms.masks`.
+        results: for each linear input with a cotangent its number, the position of that among the
+            results, and the position of its mask or None, see `fxla.transforms.masks`.
     """
 
     program: Jaxpr
-    cts: tuple[int | None, ...]
-    masks: tuple[int | None, ...]
+    results: tuple[tuple[int, int, int | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,10 @@ class LinearRule:
 
 def known_rule(program: Jaxpr, varying: tuple[int, ...], now: bool = False) -> LinearRule | None:
     """The rule for a program whose inputs at `varying` vary; None the first times, unless `now`."""
-    key = ("rule", varying, state.axes and scope_key())
+    key = (varying, scope_key()) if state.axes else varying
+    found = program.derived.get(key)
+    if type(found) is LinearRule:
+        return found
     requests = 0 if now else _WORTH
     return once_worth(program.derived, key, lambda: _linear_rule(program, varying), requests)
 
@@ -157,7 +159,12 @@ def _transposed(rule: LinearRule, given: tuple[int, ...]) -> Pullback:
     closed = trace_to_jaxpr(run, avals, "transpose")
     assert not closed.consts
     program, _ = dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outs), True)
-    return Pullback(checked(program, "transposition"), tuple(places[0]), tuple(places[1]))
+    results = tuple(
+        (k, ct, mask)
+        for k, (ct, mask) in enumerate(zip(*places, strict=True))
+        if ct is not None
+    )
+    return Pullback(checked(program, "transposition"), results)
 
 
 _CAPACITY = 8192

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from fxla.core.array import Array
 from fxla.core.jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var
 from fxla.core.trace import (
     Tracer,
@@ -37,7 +36,6 @@ Evaluate = Callable[[Sequence[Value]], tuple[Any, ...]]
 _LARGE = 1 << 14
 """Bytes from which writing into a temporary is cheaper than a new array."""
 
-_ndarray = np.ndarray
 _READY = frozenset({np.ndarray, *np.sctypeDict.values()})
 """Types of values that a program takes as they are."""
 
@@ -60,24 +58,31 @@ def straight_line(program: Jaxpr) -> Evaluate:
     def evaluate(args: Sequence[Value]) -> tuple[Any, ...]:
         for x in args:
             if type(x) not in _READY:
-                break
-        else:
-            return _silently(function, args) if silent else function(*args)  # type: ignore[no-any-return]
-        ready = []
-        for x in args:
-            if type(x) is Array:
-                x = x.view(_ndarray)
-            elif type(x) not in _READY:
                 if isinstance(x, Tracer):
                     raise_leaked(x)
-                if is_on_device(x):
+                if any(is_on_device(y) for y in args):
                     return program.run(*args)
-                if not isinstance(x, _ndarray):
-                    x = np.asarray(x, typeof(x).dtype)[()]
-            ready.append(x)
-        return _silently(function, ready) if silent else function(*ready)  # type: ignore[no-any-return]
+                return evaluate([_ready(y) for y in args])
+        if not silent:
+            return function(*args)  # type: ignore[no-any-return]
+        # Without floating-point warnings, at a tenth of the cost of ``errstate``. A context cannot
+        # be entered twice, and a signal handler or finaliser may come here: each call has its own.
+        free = _contexts.free
+        context = free.pop() if free else _new_context()
+        try:
+            return context.run(function, *args)  # type: ignore[no-any-return]
+        finally:
+            free.append(context)
 
     return evaluate
+
+
+def _ready(x: Value) -> Any:
+    """A concrete value as NumPy's array or scalar."""
+    if isinstance(x, np.ndarray):
+        return x.view(np.ndarray)
+    ready = isinstance(x, (np.generic, Tracer))
+    return x if ready else np.asarray(x, typeof(x).dtype)[()]
 
 
 class _Contexts(threading.local):
@@ -90,22 +95,10 @@ class _Contexts(threading.local):
 _contexts = _Contexts()
 
 
-def _silently(function: Callable[..., Any], args: Sequence[Any]) -> Any:
-    """Call `function` without floating-point warnings, at a tenth of the cost of ``errstate``.
-
-    A context cannot be entered twice, and a signal handler or finaliser may come here during a
-    call: each call takes a context of its own.
-    """
-    free = _contexts.free
-    if free:
-        context = free.pop()
-    else:
-        context = contextvars.Context()
-        context.run(np.seterr, all="ignore")
-    try:
-        return context.run(function, *args)
-    finally:
-        free.append(context)
+def _new_context() -> contextvars.Context:
+    context = contextvars.Context()
+    context.run(np.seterr, all="ignore")
+    return context
 
 
 def _speaks(eqn: Eqn) -> bool:
@@ -171,7 +164,7 @@ class _Printer:
         out = eqn.outputs[0] if len(eqn.outputs) == 1 else None
         if out in self.turned:
             return []
-        product = self.made_by.get(eqn.inputs[0]) if eqn.primitive is transpose_p else None  # type: ignore[arg-type]
+        product = self._source(eqn) if eqn.primitive is transpose_p else None
         if product is not None and product.outputs[0] in self.turned:
             eqn = Eqn(dot_general_p, product.inputs[::-1],
                       {**product.params, "dims": product.params["dims"].swapped()},
@@ -241,15 +234,15 @@ class _Printer:
         }
         found.difference_update(a for a in self.program.outs if isinstance(a, Var))
         for eqn in self.program.eqns:
-            repeated = [a for a in eqn.inputs if a in found]
+            repeated = [a for a in eqn.inputs if isinstance(a, Var) and a in found]
             if not repeated:
                 continue
             if not eqn.primitive.broadcasts:
-                found.difference_update(repeated)  # type: ignore[arg-type]
+                found.difference_update(repeated)
                 continue
             shape = eqn.outputs[0].aval.shape
             if all(a in found or a.aval.shape != shape for a in eqn.inputs):
-                found.discard(repeated[0])  # type: ignore[arg-type]
+                found.discard(repeated[0])
         return found
 
     def _placed(self, eqn: Eqn, operand: str) -> str:
@@ -265,12 +258,16 @@ class _Printer:
 
     # --- products -----------------------------------------------------------------------------
 
+    def _source(self, eqn: Eqn) -> Eqn | None:
+        """The equation that makes the first operand of another."""
+        first = eqn.inputs[0]
+        return self.made_by.get(first) if isinstance(first, Var) else None
+
     def _products_to_transpose(self) -> set[Var]:
         """Products of matrices that only a transposition reads: its result is a product too."""
         found = set()
         for eqn in self.program.eqns:
-            (first, *_) = eqn.inputs or (None,)
-            made = self.made_by.get(first) if eqn.primitive is transpose_p else None  # type: ignore[arg-type]
+            made = self._source(eqn) if eqn.primitive is transpose_p else None
             if (
                 made is not None
                 and isinstance(made.primitive, DotGeneral)

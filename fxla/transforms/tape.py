@@ -60,21 +60,24 @@ class Step:
     """One operation on a tape.
 
     Attributes:
-        rule: the operation's rule, or the linear program recorded for it.
+        linear: from (*residuals, *tangents of inputs) to tangents of the results that have one.
+        rule: the operation's rule, None if its linear program was recorded for this once.
         residuals: what the rule needs of the point.
         inputs: slots of the varying inputs.
         first: slot of the first result that has a tangent; the others follow.
     """
 
-    __slots__ = ("first", "inputs", "residuals", "rule")
+    __slots__ = ("first", "inputs", "linear", "residuals", "rule")
 
     def __init__(
         self,
-        rule: LinearRule | Jaxpr,
-        residuals: tuple[Value, ...],
-        inputs: tuple[int, ...],
+        linear: Jaxpr,
+        rule: LinearRule | None,
+        residuals: Sequence[Value],
+        inputs: Sequence[int],
         first: int,
     ) -> None:
+        self.linear = linear
         self.rule = rule
         self.residuals = residuals
         self.inputs = inputs
@@ -97,40 +100,34 @@ class TapeTrace(Trace):
         return TapeTracer(self, primal, aval, self.slots - 1)
 
     def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
-        primals = list(args)
-        at, slots = [], []
+        primals, at, slots = [], [], []
         for k, x in enumerate(args):
             if type(x) is TapeTracer and x.owner is self:
-                primals[k] = x.primal
+                primals.append(x.primal)
                 at.append(k)
                 slots.append(x.slot)
+            else:
+                primals.append(x)
         if not at:
             return self.parent.run(program, args)
         rule = known_rule(program, tuple(at))
         if rule is None:
             return super().run(program, args)
-        return self._ruled(rule, args, primals, slots)
-
-    def _ruled(
-        self, rule: LinearRule, args: Sequence[Value], primals: list[Value], slots: list[int]
-    ) -> tuple[Value, ...]:
-        """Apply a rule to the values `args`, of which those with slots vary."""
         found = self.parent.run(rule.known, primals)
         first = self.slots
         if rule.n_tangents:
             self.slots = first + rule.n_tangents
-            residuals = tuple([found[p] if p >= 0 else primals[~p] for p in rule.residuals])
-            self.steps.append(Step(rule, residuals, tuple(slots), first))
-        return tuple(
-            [
-                args[~place]
-                if place < 0
-                else found[place]
-                if tangent is None
-                else TapeTracer(self, found[place], aval, first + tangent)
-                for place, aval, tangent in rule.results
-            ]
-        )
+            residuals = [found[p] if p >= 0 else primals[~p] for p in rule.residuals]
+            self.steps.append(Step(rule.linear, rule, residuals, slots, first))
+        outs: list[Value] = []
+        for place, aval, tangent in rule.results:
+            if tangent is None:
+                outs.append(found[place] if place >= 0 else args[~place])
+            elif place >= 0:
+                outs.append(TapeTracer(self, found[place], aval, first + tangent))
+            else:
+                outs.append(args[~place])
+        return tuple(outs)
 
     def _mine(self, x: Value) -> bool:
         return type(x) is TapeTracer and x.owner is self
@@ -151,7 +148,9 @@ class TapeTrace(Trace):
     ) -> tuple[Value, ...]:
         """Apply the jvp rule now, on unknown tangents, and keep the linear program it gives."""
         inner = PartialTrace(self.parent, self.label, self.function)
-        primals, tangents, unknowns, slots, weak = [], [], [], [], False
+        primals: list[Value] = []
+        tangents: list[Any] = []
+        unknowns, slots, weak = [], [], False
         for x in args:
             if type(x) is TapeTracer and x.owner is self:
                 unknowns.append(inner.argument(x.aval.tangent()))
@@ -174,7 +173,7 @@ class TapeTrace(Trace):
         closed = dce_closed(closed)
         first = self.slots
         if closed.jaxpr.outs:
-            self.steps.append(Step(closed.jaxpr, closed.consts, tuple(slots), first))
+            self.steps.append(Step(closed.jaxpr, None, closed.consts, slots, first))
         avals = (
             primitive.abstract_eval(*[typeof(x) for x in args], **params)
             if weak
@@ -191,7 +190,7 @@ class Tape:
 
     Attributes:
         steps: operations in order.
-        avals: types of the inputs, inexact ones with a tangent each.
+        inputs: for each input its slot, or None if it has no tangent.
         results: for each result its slot, or None if its tangent is zero.
     """
 
@@ -205,21 +204,30 @@ class Tape:
         for slot, ct in zip(self.results, cts, strict=True):
             if slot is not None and not is_zero(ct):
                 sums.add(slot, ct, None)
+        known, run = sums.cts, state.trace.run
         for step in reversed(self.steps):
-            if type(step.rule) is LinearRule:
-                _pull_rule(step.rule, step, sums)
-            else:
-                _pull_recorded(step.rule, step, sums)  # type: ignore[arg-type]
-        return [None if slot is None else sums.cts.get(slot) for slot in self.inputs]
+            rule = step.rule
+            if rule is None:
+                _pull_recorded(step, sums)
+            elif rule.n_tangents != 1 or sums.masks:
+                _pull_rule(rule, step, sums)
+            elif step.first in known:  # as above, for the usual case: one result and no masks
+                pullback = rule.pullbacks.get((1, 0)) or rule.pullback((1, 0))
+                found = run(pullback.program, [*step.residuals, known.pop(step.first)])
+                for k, place, mask in pullback.results:
+                    slot = step.inputs[k]
+                    if slot in known or mask is not None:
+                        sums.add(slot, found[place], None if mask is None else found[mask])
+                    else:
+                        known[slot] = found[place]
+        return [None if slot is None else known.get(slot) for slot in self.inputs]
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Tangents of the results, None for zero, from those of the inputs."""
         known = {s: t for s, t in zip(self.inputs, tangents, strict=True) if s is not None}
         run = state.trace.run
         for step in self._needed():
-            rule = step.rule
-            linear = rule.linear if type(rule) is LinearRule else rule
-            found = run(linear, (*step.residuals, *[known[s] for s in step.inputs]))  # type: ignore[arg-type]
+            found = run(step.linear, (*step.residuals, *[known[s] for s in step.inputs]))
             known.update(zip(range(step.first, step.first + len(found)), found, strict=True))
         return [None if slot is None else known[slot] for slot in self.results]
 
@@ -228,9 +236,8 @@ class Tape:
         live = {slot for slot in self.results if slot is not None}
         kept = []
         for step in reversed(self.steps):
-            rule = step.rule
-            n = rule.n_tangents if type(rule) is LinearRule else len(rule.outs)  # type: ignore[union-attr]
-            if any(slot in live for slot in range(step.first, step.first + n)):
+            stop = step.first + len(step.linear.outs)
+            if any(slot in live for slot in range(step.first, stop)):
                 live.update(step.inputs)
                 kept.append(step)
         return kept[::-1]
@@ -268,41 +275,29 @@ def _added(a: Value, b: Value) -> Value:
 def _pull_rule(rule: LinearRule, step: Step, sums: _Sums) -> None:
     """Cotangents of a step's inputs by its rule's transposed program."""
     cts, masks = sums.cts, sums.masks
-    if rule.n_tangents == 1:
-        ct = cts.pop(step.first, None)
-        if ct is None:
-            return
-        mask = masks.pop(step.first, None) if masks else None
-        if mask is None:
-            given: tuple[int, ...] = (1, 0)
-            operands = (*step.residuals, ct)
-        else:
-            given = (1, 1 if typeof(mask).shape == typeof(ct).shape else 2)
-            operands = (*step.residuals, ct, mask)
-    else:
-        slots = range(step.first, step.first + rule.n_tangents)
-        has_ct = [int(s in cts) for s in slots]
-        if 1 not in has_ct:
-            return
-        has_mask = [
-            0 if s not in masks else 1 if typeof(masks[s]).shape == typeof(cts[s]).shape else 2
-            for s in slots
-        ]
-        given = (*has_ct, *has_mask)
-        operands = (
-            *step.residuals,
-            *[cts.pop(s) for s in slots if s in cts],
-            *[masks.pop(s) for s in slots if s in masks],
-        )
+    slots = range(step.first, step.first + rule.n_tangents)
+    has_ct = [int(s in cts) for s in slots]
+    if 1 not in has_ct:
+        return
+    has_mask = [
+        0 if s not in masks else 1 if typeof(masks[s]).shape == typeof(cts[s]).shape else 2
+        for s in slots
+    ]
+    given = (*has_ct, *has_mask)
+    operands = [
+        *step.residuals,
+        *[cts.pop(s) for s in slots if s in cts],
+        *[masks.pop(s) for s in slots if s in masks],
+    ]
     pullback = rule.pullbacks.get(given) or rule.pullback(given)
     found = state.trace.run(pullback.program, operands)
-    for slot, place, mask_place in zip(step.inputs, pullback.cts, pullback.masks, strict=True):
-        if place is not None:
-            sums.add(slot, found[place], None if mask_place is None else found[mask_place])
+    for k, place, mask in pullback.results:
+        sums.add(step.inputs[k], found[place], None if mask is None else found[mask])
 
 
-def _pull_recorded(linear: Jaxpr, step: Step, sums: _Sums) -> None:
+def _pull_recorded(step: Step, sums: _Sums) -> None:
     """Cotangents of a step's inputs by transposing its linear program, equation by equation."""
+    linear = step.linear
     slots = range(step.first, step.first + len(linear.outs))
     cts = [sums.cts.pop(s, None) for s in slots]
     if all(ct is None for ct in cts):
@@ -328,9 +323,12 @@ def record(
     slots: list[int | None] = []
     for p in primals:
         aval = typeof(p)
-        varies = is_inexact(aval.dtype)
-        inputs.append(trace.varying(p, aval) if varies else p)
-        slots.append(inputs[-1].slot if varies else None)
+        if is_inexact(aval.dtype):
+            slots.append(trace.slots)
+            inputs.append(trace.varying(p, aval))
+        else:
+            slots.append(None)
+            inputs.append(p)
     with running(trace, ends=True):
         outs = f(*inputs)
     values, results = [], []

@@ -100,11 +100,11 @@ def masked_backward(
         found = eqn.primitive.transpose(filled, *inputs, **eqn.params)
         for atom, ct, kept in zip(eqn.inputs, found, passed, strict=True):
             accumulate(atom, ct, kept)
-    found = [
+    result = [
         (ct_env.get(v, Zero(v.aval.tangent())) if is_linear(x) else None)
         for v, x in zip(jaxpr.invars, operands, strict=True)
     ]
-    return found, [masks.get(v) for v in jaxpr.invars]
+    return result, [masks.get(v) for v in jaxpr.invars]
 
 
 def transpose_jaxpr(
