@@ -160,9 +160,7 @@ def _transposed(rule: LinearRule, given: tuple[int, ...]) -> Pullback:
     assert not closed.consts
     program, _ = dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outs), True)
     results = tuple(
-        (k, ct, mask)
-        for k, (ct, mask) in enumerate(zip(*places, strict=True))
-        if ct is not None
+        (k, ct, mask) for k, (ct, mask) in enumerate(zip(*places, strict=True)) if ct is not None
     )
     return Pullback(checked(program, "transposition"), results)
 

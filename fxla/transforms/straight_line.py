@@ -70,7 +70,7 @@ def straight_line(program: Jaxpr) -> Evaluate:
         free = _contexts.free
         context = free.pop() if free else _new_context()
         try:
-            return context.run(function, *args)  # type: ignore[no-any-return]
+            return context.run(function, *args)
         finally:
             free.append(context)
 
