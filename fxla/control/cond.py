@@ -6,17 +6,19 @@ cond : bool -> (a -> b) -> (a -> b) -> a -> b
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fxla.compile.regions import BranchRegion
 from fxla.control.programs import jvp_of, remembered, scope_key, split_of, vmap_of
+from fxla.control.reuse import reused
 from fxla.core.aval import Aval
 from fxla.core.dtypes import int32, is_bool, is_integer
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr, Var
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
-from fxla.core.pytree import structure_text, tree_flatten, tree_unflatten
+from fxla.core.pytree import TreeDef, structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
@@ -248,6 +250,29 @@ def _branch(
     leaves, tree = tree_flatten(operands)
     for x in leaves:
         check_leaf(x, "an operand", call)
+    types = (call, tree, tuple([typeof(x) for x in leaves]))
+
+    def trace() -> _TracedBranches:
+        return _traced_branches(call, functions, leaves, tree)
+
+    traced = reused(functions, types, trace, lambda t: t.consts)
+    number = convert(index, int32) if isinstance(index, Tracer) else np.int32(index)
+    found = cond_p.bind(number, *traced.consts, *leaves, branches=traced.branches)
+    return tree_unflatten(traced.out_tree, found)
+
+
+@dataclass(frozen=True)
+class _TracedBranches:
+    """Branches as programs over common consts, and the structure of their results."""
+
+    branches: tuple[Jaxpr, ...]
+    consts: tuple[Value, ...]
+    out_tree: TreeDef
+
+
+def _traced_branches(
+    call: str, functions: list[Callable[..., Any]], leaves: list[Value], tree: TreeDef
+) -> _TracedBranches:
     traced: list[ClosedJaxpr] = []
     trees: list[Any] = []
     for f in functions:
@@ -268,9 +293,7 @@ def _branch(
     captured: dict[int, Value] = {id(c): c for t in traced for c in t.consts}
     consts = list(captured.values())
     branches = tuple(_over_consts(t, consts) for t in traced)
-    number = convert(index, int32) if isinstance(index, Tracer) else np.int32(index)
-    found = cond_p.bind(number, *consts, *leaves, branches=branches)
-    return tree_unflatten(trees[0], found)
+    return _TracedBranches(branches, tuple(consts), trees[0])
 
 
 def _same_types(

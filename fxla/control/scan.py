@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fxla.compile.regions import ScanRegion
@@ -22,11 +23,12 @@ from fxla.control.programs import (
     split_of,
     vmap_of,
 )
+from fxla.control.reuse import reused
 from fxla.control.while_loop import while_loop
 from fxla.core.aval import Aval
-from fxla.core.jaxpr import Eqn, Jaxpr
+from fxla.core.jaxpr import ClosedJaxpr, Eqn, Jaxpr
 from fxla.core.primitive import Linear, Primitive, Zero, is_linear, is_zero
-from fxla.core.pytree import tree_flatten, tree_unflatten
+from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, ShapeError
@@ -419,6 +421,47 @@ def scan(
         check_leaf(x, "an operand", f"lax.scan of {name}")
     n = _scan_length(xs_leaves, length, name)
     x_avals = [Aval(typeof(x).shape[1:], typeof(x).dtype) for x in xs_leaves]
+    types = (init_tree, xs_tree, tuple([typeof(x) for x in init_leaves]), tuple(x_avals))
+
+    def trace() -> _TracedBody:
+        return _traced_body(f, name, init_leaves, init_tree, x_avals, xs_tree)
+
+    traced = reused([f], ("scan", *types), trace, lambda t: t.closed.consts)
+    closed = traced.closed
+    init_leaves = [
+        convert(x, a.dtype) for x, a in zip(init_leaves, traced.carry_avals, strict=True)
+    ]
+    found = scan_p.bind(
+        *closed.consts,
+        *init_leaves,
+        *xs_leaves,
+        body=closed.jaxpr,
+        n_consts=len(closed.consts),
+        n_carry=len(init_leaves),
+        length=n,
+        reverse=bool(reverse),
+    )
+    c = len(init_leaves)
+    return tree_unflatten(init_tree, found[:c]), tree_unflatten(traced.y_tree, found[c:])
+
+
+@dataclass(frozen=True)
+class _TracedBody:
+    """One iteration as a program, with the types of its carry and the structure of its y."""
+
+    closed: ClosedJaxpr
+    carry_avals: tuple[Aval, ...]
+    y_tree: TreeDef
+
+
+def _traced_body(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    name: str,
+    init_leaves: list[Value],
+    init_tree: TreeDef,
+    x_avals: list[Aval],
+    xs_tree: TreeDef,
+) -> _TracedBody:
     trees: list[Any] = []
 
     def body(*leaves: Value) -> list[Value]:
@@ -443,19 +486,7 @@ def scan(
             break
         carry_avals = grown
     check_carry("lax.scan", name, carry_avals, closed.out_avals, init_tree, trees[0])
-    init_leaves = [convert(x, a.dtype) for x, a in zip(init_leaves, carry_avals, strict=True)]
-    found = scan_p.bind(
-        *closed.consts,
-        *init_leaves,
-        *xs_leaves,
-        body=closed.jaxpr,
-        n_consts=len(closed.consts),
-        n_carry=len(init_leaves),
-        length=n,
-        reverse=bool(reverse),
-    )
-    c = len(init_leaves)
-    return tree_unflatten(init_tree, found[:c]), tree_unflatten(trees[1], found[c:])
+    return _TracedBody(closed, tuple(carry_avals), trees[1])
 
 
 def _scan_length(xs: Sequence[Value], length: int | None, name: str) -> int:

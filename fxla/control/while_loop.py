@@ -6,6 +6,7 @@ while_loop : (c -> bool) -> (c -> c) -> c -> c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fxla.compile.regions import WhileRegion
@@ -19,11 +20,12 @@ from fxla.control.programs import (
     vmap_of,
     with_unused_inputs,
 )
+from fxla.control.reuse import reused
 from fxla.core.aval import Aval
 from fxla.core.dtypes import bool_
-from fxla.core.jaxpr import Jaxpr
+from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_zero
-from fxla.core.pytree import tree_flatten, tree_unflatten
+from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import NotDifferentiableError
@@ -283,6 +285,45 @@ def while_loop(
     leaves, tree = tree_flatten(init_val)
     for x in leaves:
         check_leaf(x, "init_val", f"lax.while_loop of {name}")
+    types = (tree, tuple([typeof(x) for x in leaves]))
+
+    def trace() -> _TracedLoop:
+        return _traced_loop(cond_fun, body_fun, name, leaves, tree)
+
+    traced = reused(
+        [cond_fun, body_fun],
+        ("while", *types),
+        trace,
+        lambda t: (*t.condition.consts, *t.body.consts),
+    )
+    found = while_p.bind(
+        *traced.condition.consts,
+        *traced.body.consts,
+        *[convert(x, a.dtype) for x, a in zip(leaves, traced.avals, strict=True)],
+        condition=traced.condition.jaxpr,
+        body=traced.body.jaxpr,
+        n_condition_consts=len(traced.condition.consts),
+        n_body_consts=len(traced.body.consts),
+    )
+    return tree_unflatten(tree, found)
+
+
+@dataclass(frozen=True)
+class _TracedLoop:
+    """Condition and body as programs, and the types of what they take."""
+
+    condition: ClosedJaxpr
+    body: ClosedJaxpr
+    avals: tuple[Aval, ...]
+
+
+def _traced_loop(
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    name: str,
+    leaves: list[Value],
+    tree: TreeDef,
+) -> _TracedLoop:
     trees: list[Any] = []
 
     def body(*flat: Value) -> list[Value]:
@@ -313,13 +354,4 @@ def while_loop(
             f"{', '.join(map(str, tested.out_avals))}{where_am_i()}. Reduce with np.all or np.any, "
             "or compare to get a boolean."
         )
-    found = while_p.bind(
-        *tested.consts,
-        *closed.consts,
-        *[convert(x, a.dtype) for x, a in zip(leaves, avals, strict=True)],
-        condition=tested.jaxpr,
-        body=closed.jaxpr,
-        n_condition_consts=len(tested.consts),
-        n_body_consts=len(closed.consts),
-    )
-    return tree_unflatten(tree, found)
+    return _TracedLoop(tested, closed, tuple(avals))

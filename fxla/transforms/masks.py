@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fxla.core.aval import Aval
 from fxla.core.dtypes import bool_
 from fxla.core.jaxpr import Eqn
@@ -46,7 +48,8 @@ def guarded(eqn: Eqn, operands: Sequence[Any], mask: Value) -> list[Any]:
         return list(operands)
 
     def safe(x: Value) -> Value:
-        return x if is_linear(x) or isinstance(x, (bool, int, float)) else _safe(x, mask)
+        number = isinstance(x, (bool, int, float)) and not isinstance(x, np.generic)
+        return x if is_linear(x) or number else _safe(x, mask)
 
     return [safe(x) for x in operands]
 

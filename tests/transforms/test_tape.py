@@ -114,3 +114,10 @@ def test_inputs_and_results_of_a_tape() -> None:
 def test_linearize_skips_what_no_result_needs() -> None:
     _, tape = record(lambda x: [fnp.sin(x), fnp.exp(x)][:1], [np.float64(1)], "vjp", "f")
     assert len(tape.steps) == 2 and len(tape._needed()) == 1
+
+
+@pytest.mark.parametrize("calls", range(6))
+def test_numbers_at_singular_points(calls: int) -> None:
+    """A step recorded once and a step with a rule, side by side: the mask passes both."""
+    f = lambda x: fnp.where(x > 0, x * fnp.log(x), 0.0)  # noqa: E731
+    assert [float(fxla.grad(f)(0.0)) for _ in range(calls)] == [0.0] * calls
