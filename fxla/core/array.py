@@ -54,9 +54,6 @@ class Array(np.ndarray[Any, Any]):
         """Always False: only Python scalars are weak."""
         return False
 
-    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        return array.view(Array)
-
     def __format__(self, spec: str) -> str:
         if self.ndim == 0:
             return format(self[()], spec)

@@ -93,6 +93,14 @@ _REMEDY = {
 }
 
 
+_MANY_STEPS = frozenset(
+    "nanmax nanmin nansum nanmean nanvar nanstd nanprod nanmedian nanpercentile nanquantile "
+    "nanargmax nanargmin mean var std median percentile quantile average isclose allclose cov "
+    "corrcoef histogram interp gradient unwrap trapezoid".split()
+)
+"""Functions that NumPy writes in Python, each of whose steps is faster on NumPy's own arrays."""
+
+
 def is_eager() -> bool:
     """Whether NumPy itself may serve a call: nothing is traced and the precision is NumPy's."""
     return state.trace is eval_trace and _precision.default is float64
@@ -144,6 +152,7 @@ def public(
         parameters = inspect.signature(body).parameters
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         keywords = frozenset(parameters)
+        many_steps = known in _MANY_STEPS
 
         def traced(*args: Any, **kwargs: Any) -> Any:
             if kwargs and not takes_any and not keywords.issuperset(kwargs):
@@ -152,10 +161,13 @@ def public(
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if state.trace is eval_trace and _precision.default is float64:
+                if many_steps and args and type(args[0]) is Array:
+                    args = (args[0].view(ndarray), *args[1:])
                 out = numpy_function(*args, **kwargs) if kwargs else numpy_function(*args)
-                if type(out) is ndarray:
-                    return out.view(Array)
-                return result(out)
+                kind = type(out)
+                if kind is Array:
+                    return out
+                return out.view(Array) if kind is ndarray else result(out)
             return traced(*args, **kwargs)
 
         if by_type is not None:

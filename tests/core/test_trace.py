@@ -152,3 +152,23 @@ def test_traces_belong_to_a_thread() -> None:
 
     tracing(f)
     assert seen == [eval_trace]
+
+
+def test_a_number_that_fills_a_numpy_array_is_refused() -> None:
+    """``a.fill(x)`` asks for ``float(x)`` too; ``a.fill(float(x))`` says that it is meant."""
+
+    def fill(x: Any) -> Any:
+        a = np.zeros(3)
+        a.fill(x)
+        return a[0]
+
+    def fill_with_number(x: Any) -> Any:
+        a = np.zeros(3)
+        a.fill(float(x))
+        return add(x, float(a[0]))
+
+    with pytest.raises(ValueError, match="setting an array element") as refused:
+        jvp(fill, (2.5,), (1.0,))
+    assert "a.at[i].set(x)" in str(refused.value.__cause__)
+    out, tangent = jvp(fill_with_number, (2.5,), (1.0,))
+    assert (float(out), float(tangent)) == (5.0, 1.0)
