@@ -24,12 +24,17 @@ __all__ = ["behaviour", "reused"]
 
 T = TypeVar("T")
 
-_CAPACITY = 1024
+_CAPACITY = 256
+"""Traces kept, the latest ones: each may hold a compiled program."""
+
 _LARGE = 1 << 15
 """Bytes of an array whose elements are compared; to compare more costs as much as to trace."""
 
 _LIBRARIES = ("fxla", "numpy", "scipy", "math", "operator", "functools", "builtins")
+_UNSEEN, _SEEN = object(), object()
 _known: dict[Hashable, Any] = {}
+"""What was made for a call that came twice; one that never comes again, such as a body that reads a
+number that changes, leaves no program behind."""
 
 
 class _Incomparable(Exception):  # noqa: N818 - never leaves this file
@@ -54,15 +59,15 @@ def reused(
     if None in behaviours:
         return make()
     key = (*behaviours, signature, scope_key(), default_float())
-    found = _known.get(key)
-    if found is None:
-        found = make()
-        if not any(isinstance(c, Tracer) for c in consts(found)):
+    found = _known.get(key, _UNSEEN)
+    if found is _UNSEEN or found is _SEEN:
+        made = make()
+        if not any(isinstance(c, Tracer) for c in consts(made)):
             if len(_known) >= _CAPACITY:
-                _known.clear()
-            _known[key] = found
-    made: T = found
-    return made
+                _known.pop(next(iter(_known)), None)
+            _known[key] = _SEEN if found is _UNSEEN else made
+        return made
+    return found  # type: ignore[no-any-return]
 
 
 def behaviour(f: Callable[..., Any]) -> Hashable | None:

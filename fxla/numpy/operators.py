@@ -107,6 +107,19 @@ def _unary(function: Callable[..., Any]) -> Callable[..., Any]:
     return typed(operator)
 
 
+_BASIC = frozenset({int, slice, type(None), type(Ellipsis)})
+_basic_getitem = typed(getitem)
+
+
+def _getitem(self: Any, index: Any) -> Any:
+    """Basic indexing is a function of types; for an array of positions, its values may matter."""
+    if type(index) in _BASIC or (
+        type(index) is tuple and all([type(i) in _BASIC for i in index])  # noqa: C419 - faster
+    ):
+        return _basic_getitem(self, index)
+    return getitem(self, index)
+
+
 def _power(power: Callable[..., Any], sqrt: Callable[..., Any]) -> Callable[..., Any]:
     def compute(self: Any, other: Any) -> Any:
         if type(other) is float and other == 0.5 and is_inexact(self.dtype):
@@ -243,7 +256,7 @@ def install(functions: Mapping[str, Callable[..., Any]]) -> None:
         "view": _view,
         "item": _item,
         "tolist": _tolist,
-        "getitem": getitem,
+        "getitem": _getitem,
         "setitem": _setitem,
         "at": Updater,
     }

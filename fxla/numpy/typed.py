@@ -134,6 +134,11 @@ def _collect(x: Any, key: list[Any], operands: list[Any], numbers: frozenset[typ
             _collect(item, key, operands, numbers)
     elif isinstance(x, _STATIC):
         key += (kind, x)
+    elif kind is slice:
+        for n in (x.start, x.stop, x.step):
+            if n is not None and type(n) is not int:
+                raise _Untypable
+        key += (kind, x.start, x.stop, x.step)
     else:
         raise _Untypable
 

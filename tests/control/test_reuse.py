@@ -11,6 +11,7 @@ import numpy as np
 import fxla
 import fxla.numpy as fnp
 from fxla import lax
+from fxla.control import reuse
 from fxla.control.reuse import behaviour, reused
 
 SCALE = 2.0
@@ -27,6 +28,7 @@ def last(step: Any) -> float:
 
 
 def test_a_body_is_traced_once_for_its_types(capsys: Any) -> None:
+    last(scaled)
     last(scaled)
     capsys.readouterr()
     assert last(scaled) == 12.0 and not capsys.readouterr().out
@@ -120,6 +122,20 @@ def test_what_captured_a_tracer_is_not_kept() -> None:
 
     captured: list[Any] = []
     fxla.jit(lambda x: captured.append(x) or x)(1.0)
-    for _ in range(2):
+    for _ in range(4):
         reused([fnp.sin], "a signature of this test", make, lambda found: found)
-    assert len(made) == 2
+    assert len(made) == 4
+
+
+def test_what_comes_once_is_not_kept_and_what_is_kept_has_a_bound() -> None:
+    made: list[int] = []
+
+    def make() -> list[int]:
+        made.append(1)
+        return made
+
+    for signature in range(300):
+        for _ in range(4):
+            reused([fnp.sin], signature, make, lambda found: ())
+    assert len(made) == 600
+    assert len(reuse._known) <= reuse._CAPACITY

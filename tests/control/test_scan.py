@@ -245,10 +245,10 @@ def test_map() -> None:
 
 def test_an_eager_loop_leaves_nothing_behind() -> None:
     """Programs made on the fly are collected: a training loop must not grow."""
-    bodies = []
+    bodies: list[Any] = []
 
     def f(c: Any, x: Any) -> Any:
-        return c + x, None
+        return c + x * (len(bodies) + 1), None
 
     before = lax.scan.__globals__["scan_p"].impl
 

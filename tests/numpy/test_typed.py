@@ -101,3 +101,24 @@ def test_an_array_that_the_function_made_is_part_of_the_program() -> None:
     for _ in range(4):
         assert fxla.jit(lambda x: g(x))(np.ones(2)).tolist() == [1.0, 2.0]
         assert fxla.grad(lambda x: g(x).sum())(np.ones(2)).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [0, -1, slice(1, None), slice(None, None, -2), (0, None, ..., slice(0, 2)), (slice(1, 2), 1)],
+)
+def test_basic_indexing(index: Any) -> None:
+    x = np.arange(12.0).reshape(3, 4)
+    wanted = np.zeros_like(x)
+    wanted[index] = 2.0
+    for _ in range(4):
+        found = fxla.grad(lambda x: fnp.sum(x[index]) * 2.0)(x)
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_positions_are_checked_every_time() -> None:
+    for _ in range(4):
+        with pytest.raises(IndexError):
+            fxla.grad(lambda x: x[np.array([5])].sum())(np.ones(3))
+        with pytest.raises(IndexError):
+            fxla.grad(lambda x: x[5])(np.ones(3))
