@@ -136,6 +136,8 @@ class DotGeneral(Primitive):
         )
         shape, product = (*batch, *m, *n), np.matmul
         same = len(shape) == len(count) + 2
+        if lhs.ndim == rhs.ndim == 2 and same and not batch:
+            return _PRODUCTS[left is None, right is None]
         if left is right is None:
             return product if same else lambda x, y: product(x, y).reshape(shape)
         if same and left is None and right is not None:
@@ -264,6 +266,15 @@ def _product(lhs: Any, rhs: Any) -> Any:
     """NumPy's product, without floating-point warnings: compiled code gives none."""
     with np.errstate(all="ignore"):
         return np.matmul(lhs, rhs)
+
+
+_PRODUCTS: dict[tuple[bool, bool], Callable[..., Any]] = {
+    (True, True): np.matmul,
+    (False, True): lambda x, y: np.matmul(x.T, y),
+    (True, False): lambda x, y: np.matmul(x, y.T),
+    (False, False): lambda x, y: np.matmul(x.T, y.T),
+}
+"""Products of matrices, by whether the left one and the right one are taken as they are."""
 
 
 def _same(x: Any) -> Any:

@@ -110,9 +110,12 @@ class TapeTrace(Trace):
                 primals.append(x)
         if not at:
             return self.parent.run(program, args)
-        rule = known_rule(program, tuple(at))
-        if rule is None:
-            return super().run(program, args)
+        varying = tuple(at)
+        rule = None if state.axes else program.derived.get(varying)  # as `known_rule`, sooner
+        if type(rule) is not LinearRule:
+            rule = known_rule(program, varying)
+            if rule is None:
+                return super().run(program, args)
         found = self.parent.run(rule.known, primals)
         first = self.slots
         if rule.n_tangents:
