@@ -88,17 +88,20 @@ def pythons(options: argparse.Namespace) -> dict[str, str]:
     return interpreters(peer, [] if options.alone else options.peers)
 
 
-def show(page: str, what: str, write: bool) -> Path | None:
-    """Print a page, and keep it in `RESULTS` if asked: under today's date, and its name if any."""
-    print(page)
-    if not write:
-        return None
+def keep(page: str, what: str) -> Path:
+    """Write a page to `RESULTS`, under today's date, the machine, and what it shows."""
     RESULTS.mkdir(exist_ok=True)
     words = [datetime.date.today().isoformat(), platform.machine(), *([what] if what else [])]
     kept = RESULTS / f"{'-'.join(words)}.md"
     kept.write_text(page)
-    print(f"written to {kept.relative_to(ROOT)}", file=sys.stderr)
     return kept
+
+
+def show(page: str, what: str, write: bool) -> None:
+    """Print a page, and keep it if asked."""
+    print(page)
+    if write:
+        print(f"written to {keep(page, what).relative_to(ROOT)}", file=sys.stderr)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -106,26 +109,29 @@ def run(options: argparse.Namespace) -> int:
     sets = chosen(options)
     packages = pythons(options)
     effort = Effort(options.rounds, options.seconds, not options.no_second, options.minima)
-    measured: dict[str, list[Measured]] = {}
+    measured: dict[str, list[Measured]] = {title: [] for title in sets}
     versions: dict[str, str] = {}
     start_up: dict[str, float] = {}
-    total, done = sum(map(len, sets.values())), 0
+    total = sum(map(len, sets.values()))
+    # A page of some workloads does not replace one of all.
+    what = "" if sets == SETS else "part"
+    every: list[Measured] = []
     for title, workloads in sets.items():
         for name, workload in workloads.items():
             result, described = measure(name, workload, packages, effort)
-            measured.setdefault(title, []).append(result)
+            measured[title].append(result)
+            every.append(result)
             for package, said in described.items():
                 versions[package] = said["version"]
                 start_up[package] = min(said["start_up"], start_up.get(package, said["start_up"]))
-            done += 1
-            print(f"{done}/{total} {name}", file=sys.stderr, flush=True)
-    page = markdown(measured, versions, start_up)
-    kept = show(page, "", options.write)
-    if kept is not None:
-        plot = kept.with_suffix(".svg")
-        draw([m for some in measured.values() for m in some], plot)
-        kept.write_text(f"{page}\n![speed-ups]({plot.name})\n")
-    return 0 if all("fxla" in m.rounds for some in measured.values() for m in some) else 1
+            print(f"{len(every)}/{total} {name}", file=sys.stderr, flush=True)
+            if options.write:  # after each: a run that is cut off leaves what it has
+                page = markdown(measured, versions, start_up)
+                plot = keep(page, what).with_suffix(".svg")
+                draw(every, plot)
+                keep(f"{page}\n![speed-ups]({plot.name})\n", what)
+    print(markdown(measured, versions, start_up))
+    return 0 if all("fxla" in m.rounds for m in every) else 1
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -63,10 +63,14 @@ def measure(
             run(result, {p: w for p, w in started.items() if p in result.first_call}, effort)
         if effort.second:
             for package, asked_as in ((FXLA, FXLA), (JAX, CACHED)):
-                if package in result.first_call:
-                    python = pythons[package]
-                    seconds = second_process(name, workload, asked_as, python, scratch)
-                    result.second_process[package] = seconds
+                if package not in result.first_call:
+                    continue
+                try:
+                    result.second_process[package] = second_process(
+                        name, workload, asked_as, pythons[package], scratch
+                    )
+                except WorkerError as error:
+                    result.notes.append(f"{asked_as}, second process: {error}")
     return result, described
 
 
@@ -99,17 +103,29 @@ def loaded(
 
 
 def run(result: Measured, working: dict[str, Package], effort: Effort) -> None:
-    """Alternating rounds; then memory."""
-    order = list(working)
+    """Alternating rounds, then memory. A package that fails is noted and left out."""
     kept = "least" if effort.minima else "seconds"
+
+    def asked(package: str, do: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            return working[package].ask(do, **arguments)
+        except WorkerError as error:
+            result.notes.append(f"{package}, {do}: {error}")
+            result.rounds.pop(package, None)
+            del working[package]
+            return {}
+
     for i in range(effort.rounds):
-        for package in order if i % 2 == 0 else reversed(order):
-            answer = working[package].ask("round", seconds=effort.seconds)
-            result.rounds.setdefault(package, []).append(answer[kept])
-    for package, worker in working.items():
-        result.memory[package] = worker.ask("memory")["peak"]
+        for package in list(working) if i % 2 == 0 else list(working)[::-1]:
+            answer = asked(package, "round", seconds=effort.seconds)
+            if answer:
+                result.rounds.setdefault(package, []).append(answer[kept])
+    for package in list(working):
+        answer = asked(package, "memory")
+        if answer:
+            result.memory[package] = answer["peak"]
     if FXLA in working:
-        result.generator = working[FXLA].ask("generate").get("seconds")
+        result.generator = asked(FXLA, "generate").get("seconds")
 
 
 def second_process(name: str, workload: Workload, package: str, python: str, scratch: str) -> float:

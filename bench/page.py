@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench.peers import FXLA, JAX, PEERS
@@ -101,23 +102,33 @@ def table(rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in ruled)
 
 
-def summary(measured: list[Measured], title: str) -> str:
-    """A line of geometric means, and the workloads where a peer is faster."""
-    parts = [f"{len(measured)} workloads"]
-    for what, ratios in (
-        ("over JAX", [m.speed_up(JAX) for m in measured]),
-        ("over the best of PyTorch's modes", [m.over_torch() for m in measured]),
-        ("over the best peer", [m.over_best() for m in measured]),
-    ):
-        known = [r for r in ratios if r is not None]
-        if known:
-            parts.append(f"{what} {times(geometric_mean(known))} ({len(known)})")
-    behind = [m for m in measured if (m.over_best() or 1.0) < 1.0]
-    lines = [f"{title}: geometric means: {'; '.join(parts)}; {len(behind)} behind the best peer."]
-    for m in sorted(behind, key=lambda m: m.over_best() or 1.0):
-        reason = m.why or "unexplained"
-        lines.append(f"- {m.name}: {times(m.over_best())} of {m.best()}'s speed: {reason}")
-    return "\n".join(lines) + "\n"
+def summary(measured: dict[str, list[Measured]]) -> str:
+    """Geometric means of each set side by side, and the workloads where a peer is faster."""
+    columns: dict[str, Callable[[Measured], float | None]] = {
+        "over JAX": lambda m: m.speed_up(JAX),
+        "over torch's best": lambda m: m.over_torch(),
+        "over the best peer": lambda m: m.over_best(),
+        "first call, of JAX's": lambda m: m.first_ratio(JAX),
+        "second process, of JAX's first": lambda m: m.second_ratio(JAX),
+    }
+    rows = [["geometric means", "workloads", *columns, "behind the best peer"]]
+    explained = []
+    for title, some in measured.items():
+        behind = [m for m in some if (m.over_best() or 1.0) < 1.0]
+        means = [mean_of(column(m) for m in some) for column in columns.values()]
+        rows.append([title, str(len(some)), *means, str(len(behind))])
+        for m in sorted(behind, key=lambda m: m.over_best() or 1.0):
+            reason = m.why or "unexplained"
+            explained.append(f"- {m.name}: {times(m.over_best())} of {m.best()}'s speed: {reason}")
+    return "\n".join([table(rows), *(["", *explained] if explained else [])]) + "\n"
+
+
+def mean_of(ratios: Iterable[float | None]) -> str:
+    """Their geometric mean, and of how many where some are missing."""
+    every = list(ratios)
+    known = [r for r in every if r is not None]
+    text = times(geometric_mean(known))
+    return f"{text} (of {len(known)})" if 0 < len(known) < len(every) else text
 
 
 def speeds(measured: list[Measured], peers: list[str]) -> str:
@@ -176,7 +187,7 @@ def markdown(
     named = ", ".join(f"{package} {version}" for package, version in versions.items())
     started = ", ".join(f"{package} {readable(s)}" for package, s in start_up.items() if s > 1e-3)
     parts = [f"# {named}\n", f"{datetime.date.today().isoformat()}; {machine()}.\n"]
-    parts += [summary(some, title) for title, some in measured.items()]
+    parts.append(summary(measured))
     minima = any(m.minima for some in measured.values() for m in some)
     parts += [READING, *([MINIMA] if minima else []), f"Start-up: {started}.\n"]
     for title, some in measured.items():

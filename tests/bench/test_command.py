@@ -31,9 +31,10 @@ def test_run_alone_prints_and_writes_a_page(
     assert main([*arguments, "--no-second", "--write"]) == 0
     out = capsys.readouterr().out
     assert "| x + 1, 10 floats | " in out
-    (page,) = tmp_path.glob("*.md")
+    assert "| tuned | 1 | " in out
+    (page,) = tmp_path.glob("*-part.md")
     assert page.read_text().startswith(out.strip())
-    assert list(tmp_path.glob("*.svg"))
+    assert list(tmp_path.glob("*-part.svg"))
 
 
 def test_peers_are_installed_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

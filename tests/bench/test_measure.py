@@ -58,6 +58,17 @@ def test_a_slow_wrong_peer(fake: str) -> None:
     assert note.startswith("jax differs from fxla: result 0 by ")
 
 
+def test_a_peer_that_dies_between_rounds_is_noted_and_left_out(fake: str, tmp_path: Path) -> None:
+    dying = "    if request['do'] == 'round': sys.exit('gone')\n    answers = {"
+    (tmp_path / "fake.py").write_text(FAKE.replace("    answers = {", dying))
+    name = "x + 1, 10 floats"
+    effort = Effort(rounds=2, seconds=0.01, second=False)
+    measured, _ = measure(name, TUNED[name], {"fxla": sys.executable, "jax": fake}, effort)
+    assert len(measured.rounds["fxla"]) == 2
+    assert "jax" not in measured.rounds
+    assert "jax, round: the process ended with status 1: gone" in measured.notes
+
+
 def test_peers_without_the_workload_are_not_started(fake: str) -> None:
     pythons = {"fxla": sys.executable, "autograd": "/no/such/python"}
     name = "x + 1, 10 floats"

@@ -49,11 +49,14 @@ def test_the_page_says_when_times_are_minima() -> None:
     assert "times are minima" in markdown({"tuned": [least]}, {"fxla": "0"}, {})
 
 
-def test_the_summary_counts_and_explains_what_is_behind() -> None:
-    text = summary([FAST, SLOW, BROKEN], "tuned")
-    assert "tuned: geometric means: 3 workloads; over JAX 1.00 (2)" in text
-    assert "over the best of PyTorch's modes 2.00 (1)" in text
-    assert "over the best peer 0.71 (2); 1 behind the best peer." in text
+def test_the_summary_has_both_sets_side_by_side_and_explains_what_is_behind() -> None:
+    text = summary({"tuned": [FAST, SLOW, BROKEN], "held out": [FAST]})
+    assert "| geometric means | workloads | over JAX | over torch's best |" in text
+    tuned = (
+        "| tuned | 3 | 1.00 (of 2) | 2.00 (of 1) | 0.71 (of 2) | 0.43 (of 2) | 0.03 (of 1) | 1 |"
+    )
+    assert tuned in text
+    assert "| held out | 1 | 4.00 | 2.00 | 2.00 | 0.25 | 0.03 | 0 |" in text
     assert "- slow: 0.25 of jax's speed: the peer caches" in text
 
 
