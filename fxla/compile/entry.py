@@ -29,6 +29,7 @@ from fxla.compile.executable import Executable, raise_pending
 from fxla.compile.native import compile_text
 from fxla.compile.recycle import LARGE, recycler
 from fxla.core.array import Array
+from fxla.core.pause import no_collection
 from fxla.core.pytree import TreeDef
 from fxla.core.scopes import special
 from fxla.errors import InternalError
@@ -112,13 +113,14 @@ def serve(function: Any, call: Call) -> bool:
     Returns:
         Whether they will be.
     """
-    native = _load(function)
-    if native is None:
-        return False
-    try:
-        _add(function, call, native)
-    except NotServedError:
-        return False
+    with no_collection():
+        native = _load(function)
+        if native is None:
+            return False
+        try:
+            _add(function, call, native)
+        except NotServedError:
+            return False
     return True
 
 

@@ -8,8 +8,6 @@ What it reads is described in `fxla.compile.entry_layout`.
 
 from __future__ import annotations
 
-from string import Template
-
 from fxla.compile.entry_arguments import COMPARE, FIND, WALK
 from fxla.compile.entry_layout import (
     ARRAY,
@@ -45,7 +43,7 @@ def entry_text(slot: int) -> str:
     }.items():  # fmt: skip
         names |= {f"{prefix}_{name}": number for name, number in layout.items()}
     parts = (_DECLARE, WALK, COMPARE, FIND, BUILD, DONATE, RUN, _CALL)
-    return expanded(Template("".join(parts)).substitute(names))
+    return expanded("".join(parts), names)
 
 
 _DECLARE = """

@@ -17,7 +17,6 @@ import ctypes
 import os
 import threading
 from dataclasses import dataclass
-from string import Template
 from typing import Any
 
 from fxla.compile.entry_probe import c_api
@@ -47,7 +46,7 @@ def recycler_text(madvise: bool) -> str:
     """
     names = {"CLASSES": _CLASSES, "SMALLEST": _SMALLEST, "LARGE": LARGE, "HUGE": _HUGE}
     names |= {f"s_{k}": v for k, v in _STATE.items()} | {f"h_{k}": v for k, v in _HEADER.items()}
-    return expanded(Template((_ADVISE if madvise else _NO_ADVICE) + _TEXT).substitute(names))
+    return expanded((_ADVISE if madvise else _NO_ADVICE) + _TEXT, names)
 
 
 _ADVISE = """
