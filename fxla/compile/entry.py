@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from fxla.compile.donation import in_place
-from fxla.compile.entry_layout import CONVERT, HASH
+from fxla.compile.entry_layout import CONVERT, GLOBALS, HASH
 from fxla.compile.entry_probe import SCALARS, c_api, numpy_api, slot_offset, type_slot, unexpected
 from fxla.compile.entry_text import entry_text
 from fxla.compile.entry_tree import Code, NotServedError, code_of_arguments, code_of_result
@@ -29,9 +29,10 @@ from fxla.compile.executable import Executable, raise_pending
 from fxla.compile.native import compile_text
 from fxla.compile.recycle import LARGE, recycler
 from fxla.core.array import Array
+from fxla.core.dtypes import FLOAT_AT_START
 from fxla.core.pause import no_collection
 from fxla.core.pytree import TreeDef
-from fxla.core.scopes import special
+from fxla.core.scopes import precisions, special
 from fxla.errors import InternalError
 
 __all__ = ["Call", "Words", "serve"]
@@ -49,6 +50,7 @@ _API = (
     "Py_IncRef Py_DecRef PyDict_GetItemWithError PyDict_Size PyDict_New PyDict_SetItem PyTuple_New "
     "PyList_New PySequence_GetItem PySequence_Tuple PyObject_CallNoArgs PyObject_CallOneArg "
     "PyObject_Call PyObject_RichCompareBool PyLong_AsLongLongAndOverflow PyObject_IsTrue "
+    "PyLong_AsUnsignedLongLongMask PyThread_get_thread_ident "
     "PyErr_Clear PyErr_NoMemory PyEval_SaveThread PyEval_RestoreThread PyMem_RawMalloc "
     "PyMem_RawFree"
 ).split()
@@ -91,6 +93,7 @@ class Call:
         result: tree of the result.
         donated: leaves whose memory the results may take, and for each how many references there
             are to it, those of native code included, if nobody else needs it.
+        precision: the default floating dtype of the call.
     """
 
     tree: TreeDef
@@ -101,6 +104,7 @@ class Call:
     executable: Executable
     result: TreeDef
     donated: Mapping[int, int]
+    precision: Any
 
 
 def serve(function: Any, call: Call) -> bool:
@@ -272,9 +276,9 @@ def _add(function: Any, call: Call, native: _Native) -> None:
         entry = words(
             [
                 address(block), address(constants), n_consts, address(signature), address(result),
-                0 if donated is None else address(donated),
+                0 if donated is None else address(donated), id(call.precision),
             ],
-            block, constants, signature, result, donated, call.executable,
+            block, constants, signature, result, donated, call.executable, call.precision,
         )  # fmt: skip
         served = getattr(function, "_served", None)
         table: _Table = _Table() if served is None else served.keep[0]
@@ -306,7 +310,7 @@ def _block(executable: Executable, native: _Native) -> Words:
     held: list[Any] = [arena]
     for dtype, shape in executable.output_types:
         dims = words(shape or [0])
-        large = math.prod(shape) * dtype.itemsize >= native.large
+        large = math.prod(shape) * dtype.itemsize >= LARGE and native.recycles()
         records += [id(dtype), len(shape), address(dims), int(large)]
         held += [dims, dtype]
     table = words(records or [0], held)
@@ -342,13 +346,18 @@ class _Native:
 
     Attributes:
         globals: objects that every call needs.
-        large: results of as many bytes come from the allocator that recycles them.
         method: describes ``run_flat`` to Python.
     """
 
     globals: Words
-    large: int
     method: _Method
+
+    def recycles(self) -> bool:
+        """Have the allocator for large results ready; whether there is one."""
+        memory = recycler()
+        if memory is not None:
+            self.globals[GLOBALS["handler"] // 8] = id(memory.handler)
+        return memory is not None
 
     def flat(self, block: Words) -> Any:
         """A program as a function of arrays that fit, which are not looked at."""
@@ -388,11 +397,12 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     except InternalError:  # a processor or a linker that llvmlite cannot serve
         return None
     no_kwargs: dict[str, Any] = {}
-    memory = recycler()
-    handler = None if memory is None else memory.handler
     zeros = words([0] * 64)
+    handler = None  # until there is a large result
     held = (special, no_kwargs, Array, np.ndarray, handler, raise_pending)
-    shared = words([*[id(x) for x in held], address(zeros)], held, zeros)
+    scoped = (precisions, FLOAT_AT_START, None)
+    numbers = [*[id(x) for x in held], address(zeros), *[id(x) for x in scoped]]
+    shared = words(numbers, held, zeros, scoped)
     method = _Method(b"run", found["run_flat"], _FASTCALL, None)
     slot.value = found["call"]
-    return _Native(shared, 1 << 62 if memory is None else LARGE, method)
+    return _Native(shared, method)

@@ -193,7 +193,10 @@ entry:
   %consts = field ptr %e, ${entry_consts}
   %n_consts = field i64 %e, ${entry_n_consts}
   %objects = getelementptr ptr, ptr %given, i64 %n_consts
-  br label %head
+  %precision = field ptr %g, ${g_precision}
+  %its_precision = field ptr %e, ${entry_precision}
+  %same_precision = icmp eq ptr %precision, %its_precision
+  br i1 %same_precision, label %head, label %no
 head:
   %i = phi i64 [0, %entry], [%next, %step]
   %s = phi ptr [%start, %entry], [%after, %step]

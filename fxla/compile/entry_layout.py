@@ -34,17 +34,15 @@ SCRATCH = 56
 
 # byte offsets
 GLOBALS = {
-    "scopes": 0,
-    "no_kwargs": 8,
-    "array": 16,
-    "ndarray": 24,
-    "handler": 32,
-    "raiser": 40,
-    "zeros": 48,
-}
+    "scopes": 0, "no_kwargs": 8, "array": 16, "ndarray": 24, "handler": 32, "raiser": 40,
+    "zeros": 48, "precisions": 56, "start": 64, "precision": 72,
+}  # fmt: skip
 TABLE = {"globals": 0, "leaves": 8, "objects": 16, "n": 24, "trees": 32}
 TREE = {"recent": 0, "leaves": 8, "mask": 16, "slots": 24, "code": 32}
-ENTRY = {"block": 0, "consts": 8, "n_consts": 16, "signature": 24, "code": 32, "donated": 40}
+ENTRY = {
+    "block": 0, "consts": 8, "n_consts": 16, "signature": 24, "code": 32, "donated": 40,
+    "precision": 48,
+}  # fmt: skip
 BLOCK = {
     "driver": 0, "functions": 8, "integers": 16, "arena": 24, "busy": 32, "arena_bytes": 40,
     "release": 48, "constants": 56, "inputs": 64, "outputs": 72, "records": 80, "globals": 88,

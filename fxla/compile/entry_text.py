@@ -62,6 +62,8 @@ declare ptr @PyObject_CallOneArg(ptr, ptr)
 declare ptr @PyObject_Call(ptr, ptr, ptr)
 declare i32 @PyObject_RichCompareBool(ptr, ptr, i32)
 declare i64 @PyLong_AsLongLongAndOverflow(ptr, ptr)
+declare i64 @PyLong_AsUnsignedLongLongMask(ptr)
+declare i64 @PyThread_get_thread_ident()
 declare i32 @PyObject_IsTrue(ptr)
 declare void @PyErr_Clear()
 declare ptr @PyErr_NoMemory()
@@ -89,8 +91,27 @@ ready:
   %scopes = field ptr %g, ${g_scopes}
   %open = field i64 %scopes, 16
   %special = icmp ne i64 %open, 0
-  br i1 %special, label %slow, label %plain
+  br i1 %special, label %slow, label %precise
+precise:  ; the default precision, if a scope has set it: this thread's?
+  %start = field ptr %g, ${g_start}
+  %precisions = field ptr %g, ${g_precisions}
+  %set = field i64 %precisions, 16
+  %unset = icmp eq i64 %set, 0
+  br i1 %unset, label %plain, label %scoped
+scoped:
+  %scope_items = field ptr %precisions, 24
+  %last = sub i64 %set, 1
+  %scope_at = getelementptr ptr, ptr %scope_items, i64 %last
+  %scope = load ptr, ptr %scope_at
+  %owner = field ptr %scope, 24
+  %owner_number = call i64 @PyLong_AsUnsignedLongLongMask(ptr %owner)
+  %this = call i64 @PyThread_get_thread_ident()
+  %own_scope = icmp eq i64 %owner_number, %this
+  %set_to = field ptr %scope, 32
+  br i1 %own_scope, label %plain, label %slow
 plain:
+  %precision = phi ptr [%start, %precise], [%set_to, %scoped]
+  set ptr %precision, %g, ${g_precision}
   call void @Py_IncRef(ptr %table)
   %no_kwargs = field ptr %g, ${g_no_kwargs}
   %given = icmp ne ptr %kwargs, null

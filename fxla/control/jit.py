@@ -352,7 +352,10 @@ class JitFunction:
         fixed, named = self._static_of(args, kwargs)
         tree = self._in_tree(args, kwargs)
         donated = self._donated(args, kwargs, fixed, named)
-        call = Call(tree, leaves, fixed, named, entry.closed.consts, run, entry.out_tree, donated)
+        call = Call(
+            tree, leaves, fixed, named, entry.closed.consts, run, entry.out_tree, donated,
+            default_float(),
+        )  # fmt: skip
         if serve(self, call):
             entry.tries = 0
 

@@ -16,10 +16,11 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from fxla.core.scopes import special
+from fxla.core.scopes import enter_precision, leave_precision
 from fxla.errors import DtypeError
 
 __all__ = [
+    "FLOAT_AT_START",
     "DType",
     "bfloat16",
     "bool_",
@@ -69,15 +70,15 @@ float0 = np.dtype([("float0", np.void)])
 
 _SHORT_KIND = {"f": "f", "i": "i", "u": "u", "c": "c", "b": "bool"}
 
-
-_AT_START = np.dtype(os.environ.get("FXLA_DEFAULT_DTYPE", "float64"))
+FLOAT_AT_START = np.dtype(os.environ.get("FXLA_DEFAULT_DTYPE", "float64"))
+"""The default floating dtype of a thread that has entered no scope."""
 
 
 class _Precision(threading.local):
     """The default floating dtype of this thread."""
 
     def __init__(self) -> None:
-        self.default = _AT_START
+        self.default = FLOAT_AT_START
 
 
 _precision = _Precision()
@@ -185,13 +186,13 @@ def default_dtype(dtype: Any) -> Iterator[None]:
             f"default_dtype: expected a real floating dtype such as 'float32', got {given.name!r}"
         )
     before = _precision.default
-    special.append(None)
+    scope = enter_precision(given)
     _precision.default = given
     try:
         yield
     finally:
         _precision.default = before
-        special.pop()
+        leave_precision(scope)
 
 
 def canonical_dtype(dtype: Any) -> DType:

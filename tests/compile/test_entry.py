@@ -99,12 +99,46 @@ def test_an_integer_that_does_not_fit_is_pythons() -> None:
         f(2**63)
 
 
-def test_the_default_precision_of_the_start_is_read() -> None:
+def test_each_default_precision_has_its_own_program() -> None:
     f = Watched(lambda x: x / 3)
     warm(f, 1.0)
     with fxla.default_dtype("float32"):
         assert not served(f, 1.0)
+        warm(f, 1.0)
+        assert served(f, 1.0) and f(1.0).dtype == np.float32
+        with fxla.default_dtype("float64"):
+            assert served(f, 1.0) and f(1.0).dtype == np.float64
+            with fxla.default_dtype("float32"):
+                assert f(1.0).dtype == np.float32
+            assert f(1.0).dtype == np.float64
         assert f(1.0).dtype == np.float32
+    assert served(f, 1.0) and f(1.0).dtype == np.float64
+
+
+def test_the_precision_of_another_thread_is_not_this_ones() -> None:
+    f = Watched(lambda x: x / 3)
+    warm(f, 1.0)
+    with fxla.default_dtype("float32"):
+        warm(f, 1.0)
+    inside, leave = threading.Event(), threading.Event()
+    seen: list[Any] = []
+
+    def other() -> None:
+        with fxla.default_dtype("float32"):
+            seen.append(f(1.0).dtype)
+            inside.set()
+            leave.wait(60)
+            seen.append(f(1.0).dtype)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait(60)
+    assert f(1.0).dtype == np.float64
+    with fxla.default_dtype("float32"):
+        assert served(f, 1.0) and f(1.0).dtype == np.float32
+    leave.set()
+    thread.join()
+    assert seen == [np.float32, np.float32]
     assert served(f, 1.0) and f(1.0).dtype == np.float64
 
 

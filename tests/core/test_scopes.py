@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fxla
-from fxla.core.scopes import special
+from fxla.core.scopes import enter_precision, leave_precision, precisions, special
 
 
 def seen_in(f: Any) -> int:
@@ -44,24 +44,45 @@ def test_transformations_are_scopes(scope: Any) -> None:
 
 
 def test_contexts_are_scopes() -> None:
-    for make in (fxla.disable_jit, lambda: fxla.default_dtype("float32")):
-        with make():
-            assert len(special) == 1
+    with fxla.disable_jit():
+        assert len(special) == 1
+    assert not special
+    with pytest.raises(KeyboardInterrupt), fxla.disable_jit():
+        raise KeyboardInterrupt
+    assert not special
+
+
+def test_precisions_are_scopes_of_their_own() -> None:
+    with fxla.default_dtype("float32"):
+        with fxla.default_dtype("float64"), fxla.default_dtype("float32"):
+            assert [d.name for _, d in precisions] == ["float32", "float64", "float32"]
+        assert [d.name for _, d in precisions] == ["float32"]
         assert not special
-        with pytest.raises(KeyboardInterrupt), make():
-            raise KeyboardInterrupt
-        assert not special
+    with pytest.raises(KeyboardInterrupt), fxla.default_dtype("float32"):
+        raise KeyboardInterrupt
+    assert not precisions
+
+
+def test_scopes_that_end_in_another_order() -> None:
+    first, second = enter_precision("a"), enter_precision("a")
+    leave_precision(first)
+    assert precisions[0] is second
+    leave_precision(second)
+    assert not precisions
 
 
 def test_no_thread_loses_another_ones_scope() -> None:
+    wrong: list[int] = []
+
     def work() -> None:
         for _ in range(300):
             with fxla.default_dtype("float32"), fxla.disable_jit():
-                assert len(special) >= 2
+                if not special or threading.get_ident() not in {i for i, _ in precisions}:
+                    wrong.append(1)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-    assert not special
+    assert not (special or precisions or wrong)
