@@ -25,7 +25,8 @@ from fxla.control.api import (
 from fxla.control.checkpoint import checkpoint, checkpoint_policies
 from fxla.control.custom_jvp import custom_jvp
 from fxla.control.custom_vjp import custom_vjp
-from fxla.control.jit import disable_jit, jit
+from fxla.control.jit import jit
+from fxla.control.jit_primitive import disable_jit
 from fxla.core.array import Array
 from fxla.core.dtypes import default_dtype
 from fxla.transforms.autodiff import (

@@ -5,11 +5,9 @@ jit : (a -> b) -> (a -> b)
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect as python_inspect
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,242 +15,19 @@ import numpy as np
 from fxla.compile.entry import Call, serve
 from fxla.compile.executable import Executable
 from fxla.compile.inspect import Inspection, inspect_executable
-from fxla.control.programs import (
-    executable_for,
-    executable_of,
-    forwarded,
-    jvp_of,
-    rearranged,
-    remembered,
-    scope_key,
-    split_of,
-    vmap_of,
-)
+from fxla.control.jit_primitive import jit_p, mode
+from fxla.control.programs import executable_for, executable_of, scope_key
+from fxla.control.stages import Lowered, Traced, TracedCall
 from fxla.core.array import Array
-from fxla.core.aval import Aval
 from fxla.core.dtypes import default_float
-from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
 from fxla.core.pause import no_collection
-from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
 from fxla.core.scopes import special
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.core.trace import (
-    AxisFrame,
-    Tracer,
-    Value,
-    eval_trace,
-    is_on_device,
-    state,
-    typeof,
-    where_am_i,
-)
-from fxla.errors import InternalError
-from fxla.ops.structure import batch_in_front
+from fxla.core.trace import Tracer, Value, eval_trace, is_on_device, state, typeof, where_am_i
 from fxla.transforms.api import FlatFunction, check_leaf, flatten_function, function_name, wraps_as
-from fxla.transforms.partial_eval import PartialTrace
-from fxla.transforms.transpose import transpose_jaxpr
 
-__all__ = ["JitFunction", "Lowered", "Traced", "disable_jit", "jit", "jit_p"]
-
-
-class Jit(Primitive):
-    """A call of a program that is compiled as one.  params: jaxpr, and the function's name."""
-
-    name = "jit"
-
-    def abstract_eval(self, *avals: Aval, jaxpr: Jaxpr, name: str) -> tuple[Aval, ...]:
-        return jaxpr.out_avals
-
-    def impl(self, *args: Any, jaxpr: Jaxpr, name: str) -> tuple[Any, ...]:
-        if _mode.disabled:
-            return eval_jaxpr(jaxpr, *args)
-        return tuple(executable_of(jaxpr)(*args))
-
-    def jvp(
-        self, primals: Any, tangents: Any, *, jaxpr: Jaxpr, name: str
-    ) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
-        nonzero = [not is_zero(t) for t in tangents]
-        both, out_nonzero = jvp_of(jaxpr, nonzero)
-        given = [t for t in tangents if not is_zero(t)]
-        found = self.bind(*primals, *given, jaxpr=both, name=f"jvp({name})")
-        n = len(jaxpr.outs)
-        rest = iter(found[n:])
-        out_tangents = tuple(
-            next(rest) if nz else Zero(a.aval.tangent())
-            for nz, a in zip(out_nonzero, jaxpr.outs, strict=True)
-        )
-        return found[:n], out_tangents
-
-    def partial_eval(self, trace: PartialTrace, args: Sequence[Value], params: Any) -> Any:
-        jaxpr, name = params["jaxpr"], params["name"]
-        unknown = [trace.unknown(x) for x in args]
-        split = split_of(jaxpr, unknown)
-        known_args = [x for x, u in zip(args, unknown, strict=True) if not u]
-        n_out = len(split.known.outs) - split.n_residuals
-        passed = forwarded(split.known, split.known.outs[n_out:])
-        keep = [*range(n_out), *(n_out + k for k, p in enumerate(passed) if p is None)]
-        small = remembered(split.known, "small", lambda: rearranged(split.known, outputs=keep))
-        found = (
-            trace.process_known(self, known_args, {"jaxpr": small, "name": name}) if keep else ()
-        )
-        computed = iter(found[n_out:])
-        residuals = [next(computed) if p is None else known_args[p] for p in passed]
-        rest = [x for x, u in zip(args, unknown, strict=True) if u]
-        unknown_outs = iter(
-            trace.record(self, [*residuals, *rest], {"jaxpr": split.unknown, "name": name})
-        )
-        known_outs = iter(found[:n_out])
-        return tuple(next(unknown_outs) if u else next(known_outs) for u in split.out_unknown)
-
-    def transpose(self, cts: Any, *operands: Any, jaxpr: Jaxpr, name: str) -> tuple[Any, ...]:
-        linear = [is_linear(x) for x in operands]
-        nonzero = [not is_zero(ct) for ct in cts]
-        key = ("transpose", tuple(linear), tuple(nonzero), scope_key())
-        turned = remembered(jaxpr, key, lambda: transpose_jaxpr(jaxpr, linear, nonzero))
-        known = [x for x in operands if not is_linear(x)]
-        given = [ct for ct in cts if not is_zero(ct)]
-        found = iter(self.bind(*known, *given, jaxpr=turned, name=f"transpose({name})"))
-        return tuple(next(found) if lin else None for lin in linear)
-
-    def batch(
-        self, axis: AxisFrame, operands: Any, axes: Any, *, jaxpr: Jaxpr, name: str
-    ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
-        batched = [a is not None for a in axes]
-        mapped, out_batched = vmap_of(jaxpr, axis, batched)
-        moved = batch_in_front(operands, axes)
-        outs = self.bind(*moved, jaxpr=mapped, name=f"vmap({name})")
-        return outs, tuple(0 if b else None for b in out_batched)
-
-    def lower(self, *views: Any, jaxpr: Jaxpr, name: str) -> Any:
-        raise InternalError("jit is inlined before lowering")
-
-    def inlined(self, params: dict[str, Any]) -> Jaxpr:
-        jaxpr: Jaxpr = params["jaxpr"]
-        return jaxpr
-
-
-jit_p = Jit()
-
-
-class _Mode(threading.local):
-    disabled = False
-
-
-_mode = _Mode()
-
-
-@contextlib.contextmanager
-def disable_jit(disable: bool = True) -> Iterator[None]:
-    """Run jitted functions as plain Python for a scope, to step through them with a debugger.
-
-    Example:
-        >>> import fxla
-        >>> with fxla.disable_jit():
-        ...     fxla.jit(lambda x: print("concrete:", x > 0) or x)(1.0)
-        concrete: True
-        1.0
-    """
-    before = _mode.disabled
-    special.append(None)
-    _mode.disabled = disable
-    try:
-        yield
-    finally:
-        _mode.disabled = before
-        special.pop()
-
-
-class _Traced:
-    """A function traced for one signature.
-
-    Attributes:
-        executable: the program, once it has run.
-        concrete: whether no argument is a tracer.
-        single: whether the result is one array.
-        tries: how often more to try and have such calls served natively.
-    """
-
-    __slots__ = ("closed", "concrete", "executable", "out_tree", "single", "tries")
-
-    def __init__(self, closed: ClosedJaxpr, out_tree: TreeDef, concrete: bool) -> None:
-        self.closed = closed
-        self.out_tree = out_tree
-        self.concrete = concrete
-        self.executable: Any = None
-        self.single = out_tree.is_leaf()
-        self.tries = 3
-
-
-class Traced:
-    """The result of ``jitted.trace(*args)``: the program before compilation.
-
-    Attributes:
-        jaxpr: the program.
-        out_tree: structure of the result.
-    """
-
-    def __init__(self, entry: _Traced, in_tree: TreeDef, name: str) -> None:
-        self._entry = entry
-        self._in_tree = in_tree
-        self.fun_name = name
-        self.jaxpr = entry.closed
-        self.out_tree = entry.out_tree
-
-    @property
-    def out_info(self) -> Any:
-        """Types of the results, in the result's tree."""
-        return tree_unflatten(self.out_tree, list(self.jaxpr.out_avals))
-
-    def lower(self) -> Lowered:
-        """The program ready to compile."""
-        return Lowered(self._entry, self._in_tree, self.fun_name)
-
-
-class Lowered:
-    """The result of ``jitted.lower(*args)``."""
-
-    def __init__(self, entry: _Traced, in_tree: TreeDef, name: str) -> None:
-        self._entry = entry
-        self._in_tree = in_tree
-        self.fun_name = name
-
-    def as_text(self) -> str:
-        """The loop nests as text."""
-        return self.compile().as_text()
-
-    def compile(self) -> Compiled:
-        """Compile now rather than at the first call."""
-        return Compiled(self._entry, self._in_tree, self.fun_name)
-
-
-class Compiled:
-    """The result of ``jitted.lower(*args).compile()``: a function of one signature only."""
-
-    def __init__(self, entry: _Traced, in_tree: TreeDef, name: str) -> None:
-        self._entry = entry
-        self._in_tree = in_tree
-        self.fun_name = name
-        self._executable = executable_of(entry.closed.jaxpr)
-
-    def as_text(self) -> str:
-        """The loop nests as text."""
-        return inspect_executable(self._entry.closed, self._executable).loops
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        leaves, tree = tree_flatten((args, kwargs))
-        wanted = self._entry.closed.in_avals
-        if tree != self._in_tree or not all(
-            typeof(x).matches(a) for x, a in zip(leaves, wanted, strict=True)
-        ):
-            raise TypeError(
-                f"{self.fun_name} was compiled for ({', '.join(map(str, wanted))}) and called with "
-                f"({', '.join(str(typeof(x)) for x in leaves)})"
-            )
-        outs = jit_p.bind(
-            *self._entry.closed.consts, *leaves, jaxpr=self._entry.closed.jaxpr, name=self.fun_name
-        )
-        return tree_unflatten(self._entry.out_tree, outs)
+__all__ = ["JitFunction", "jit"]
 
 
 class JitFunction:
@@ -281,7 +56,7 @@ class JitFunction:
         self._donated_nums, self._donated_names = _named_arguments(
             f, donate_argnums, donate_argnames, "donate_argnames"
         )
-        self._traces: dict[Any, _Traced] = {}
+        self._traces: dict[Any, TracedCall] = {}
         wraps_as("Compiled version", f)(self)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -290,7 +65,7 @@ class JitFunction:
         return _Bound(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if _mode.disabled:
+        if mode.disabled:
             return self._f(*args, **kwargs)
         entry, leaves = self._entry(args, kwargs)
         if entry.concrete and state.trace is eval_trace:
@@ -309,7 +84,7 @@ class JitFunction:
             outs = jit_p.bind(*closed.consts, *leaves, jaxpr=closed.jaxpr, name=self._name)
         return tree_unflatten(entry.out_tree, outs)
 
-    def _entry(self, args: Any, kwargs: Any) -> tuple[_Traced, Sequence[Value]]:
+    def _entry(self, args: Any, kwargs: Any) -> tuple[TracedCall, Sequence[Value]]:
         """The traced function for these arguments, and its flat arguments."""
         static: Any = None
         f = self._f
@@ -337,12 +112,12 @@ class JitFunction:
         with no_collection():
             closed = trace_to_jaxpr(flat_f, [typeof(x) for x in leaves], "jit", self._name)
         assert flat_f.out_tree is not None
-        entry = _Traced(closed, flat_f.out_tree, not any(isinstance(x, Tracer) for x in leaves))
+        entry = TracedCall(closed, flat_f.out_tree, not any(isinstance(x, Tracer) for x in leaves))
         if not any(isinstance(c, Tracer) for c in closed.consts):
             self._traces[key] = entry
         return entry, leaves
 
-    def _serve(self, entry: _Traced, args: Any, kwargs: Any, leaves: Sequence[Value]) -> None:
+    def _serve(self, entry: TracedCall, args: Any, kwargs: Any, leaves: Sequence[Value]) -> None:
         """Have later calls like this one served natively."""
         entry.tries -= 1
         run = entry.executable

@@ -76,20 +76,6 @@ def test_python_results_and_constants() -> None:
     np.testing.assert_allclose(two, X.sum())
 
 
-def test_stages_ahead_of_time() -> None:
-    f = fxla.jit(lambda x: fnp.exp(x).sum())
-    assert "exp" in str(f.trace(X).jaxpr)
-    compiled = f.lower(X).compile()
-    np.testing.assert_allclose(compiled(X), np.exp(X).sum(), rtol=1e-14)
-    with pytest.raises(TypeError, match="was compiled for"):
-        compiled(np.ones(7))
-
-
-def test_disable_jit_runs_python() -> None:
-    with fxla.disable_jit():
-        assert fxla.jit(lambda x: "yes" if x > 0 else "no")(3.0) == "yes"
-
-
 def test_methods_are_bound() -> None:
     class Model:
         scale = 3.0
@@ -172,41 +158,6 @@ def test_under_a_trace_closures_of_tracers_are_not_remembered() -> None:
     assert float(inner(2.0)) == 10.0
 
 
-def test_nested_calls_are_one_call_each() -> None:
-    inner = fxla.jit(lambda x: fnp.sin(x) * 2)
-    outer = lambda x: inner(x) + inner(x + 1)  # noqa: E731
-    assert str(fxla.make_jaxpr(outer)(1.0)).count("jit[") == 2
-    flat = fxla.jit(lambda x: fnp.sin(x) * 2, inline=True)
-    assert "jit[" not in str(fxla.make_jaxpr(lambda x: flat(x))(1.0))
-    np.testing.assert_allclose(fxla.hessian(outer)(0.5), fxla.jit(fxla.hessian(outer))(0.5))
-    np.testing.assert_allclose(
-        fxla.hessian(outer)(0.5), -2 * np.sin(0.5) - 2 * np.sin(1.5), rtol=1e-14
-    )
-
-
-def test_residuals_that_are_arguments_are_passed_on() -> None:
-    """The backward program of ``sin(w @ x)`` takes w itself, not a copy made by the forward one."""
-    f = fxla.jit(lambda w, x: fnp.sin(w @ x).sum())
-    closed = fxla.make_jaxpr(fxla.grad(f, (0, 1)))(np.ones((3, 4)), np.ones(4))
-    forward = next(e for e in closed.eqns if e.primitive.name == "jit")
-    assert all(a.shape != (3, 4) for a in (v.aval for v in forward.outputs))
-
-
-def test_compiled_ahead_of_time_is_for_its_types_only() -> None:
-    jitted = fxla.jit(lambda x, n: {"y": x * n}, static_argnums=1)
-    lowered = jitted.lower(fxla.ShapeDtypeStruct((3,), np.float32), 2)
-    compiled = lowered.compile()
-    np.testing.assert_array_equal(compiled(np.ones(3, np.float32))["y"], [2, 2, 2])
-    for wrong in (np.ones(4, np.float32), np.ones(3), np.ones((3, 1), np.float32)):
-        with pytest.raises(TypeError, match=r"compiled for \(f32\[3\]\)"):
-            compiled(wrong)
-    assert "kernel mul" in lowered.as_text()
-    assert jitted.eval_shape(np.ones(3), 2)["y"].shape == (3,)
-    traced = jitted.trace(np.ones(3), 2)
-    assert traced.out_info["y"].dtype == np.float64
-    assert "mul" in str(traced.jaxpr)
-
-
 def test_state_survives_exceptions_of_every_kind() -> None:
     for wrap in (
         fxla.jit,
@@ -243,17 +194,6 @@ def test_leaks_are_reported_where_they_are_used() -> None:
         kept[0] + 1
     with pytest.raises(LeakedTracerError):
         fxla.jit(lambda y: y + kept[0])(1.0)
-
-
-def test_without_compilation() -> None:
-    concrete: list[Any] = []
-    f = fxla.jit(lambda x: concrete.append(isinstance(x, np.ndarray)) or x * 2)
-    with fxla.disable_jit():
-        np.testing.assert_array_equal(f(np.ones(2)), [2, 2])
-        with fxla.disable_jit(False):
-            f(np.ones(2))
-        np.testing.assert_array_equal(fxla.grad(lambda x: f(x).sum())(np.ones(2)), [2, 2])
-    assert concrete == [True, False, False]
 
 
 def test_arguments_that_are_not_arrays() -> None:

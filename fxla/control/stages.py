@@ -1,0 +1,106 @@
+"""The stages of a jitted function, one after the other: traced, lowered, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fxla.compile.inspect import inspect_executable
+from fxla.control.jit_primitive import jit_p
+from fxla.control.programs import executable_of
+from fxla.core.jaxpr import ClosedJaxpr
+from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
+from fxla.core.trace import typeof
+
+__all__ = ["Compiled", "Lowered", "Traced", "TracedCall"]
+
+
+class TracedCall:
+    """A function traced for one signature.
+
+    Attributes:
+        executable: the program, once it has run.
+        concrete: whether no argument is a tracer.
+        single: whether the result is one array.
+        tries: how often more to try and have such calls served natively.
+    """
+
+    __slots__ = ("closed", "concrete", "executable", "out_tree", "single", "tries")
+
+    def __init__(self, closed: ClosedJaxpr, out_tree: TreeDef, concrete: bool) -> None:
+        self.closed = closed
+        self.out_tree = out_tree
+        self.concrete = concrete
+        self.executable: Any = None
+        self.single = out_tree.is_leaf()
+        self.tries = 3
+
+
+class Traced:
+    """The result of ``jitted.trace(*args)``: the program before compilation.
+
+    Attributes:
+        jaxpr: the program.
+        out_tree: structure of the result.
+    """
+
+    def __init__(self, entry: TracedCall, in_tree: TreeDef, name: str) -> None:
+        self._entry = entry
+        self._in_tree = in_tree
+        self.fun_name = name
+        self.jaxpr = entry.closed
+        self.out_tree = entry.out_tree
+
+    @property
+    def out_info(self) -> Any:
+        """Types of the results, in the result's tree."""
+        return tree_unflatten(self.out_tree, list(self.jaxpr.out_avals))
+
+    def lower(self) -> Lowered:
+        """The program ready to compile."""
+        return Lowered(self._entry, self._in_tree, self.fun_name)
+
+
+class Lowered:
+    """The result of ``jitted.lower(*args)``."""
+
+    def __init__(self, entry: TracedCall, in_tree: TreeDef, name: str) -> None:
+        self._entry = entry
+        self._in_tree = in_tree
+        self.fun_name = name
+
+    def as_text(self) -> str:
+        """The loop nests as text."""
+        return self.compile().as_text()
+
+    def compile(self) -> Compiled:
+        """Compile now rather than at the first call."""
+        return Compiled(self._entry, self._in_tree, self.fun_name)
+
+
+class Compiled:
+    """The result of ``jitted.lower(*args).compile()``: a function of one signature only."""
+
+    def __init__(self, entry: TracedCall, in_tree: TreeDef, name: str) -> None:
+        self._entry = entry
+        self._in_tree = in_tree
+        self.fun_name = name
+        self._executable = executable_of(entry.closed.jaxpr)
+
+    def as_text(self) -> str:
+        """The loop nests as text."""
+        return inspect_executable(self._entry.closed, self._executable).loops
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves, tree = tree_flatten((args, kwargs))
+        wanted = self._entry.closed.in_avals
+        if tree != self._in_tree or not all(
+            typeof(x).matches(a) for x, a in zip(leaves, wanted, strict=True)
+        ):
+            raise TypeError(
+                f"{self.fun_name} was compiled for ({', '.join(map(str, wanted))}) and called with "
+                f"({', '.join(str(typeof(x)) for x in leaves)})"
+            )
+        outs = jit_p.bind(
+            *self._entry.closed.consts, *leaves, jaxpr=self._entry.closed.jaxpr, name=self.fun_name
+        )
+        return tree_unflatten(self._entry.out_tree, outs)
