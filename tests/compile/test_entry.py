@@ -6,6 +6,7 @@ import collections
 import copy
 import gc
 import pickle
+import random
 import sys
 import threading
 import weakref
@@ -259,6 +260,47 @@ def test_nested_trees() -> None:
         assert not served(f, other, scale=3.0)
         wanted = fxla.tree.map(lambda x: x * 3.0, other)
         assert fxla.tree.structure(f(other, scale=3.0)) == fxla.tree.structure(wanted)
+
+
+def random_tree(rng: random.Random, depth: int) -> Any:
+    """Containers of all kinds that are served, with arrays and numbers of several types."""
+    kind = rng.randrange(9 if depth else 4)
+    if kind < 3:
+        shape = tuple(rng.choices((0, 1, 2, 3), k=rng.randrange(3)))
+        dtype = rng.choice(("f4", "f8", "i4", "i8", "c16"))
+        values = np.array(np.arange(np.prod(shape, dtype=int)).reshape(shape), dtype)
+        return values if kind else values.view(fxla.Array)
+    if kind == 3:
+        return rng.choice((1, 2.5, 1j, None, np.float32(2), np.int64(3)))
+    children = [random_tree(rng, depth - 1) for _ in range(rng.randrange(4))]
+    if kind == 4:
+        return Point(random_tree(rng, depth - 1), random_tree(rng, depth - 1))
+    if kind == 5:
+        return Line(random_tree(rng, depth - 1), children, rng.choice("ab"))
+    if kind == 6:
+        return dict(zip(rng.sample(["a", "b", 3, 7], k=4), children, strict=False))
+    return children if kind == 7 else tuple(children)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_trees(seed: int) -> None:
+    """Many trees through one function, in the order of chance, as Python would serve them."""
+    rng = random.Random(seed)
+    trees = [random_tree(rng, 4) for _ in range(6)]
+    usual = Watched(lambda t, u: fxla.tree.map(lambda x: x + 1, (t, {"u": u})))
+    for t, u in rng.choices([(t, u) for t in trees for u in trees[:2]], k=60):
+        try:
+            got = usual(t, u)
+        except TypeError:  # keys of two types have no order
+            with pytest.raises(TypeError):
+                fxla.tree.leaves((t, u))
+            continue
+        wanted = fxla.tree.map(lambda x: np.asarray(x) + 1, (t, {"u": u}))
+        assert fxla.tree.structure(got) == fxla.tree.structure(wanted)
+        for a, b in zip(fxla.tree.leaves(got), fxla.tree.leaves(wanted), strict=True):
+            assert type(a) is fxla.Array and a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+    assert usual.python_calls < 55
 
 
 def test_registered_classes() -> None:
