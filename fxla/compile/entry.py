@@ -305,7 +305,7 @@ def _code_words(code: Code) -> Words:
 
 def _block(executable: Executable, native: _Native) -> Words:
     """A program as native code runs it."""
-    arena = executable.arena()
+    arena = executable.new_arena()
     records: list[int] = []
     held: list[Any] = [arena]
     for dtype, shape in executable.output_types:

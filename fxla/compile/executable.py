@@ -176,9 +176,15 @@ class Executable:
 
     def arena(self) -> Any:
         """The program's own memory for temporaries, kept from call to call."""
-        if self._arena.nbytes < self.image.arena:
-            self._arena = aligned(self.image.arena)
-        return self._arena
+        arena = self._arena
+        if arena.nbytes < self.image.arena:
+            arena = self._arena = aligned(self.image.arena)
+        return arena
+
+    def new_arena(self) -> Any:
+        """Memory for temporaries that nobody else has; another thread may be using the kept one."""
+        self._arena = np.empty(0, np.uint8)
+        return aligned(self.image.arena)
 
 
 def aligned(nbytes: int) -> Any:
