@@ -5,8 +5,8 @@ operand is read through a shifted view, after what is needed to make it one: zer
 operand are written out, and layouts in which neither operand is contiguous along the result are
 changed.
 
-Otherwise, and in groups, it is the product of its windows, written out, with its kernel. Depthwise
-and tiny ones stay loops.
+Otherwise, in groups, and where a large kernel meets few places, it is the product of its windows,
+written out, with its kernel. Depthwise and tiny ones stay loops.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from fxla.compile.blas import BLAS_DTYPES
+from fxla.compile.phases import Equations, without_holes
 from fxla.core.aval import Aval, Shape
-from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
+from fxla.core.jaxpr import Eqn, Jaxpr, Literal
 from fxla.core.primitive import Primitive
 from fxla.errors import InternalError
 from fxla.loops import view as scalar
@@ -35,6 +36,10 @@ MIN_FEATURES = 4
 """Output features of a group below which a product is not worth writing windows out for."""
 MIN_WORK = 1 << 14
 """Multiplications below which loops are as fast."""
+MIN_ROWS = 12
+"""Places in a row, or examples, that use what is read of a kernel..."""
+CACHED_KERNEL = 1 << 19
+"""... if it has more bytes than this; with fewer rows, windows are written out."""
 LANES = 16
 """Places that are computed side by side where they are what is contiguous..."""
 MIN_USED = 0.8
@@ -106,9 +111,9 @@ def products_for_convolutions(jaxpr: Jaxpr, tiles: bool = False) -> Jaxpr:
     if not any(e.primitive is conv_general_dilated_p for e in jaxpr.eqns):
         return jaxpr
     eqns: list[Eqn] = []
-    for eqn in jaxpr.eqns:
+    for eqn in (without_holes(jaxpr) if tiles else jaxpr).eqns:
         if eqn.primitive is conv_general_dilated_p and _pays(eqn):
-            tiled = tiles and eqn.params["conv"].groups == 1
+            tiled = tiles and _has_rows(eqn)
             eqns += _as_shifted_view(eqn) if tiled else _as_product(eqn)
         else:
             eqns.append(eqn)
@@ -126,34 +131,19 @@ def _pays(eqn: Eqn) -> bool:
     return min(depth, outputs) >= MIN_FEATURES and out.size * depth >= MIN_WORK
 
 
-class _Equations:
-    """Equations in place of one."""
-
-    def __init__(self, eqn: Eqn) -> None:
-        self.old = eqn
-        self.eqns: list[Eqn] = []
-
-    def add(self, primitive: Primitive, *inputs: Atom, **params: Any) -> Var:
-        """Append an equation; returns its result."""
-        (aval,) = primitive.abstract_eval(*[a.aval for a in inputs], **params)
-        var = Var(aval)
-        self.eqns.append(Eqn(primitive, inputs, params, (var,), self.old.source))
-        return var
-
-    def finish(self) -> list[Eqn]:
-        """The equations, the last of which gives the old one's result."""
-        last = self.eqns[-1]
-        self.eqns[-1] = Eqn(
-            last.primitive, last.inputs, last.params, self.old.outputs, self.old.source
-        )
-        assert last.outputs[0].aval.shape == self.old.outputs[0].aval.shape
-        return self.eqns
+def _has_rows(eqn: Eqn) -> bool:
+    """Whether tiles read the kernel seldom enough: once for each run of places or examples."""
+    conv: ConvParams = eqn.params["conv"]
+    kernel, out = eqn.inputs[1].aval, eqn.outputs[0].aval
+    rows = max(out.shape[a] for a in (conv.dims.out[0], *conv.dims.out[2:]))
+    large = kernel.size * kernel.dtype.itemsize > CACHED_KERNEL
+    return conv.groups == 1 and (rows >= MIN_ROWS or not large)
 
 
 def _as_shifted_view(eqn: Eqn) -> list[Eqn]:
     """The convolution of a padded operand, in a layout that tiles can read."""
     conv: ConvParams = eqn.params["conv"]
-    new = _Equations(eqn)
+    new = Equations(eqn)
     x, kernel = eqn.inputs
     if any(low or high > 0 for low, high in conv.padding) or any(d > 1 for d in conv.lhs_dilation):
         low, high, interior = ([0] * x.aval.ndim for _ in range(3))
@@ -206,7 +196,7 @@ def _as_product(eqn: Eqn) -> list[Eqn]:
     places = conv.spatial_shape(x.aval.shape, kernel.aval.shape)
     sizes = tuple(kernel.aval.shape[a] for a in dims.rhs[2:])
     rank = len(places)
-    new = _Equations(eqn)
+    new = Equations(eqn)
     add = new.add
     windows = add(windows_p, x, conv=conv, kernel=sizes, places=places)
     n_features = kernel.aval.shape[dims.rhs[0]]

@@ -23,11 +23,13 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 import numpy as np
@@ -38,7 +40,13 @@ from fxla.compile.processors import default_threads
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported, native_parts
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
-from fxla.loops.native_tiles import TILE_DTYPES, TILE_PREFIX, print_tiles, tile_symbols
+from fxla.loops.native_tiles import (
+    TILE_DTYPES,
+    TILE_PREFIX,
+    TILE_VERSION,
+    print_tiles,
+    tile_symbols,
+)
 
 __all__ = [
     "NativeFunction",
@@ -187,10 +195,23 @@ def _tiles_of(names: Sequence[str], code: bytes) -> dict[str, int]:
         return symbols
     for isa in (host_isa(), AVX512, AVX2, BASELINE):
         for dtype in map(np.dtype, TILE_DTYPES):
-            names = list(tile_symbols(dtype, isa).values())
-            if names[0] not in symbols and any(name.encode() in code for name in names):
-                symbols |= compile_text(print_tiles(dtype, isa), names, isa)
+            wanted = tile_symbols(dtype, isa).values()
+            if not symbols.keys() & wanted and any(name.encode() in code for name in wanted):
+                symbols |= _tiles(dtype, isa)
     return symbols
+
+
+@functools.cache
+def _tiles(dtype: np.dtype[Any], isa: Isa) -> dict[str, int]:
+    """The addresses of the tiles of a dtype; printed only if the disk does not have them."""
+    names = list(tile_symbols(dtype, isa).values())
+    path = _entry_path("\n".join((TILE_VERSION, *names)), isa, EFFORT)
+    content = None if path is None else read_entry(path)
+    if content is None:
+        content = _packed(names, emit_object(print_tiles(dtype, isa), isa, EFFORT))
+        if path is not None:
+            write_entry(path, content)
+    return load_module(content)
 
 
 @dataclass(frozen=True, slots=True)

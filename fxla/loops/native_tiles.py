@@ -20,7 +20,6 @@ and two registers, step and twice the step, so that 14 rows fit the 16 registers
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 from fxla.loops.ir import DType
@@ -36,6 +35,7 @@ __all__ = [
     "TILE_BYTES",
     "TILE_DTYPES",
     "TILE_PREFIX",
+    "TILE_VERSION",
     "TileShape",
     "print_tiles",
     "tile_columns",
@@ -49,6 +49,8 @@ BLOCK_DEPTH = 256
 """Terms that are summed before the next block of operands is put in fast memory."""
 LAID_STEP = BLOCK_DEPTH * 8 + 64
 """Bytes between the rows that `lay` writes."""
+TILE_VERSION = "fxla-tiles-1"
+"""Names what `print_tiles` prints, so that code which is on disk is found without printing."""
 TILE_PREFIX = "fxla.tiles."
 """What the names of all functions of these modules start with."""
 TILE_DTYPES = ("float32", "float64")
@@ -106,7 +108,6 @@ def tile_symbols(dtype: DType, isa: Isa) -> dict[str, str]:
     return {name: f"{TILE_PREFIX}{name}.{kind}" for name in ("tile", "pack", "lay")}
 
 
-@functools.cache
 def print_tiles(dtype: DType, isa: Isa) -> str:
     """The module described above."""
     shape = tile_shape(isa, dtype)
