@@ -38,6 +38,8 @@ __all__ = ["Contractions"]
 
 FAR = 2048
 """Bytes between rows from which on they share few places in the cache."""
+LEVEL_BYTES = 1 << 18
+"""Bytes of both operands that tiles run over before the next rows or columns begin."""
 PACK_ROWS = 56
 """Rows of results for which packing the right operand pays."""
 
@@ -190,15 +192,29 @@ class _Tiles:
         self.b.loop(self.number(0), self.counts[level], 1, [], body)
 
     def two_levels(self, left: Value, right: Value) -> None:
-        """Tiles over two levels, which are one where memory goes on without a gap."""
+        """Tiles over two levels, which are one where memory goes on without a gap.
+
+        Of the outer one so much at a time that all rows and panels find it in the second cache.
+        """
         b = self.b
         (outer, inner), (a0, a1), (b0, b1) = self.counts[-2:], self.step_a[-2:], self.step_b[-2:]
         one = a0.cmp("eq", a1 * inner) & b0.cmp("eq", b1 * inner)
         self.set("inner", b.select(one, inner * outer, inner))
-        self.set("outer", b.select(one, self.number(1), outer))
+        outer = b.select(one, self.number(1), outer)
+        together = b.bitwise("sdiv", self.number(LEVEL_BYTES), b.intrinsic("smax", a0 + b0, 1))
+        together = b.intrinsic("smax", together, 1)
         for name, value in (("inner_a", a1), ("inner_b", b1), ("outer_a", a0), ("outer_b", b0)):
             self.set(name, value)
-        self.row_blocks(left, lambda p: (right, p * self.size), None)
+
+        def block(k: Value, _: list[Value]) -> list[Value]:
+            start = k * together
+            self.set("outer", b.intrinsic("smin", outer - start, together))
+            here, there = self.moved(left, start * a0), self.moved(right, start * b0)
+            self.row_blocks(here, lambda p: (there, p * self.size), None)
+            return []
+
+        blocks = b.bitwise("sdiv", outer + together - 1, together)
+        b.loop(self.number(0), blocks, 1, [], block)
 
     def blocks(self) -> None:
         """One level, in blocks of its terms."""

@@ -118,3 +118,19 @@ def test_gradients_are_products_too() -> None:
     f = fxla.grad(lambda x, k: (lax.conv(x, k, (1, 1), "SAME") ** 2).sum(), (0, 1))
     for a, b in zip(fxla.jit(f)(x, k), f(x, k), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-9)
+
+
+def test_a_large_kernel_that_meets_few_places_meets_windows() -> None:
+    x, k = (RNG.integers(-3, 4, s).astype(float) for s in ((2, 5, 5, 64), (3, 3, 64, 128)))
+    options: Any = {
+        "window_strides": (1, 1),
+        "padding": "SAME",
+        "dimension_numbers": ("NHWC", "HWIO", "NHWC"),
+    }
+    for batch, windows in ((2, True), (20, False)):
+        many = np.repeat(x[:1], batch, 0)
+        jaxpr = jaxpr_of(many, k, **options)
+        names = [e.primitive.name for e in products_for_convolutions(jaxpr, tiles=True).eqns]
+        assert ("conv_windows" in names) == windows
+    run = executable_from(build_program(jaxpr_of(x, k, **options), tiles=True))
+    np.testing.assert_array_equal(run(x, k)[0], lax.conv_general_dilated(x, k, **options))
