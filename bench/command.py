@@ -116,6 +116,7 @@ def run(options: argparse.Namespace) -> int:
     # A page of some workloads does not replace one of all.
     what = "" if sets == SETS else "part"
     every: list[Measured] = []
+    page = "no workload has such a name"
     for title, workloads in sets.items():
         for name, workload in workloads.items():
             result, described = measure(name, workload, packages, effort)
@@ -125,12 +126,12 @@ def run(options: argparse.Namespace) -> int:
                 versions[package] = said["version"]
                 start_up[package] = min(said["start_up"], start_up.get(package, said["start_up"]))
             print(f"{len(every)}/{total} {name}", file=sys.stderr, flush=True)
+            page = markdown(measured, versions, start_up)
             if options.write:  # after each: a run that is cut off leaves what it has
-                page = markdown(measured, versions, start_up)
                 plot = keep(page, what).with_suffix(".svg")
                 draw(every, plot)
                 keep(f"{page}\n![speed-ups]({plot.name})\n", what)
-    print(markdown(measured, versions, start_up))
+    print(page)
     return 0 if all("fxla" in m.rounds for m in every) else 1
 
 
