@@ -104,7 +104,7 @@ class Build:
                 late.append((value, target))
             else:
                 place[value] = target
-        items = schedule(graph)
+        items = schedule(graph, cached=self.use_library)
         outside = used_outside(graph, items)
         body: list[Instruction] = []
         for item in items:

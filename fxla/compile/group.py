@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fxla.compile.graph import Graph, Value, index_key, size_of
-from fxla.compile.partial import LARGE
+from fxla.compile.partial import LARGE, cuts_into_blocks
 from fxla.core.dtypes import DType, float32, is_floating
 from fxla.loops.columns import SMALL_WORK
 from fxla.loops.ir import (
@@ -209,12 +209,8 @@ def add_member(group: Group, value: Value) -> bool:
         fits = loop.extents == extents and _may_share(group, loop, reduces)
         if fits and _try_loop(group, value, loop, number):
             return True
-    if (
-        reduces
-        and not group.outer
-        and _is_large(extents)
-        and any(lp.reduces and _is_large(lp.extents) for lp in group.loops)
-    ):
+    large = any(_is_large(lp.extents) for lp in group.loops)
+    if not group.outer and extents and group.loops and (large or _is_large(extents)):
         return False  # each is two kernels, and all of the first must be done before the second
     if reduces and vector_over_outer(group) and _is_tall(group, extents):
         return False  # so are sums of columns
@@ -230,7 +226,7 @@ def _may_share(group: Group, loop: InnerLoop, reduces: bool) -> bool:
     """Whether a loop may compute a map and a reduction: if it is a pass over a row."""
     if loop.maps != reduces and loop.reduces == reduces:
         return True
-    return bool(group.outer and loop.extents)
+    return bool(loop.extents) and (bool(group.outer) or cuts_into_blocks(loop.extents))
 
 
 def _is_large(extents: tuple[int, ...]) -> bool:

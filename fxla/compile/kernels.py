@@ -94,10 +94,15 @@ def _in_two_steps(
     """A kernel of partial results, and the one that combines them."""
     between = [Value(Aval(literal_shape(b), b.dtype), stored=True) for b in partial]
     by_name = {b.name: v for v, b in group.inputs.items()}
+    by_name |= {b.name: v for v, b in group.outputs.items()}
     by_name |= {b.name: v for v, b in zip(between, partial, strict=True)}
     return [
-        KernelStep(kernel, tuple([by_name[b.name] for b in kernel.inputs]), outputs)
-        for kernel, outputs in ((first, tuple(between)), (second, step.outputs))
+        KernelStep(
+            kernel,
+            tuple([by_name[b.name] for b in kernel.inputs]),
+            tuple([by_name[b.name] for b in kernel.outputs]),
+        )
+        for kernel in (first, second)
     ]
 
 

@@ -8,7 +8,7 @@ does not depend on the number of threads. A sum in blocks is also more exact tha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from fxla.loops.extents import SMALL
@@ -30,10 +30,11 @@ from fxla.loops.ir import (
     Store,
     walk_stmts,
 )
+from fxla.loops.native_vectorize import stored_buffers
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.view import binary, extent, fresh_index, int_const
 
-__all__ = ["BLOCK", "LARGE", "TwoKernels", "in_two"]
+__all__ = ["BLOCK", "LARGE", "TwoKernels", "cuts_into_blocks", "in_two"]
 
 BLOCK = 8192
 """Elements of a block."""
@@ -41,9 +42,24 @@ LARGE = 10 * BLOCK
 """Reductions of fewer elements run in one kernel."""
 
 
+def cuts_into_blocks(sizes: Sequence[int]) -> bool:
+    """Whether a reduction over axes of these sizes is two kernels."""
+    if math.prod(sizes) < LARGE:
+        return False
+    return -(-sizes[0] // _rows(sizes)) > SMALL  # few would be constants, and kernels of their own
+
+
+def _rows(sizes: Sequence[int]) -> int:
+    """How many of the outermost axis make a block."""
+    return _power_below(max(1, BLOCK // math.prod(sizes[1:])))
+
+
 @dataclass(frozen=True, slots=True)
 class TwoKernels:
-    """A reduction of blocks, the reduction of its results, and the arrays between the two."""
+    """A reduction of blocks, the reduction of its results, and the arrays between the two.
+
+    What the loop computes and stores beside the reduction, the kernel of the blocks stores.
+    """
 
     blocks: Kernel
     rest: Kernel
@@ -83,12 +99,10 @@ def in_two(kernel: Kernel) -> TwoKernels | None:
         return None
     loop = found.loop
     sizes = _sizes(loop)
-    if sizes is None or math.prod(sizes) < LARGE:
+    if sizes is None or not cuts_into_blocks(sizes):
         return None
-    rows = _power_below(max(1, BLOCK // math.prod(sizes[1:])))
+    rows = _rows(sizes)
     n_blocks = -(-sizes[0] // rows)
-    if n_blocks <= SMALL:  # few blocks would be constants, and so kernels of their own
-        return None
     partial = tuple(
         [
             Buffer(f"partial{k}", x.dtype, (extent(n_blocks),))
@@ -117,7 +131,9 @@ def _blocks_kernel(
     whole = For(block, partial[0].shape[0], (*found.before, loop, *stores), "parallel")
     read = _loaded((whole,))
     inputs = tuple([b for b in kernel.inputs if b.name in read])
-    return Kernel(f"{kernel.name}_blocks", inputs, partial, (), (whole,))
+    written = stored_buffers((whole,))
+    maps = tuple([b for b in kernel.outputs if b.name in written])
+    return Kernel(f"{kernel.name}_blocks", inputs, (*partial, *maps), (), (whole,))
 
 
 def _rest_kernel(kernel: Kernel, found: _Reduction, partial: tuple[Buffer, ...]) -> Kernel:
@@ -130,7 +146,9 @@ def _rest_kernel(kernel: Kernel, found: _Reduction, partial: tuple[Buffer, ...])
     body = (*found.before, loop, *found.after)
     read = _loaded(body)
     inputs = tuple([b for b in kernel.inputs if b.name in read])
-    return Kernel(kernel.name, (*partial, *inputs), kernel.outputs, (), body)
+    written = stored_buffers(body)
+    outputs = tuple([b for b in kernel.outputs if b.name in written])
+    return Kernel(kernel.name, (*partial, *inputs), outputs, (), body)
 
 
 def _reduction(kernel: Kernel) -> _Reduction | None:
@@ -157,6 +175,8 @@ def _reduction(kernel: Kernel) -> _Reduction | None:
         match s:
             case Assign(local=x, value=Op(name=name, args=(Local(name=same), _))) if same == x.name:
                 steps.append((x, name))
+            case Store() | Let(mutable=False):
+                pass
             case _:
                 return None
     if [x.name for x, _ in steps] != [s.local.name for s in before]:

@@ -14,6 +14,7 @@ from fxla.compile.group import (
     split_outer,
     vector_over_outer,
 )
+from fxla.compile.partial import cuts_into_blocks
 from fxla.loops.view import (
     Contract,
     Reduce,
@@ -31,8 +32,13 @@ SMALL_SIZE = 4096
 Item = Group | Node
 
 
-def schedule(graph: Graph) -> list[Item]:
-    """Groups, and the nodes that are not pull arrays or reductions, in an order that runs."""
+def schedule(graph: Graph, cached: bool = True) -> list[Item]:
+    """Groups, and the nodes that are not pull arrays or reductions, in an order that runs.
+
+    Args:
+        graph: with its storage planned.
+        cached: whether a thread should do all it can with what it has read, as on a CPU.
+    """
     items: list[Item] = []
     position: dict[Value, int] = dict.fromkeys(graph.inputs, -1)
     for node in graph.nodes:
@@ -47,7 +53,7 @@ def schedule(graph: Graph) -> list[Item]:
         needs = stored_dependencies(value)
         earliest = max((position.get(d, -1) for d in needs), default=-1)
         alone = isinstance(node.form, Contract)
-        at = None if alone else _join(items, value, earliest, needs)
+        at = None if alone else _join(items, value, earliest, needs, cached)
         if at is None:
             outer = node.form.shape
             group = Group(graph, outer, tuple([fresh_index() for _ in outer]))
@@ -76,7 +82,9 @@ def stored_dependencies(value: Value) -> set[Value]:
     return found
 
 
-def _join(items: list[Item], value: Value, earliest: int, needs: set[Value]) -> int | None:
+def _join(
+    items: list[Item], value: Value, earliest: int, needs: set[Value], cached: bool
+) -> int | None:
     """The position of a group that `value` was added to, or None."""
     form = value.form
     assert isinstance(form, (View, Reduce))
@@ -96,7 +104,8 @@ def _join(items: list[Item], value: Value, earliest: int, needs: set[Value]) -> 
             if group.outer != form.shape:
                 split = (
                     split_outer(group, len(form.shape))
-                    if form.shape and group.outer == (*form.shape, *form.extents)
+                    if group.outer == (*form.shape, *form.extents)
+                    and (form.shape or (cached and cuts_into_blocks(form.extents)))
                     else None
                 )
                 if split is None or not group.reads_any(needs):
@@ -111,15 +120,20 @@ def _join(items: list[Item], value: Value, earliest: int, needs: set[Value]) -> 
             rank = len(group.outer)
             if form.shape[:rank] != group.outer or 0 in form.shape:
                 continue
-            if inner_extents(form.shape, rank) and not _has_rows(group):
+            if inner_extents(form.shape, rank) and not _has_rows(group, form.shape, cached):
                 continue
         if add_member(group, value):
             return at
     return None
 
 
-def _has_rows(group: Group) -> bool:
-    """Whether a group reduces along rows, so that maps over the rows can follow inside."""
+def _has_rows(group: Group, shape: tuple[int, ...], cached: bool) -> bool:
+    """Whether a group reduces along rows, so that maps over the rows can be computed inside.
+
+    If it reduces all there is, only a map of the same elements can be.
+    """
+    if not group.outer:
+        return cached and cuts_into_blocks(shape) and any(lp.extents == shape for lp in group.loops)
     return bool(
         group.outer and any(lp.reduces for lp in group.loops) and not vector_over_outer(group)
     )

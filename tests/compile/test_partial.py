@@ -77,6 +77,43 @@ def test_reductions_of_one_array_share_its_loop() -> None:
     assert top == x.max()
 
 
+def test_a_value_and_its_gradient_are_one_pass() -> None:
+    def loss(w: Any, x: Any) -> Any:
+        return fnp.sum(fnp.log1p(fnp.exp(-w * x)))
+
+    w, x = np.random.default_rng(5).normal(size=(2, 2 * LARGE))
+    found = launches(fxla.value_and_grad(loss), w, x)
+    assert len(found) == 2
+    assert str(found[0].kernel).count("log1p(") == 1
+    value, slope = fxla.jit(fxla.value_and_grad(loss))(w, x)
+    e = np.exp(-w * x)
+    np.testing.assert_allclose(value, np.log1p(e).sum(), rtol=1e-12)
+    np.testing.assert_allclose(slope, -x * e / (1 + e), rtol=1e-12)
+
+
+def test_maps_beside_sums_of_what_they_compute() -> None:
+    def f(np: Any, x: Any, b: Any) -> Any:
+        t = np.tanh(x + b)
+        return t, np.mean(t * t), t - np.max(t), np.sum(x) + np.sum(b)
+
+    rng = np.random.default_rng(6)
+    x, b = rng.normal(size=(700, 333)), rng.normal(size=333)
+    got = fxla.jit(lambda x, b: f(fnp, x, b))(x, b)
+    for a, want in zip(got, f(np, x, b), strict=True):
+        np.testing.assert_allclose(a, want, rtol=1e-10, atol=1e-12)
+
+
+def test_a_scalar_that_the_map_needs_comes_before_it() -> None:
+    def f(np: Any, x: Any, s: Any) -> Any:
+        y = x * np.exp(s)
+        return y, np.sum(y), np.sum(y / np.sum(y))
+
+    x = np.random.default_rng(7).normal(size=LARGE + 5) + 3
+    got = fxla.jit(lambda x, s: f(fnp, x, s))(x, 0.5)
+    for a, want in zip(got, f(np, x, 0.5), strict=True):
+        np.testing.assert_allclose(a, want, rtol=1e-12)
+
+
 def test_rows_that_cannot_be_merged_are_taken_in_blocks() -> None:
     x = np.random.default_rng(3).normal(size=(501, 333))
     inner = fxla.jit(lambda x: fnp.sum(x[:, 1:]))
