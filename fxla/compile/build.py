@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fxla.compile.convolution import products_for_convolutions
-from fxla.compile.fusion import plan_storage
+from fxla.compile.fusion import plan_lines, plan_storage
 from fxla.compile.grain import chunk_size
 from fxla.compile.graph import Node, Value, build_graph
 from fxla.compile.group import Group
@@ -94,7 +94,7 @@ class Build:
         if self.use_library:
             jaxpr = absorb_transposes(products_for_convolutions(jaxpr, self.tiles), self.tiles)
         graph = build_graph(jaxpr, self.lower)
-        self.notes += plan_storage(graph, cached=self.use_library)
+        reasons = plan_storage(graph, cached=self.use_library)
         place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True))
         for key, value in graph.constants.items():
             place[value] = Pointer(self.constant_buffer(key, value))
@@ -117,6 +117,7 @@ class Build:
                 body += self.node(item, place)
         for value, target in late:
             body.append(Copy(target, place[value], aval_bytes(value.aval)))
+        self.notes += plan_lines(graph, reasons, place)
         return body
 
     def constant_buffer(self, key: tuple[str, bytes], value: Value) -> Buffer:

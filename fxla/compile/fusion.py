@@ -12,18 +12,19 @@ One function decides, `plan_storage`, by four rules:
    than `MAX_DEPTH`, is stored, to bound the size of kernels and the recursion that builds them.
 4. Everything else is recomputed; within one kernel it is still computed once.
 
-The reasons are kept, a line for each stored value, for `inspect(...).plan`.
+The plan is kept, a line for each value, for `inspect(...).plan`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from fxla.compile.graph import Graph, Value, index_key, iteration_shape, size_of
 from fxla.compile.regions import Region
 from fxla.loops.view import Contract, Nest, Opaque, Reduce, View
 
-__all__ = ["MAX_DEPTH", "MAX_EXPRESSION", "STORE_COST", "plan_storage"]
+__all__ = ["MAX_DEPTH", "MAX_EXPRESSION", "ROW_COST", "STORE_COST", "plan_lines", "plan_storage"]
 
 ROW_COST = 3.0
 """What it costs to keep an element of a row in the first cache for a later pass over the row."""
@@ -47,7 +48,7 @@ class _Pass:
     after: int
 
 
-def plan_storage(graph: Graph, cached: bool = True) -> list[str]:
+def plan_storage(graph: Graph, cached: bool = True) -> dict[Value, str]:
     """Set ``stored`` on every value.
 
     Args:
@@ -57,12 +58,12 @@ def plan_storage(graph: Graph, cached: bool = True) -> list[str]:
     Returns:
         A reason for each stored value that is not a plain input.
     """
-    reasons: dict[int, str] = {}
+    reasons: dict[Value, str] = {}
 
     def store(value: Value, reason: str) -> None:
         if not value.stored and value.literal is None:
             value.stored = True
-            reasons[id(value)] = reason
+            reasons[value] = reason
 
     for node in graph.nodes:
         if not isinstance(node.form, View):
@@ -76,14 +77,36 @@ def plan_storage(graph: Graph, cached: bool = True) -> list[str]:
         store(out, "is a result of the program")
     _bound_expressions(graph, store)
     _weigh_recomputation(graph, store, _passes(graph) if cached else {})
-    lines = []
+    return reasons
+
+
+def plan_lines(
+    graph: Graph, reasons: Mapping[Value, str], memory: Container[Value]
+) -> Iterator[str]:
+    """The plan as text, a line for each value: what it costs, what becomes of it, and why.
+
+    Work is in additions for each element; readers are the values that read it.
+
+    Args:
+        graph: with its storage planned.
+        reasons: why values are stored, from `plan_storage`.
+        memory: the stored values that have an array; others stay in a register or in a row of
+            their kernel.
+    """
+    readers: dict[Value, int] = {}
+    for node in graph.nodes:
+        forms = [out for out in node.outputs if out.form is not None]
+        for source in {s for out in forms for s in out.reads} if forms else set(node.inputs):
+            readers[source] = readers.get(source, 0) + 1
     for node in graph.nodes:
         for out in node.outputs:
+            n = readers.get(out, 0)
+            cost = f"work {out.own_cost:g}, {n} {'reader' if n == 1 else 'readers'}"
+            fate = "fused into its readers"
             if out.stored:
-                lines.append(f"{node.eqn.primitive.name} {out.aval}: stored, {reasons[id(out)]}")
-            else:
-                lines.append(f"{node.eqn.primitive.name} {out.aval}: fused into its readers")
-    return lines
+                fate = "stored" if out in memory else "kept in its kernel"
+                fate += f", {reasons[out]}"
+            yield f"{node.eqn.primitive.name} {out.aval} ({cost}): {fate}"
 
 
 def _bound_expressions(graph: Graph, store: object) -> None:
