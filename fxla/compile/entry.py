@@ -203,29 +203,39 @@ def _donations(call: Call) -> Words | None:
 class _Tree:
     """What is known of one tree of arguments.
 
+    A call on another thread may be in the middle of reading it, wherever Python code can run. So an
+    entry is whole before its address is written, and hash tables that were too small are kept.
+
     Attributes:
         words: as native code reads it.
         entries: hashes and entries.
+        slots: the hash table.
     """
 
     words: Words
-    code: Words
     entries: list[tuple[int, Words]] = field(default_factory=list)
+    slots: Words = field(default_factory=lambda: words([]))
 
     def add(self, h: int, entry: Words) -> None:
-        """Add an entry, and enlarge the hash table before it is half full."""
+        """Add an entry; enlarge the hash table before it is half full."""
         self.entries.append((h, entry))
-        size = 8
-        while size < 2 * len(self.entries) + 1:
-            size *= 2
-        slots = words([0] * (2 * size))
+        if 4 * len(self.entries) < self.slots.size:
+            _insert(self.slots, h, entry)
+            return
+        self.slots = words([0] * max(16, 2 * self.slots.size))
         for known, one in self.entries:
-            at = known & (size - 1)
-            while slots[2 * at + 1]:
-                at = (at + 1) & (size - 1)
-            slots[2 * at], slots[2 * at + 1] = _signed(known), address(one)
-        self.words[2], self.words[3] = size - 1, address(slots)
-        self.words.keep[:] = [slots, self.code]
+            _insert(self.slots, known, one)
+        self.words.keep.append(self.slots)
+        self.words[2:4] = (self.slots.size // 2 - 1, address(self.slots))
+
+
+def _insert(slots: Words, h: int, entry: Words) -> None:
+    mask = slots.size // 2 - 1
+    at = h & mask
+    while slots[2 * at + 1]:
+        at = (at + 1) & mask
+    slots[2 * at] = _signed(h)
+    slots[2 * at + 1] = address(entry)
 
 
 @dataclass(eq=False)
@@ -273,10 +283,12 @@ def _add(function: Any, call: Call, native: _Native) -> None:
             call.executable.run_flat = native.flat(block)
         constants = words([id(c) for c in consts], consts)
         donated = _donations(call)
+        objects = n_consts + n + len(call.executable.output_types) + 1
         entry = words(
             [
                 address(block), address(constants), n_consts, address(signature), address(result),
                 0 if donated is None else address(donated), id(call.precision),
+                objects,
             ],
             block, constants, signature, result, donated, call.executable, call.precision,
         )  # fmt: skip
@@ -285,18 +297,17 @@ def _add(function: Any, call: Call, native: _Native) -> None:
         tree = table.trees.get(key)
         if tree is None:
             code = _code_words(code_of_arguments(call.tree, n, call.fixed, call.named))
-            tree = _Tree(words([0, n, 0, 0, address(code)]), code)
-        tree.add(_hash(call.leaves), entry)
+            tree = _Tree(words([0, n, 0, 0, address(code)], code))
         table.leaves = max(table.leaves, n)
-        outputs = len(call.executable.output_types)
-        table.objects = max(table.objects, n_consts + n + outputs + 1)
+        table.objects = max(table.objects, objects)
+        if served is not None:
+            served[1:3] = (table.leaves, table.objects)
+        tree.add(_hash(call.leaves), entry)
         if served is None or key not in table.trees:
             table.trees[key] = tree
             while len(table.trees) > _TREES:
                 del table.trees[next(iter(table.trees))]
             function._served = table.words(native)
-        else:
-            served[1], served[2] = table.leaves, table.objects
 
 
 def _code_words(code: Code) -> Words:
@@ -400,7 +411,7 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     zeros = words([0] * 64)
     handler = None  # until there is a large result
     held = (special, no_kwargs, Array, np.ndarray, handler, raise_pending)
-    scoped = (precisions, FLOAT_AT_START, None)
+    scoped = (precisions, FLOAT_AT_START)
     numbers = [*[id(x) for x in held], address(zeros), *[id(x) for x in scoped]]
     shared = words(numbers, held, zeros, scoped)
     method = _Method(b"run", found["run_flat"], _FASTCALL, None)

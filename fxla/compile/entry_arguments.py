@@ -185,7 +185,7 @@ over:
 # A leaf of a signature is: descr (0 for a Python number), type number, type of the same as a
 # scalar, its conversion, ndim, sizes.
 COMPARE = """
-define internal i1 @compare(ptr %g, ptr %e, ptr %leaves, i64 %n, ptr %given, ptr %scratch) {
+define internal i1 @compare(ptr %g, ptr %c, ptr %e, i64 %n, ptr %given, ptr %scratch) {
 entry:
   %array = field ptr %g, ${g_array}
   %ndarray = field ptr %g, ${g_ndarray}
@@ -193,10 +193,15 @@ entry:
   %consts = field ptr %e, ${entry_consts}
   %n_consts = field i64 %e, ${entry_n_consts}
   %objects = getelementptr ptr, ptr %given, i64 %n_consts
-  %precision = field ptr %g, ${g_precision}
+  %leaves = field ptr %c, ${c_leaves}
+  %precision = field ptr %c, ${c_precision}
   %its_precision = field ptr %e, ${entry_precision}
   %same_precision = icmp eq ptr %precision, %its_precision
-  br i1 %same_precision, label %head, label %no
+  %room = field i64 %c, ${c_room}
+  %needs = field i64 %e, ${entry_objects}
+  %enough = icmp ule i64 %needs, %room
+  %possible = and i1 %same_precision, %enough
+  br i1 %possible, label %head, label %no
 head:
   %i = phi i64 [0, %entry], [%next, %step]
   %s = phi ptr [%start, %entry], [%after, %step]
@@ -390,13 +395,14 @@ all:
   ret i64 %h
 }
 
-define internal ptr @find(ptr %g, ptr %tree, ptr %leaves, i64 %n, ptr %objects, ptr %scratch) {
+define internal ptr @find(ptr %g, ptr %c, ptr %tree, i64 %n, ptr %objects, ptr %scratch) {
 entry:
+  %leaves = field ptr %c, ${c_leaves}
   %recent = field ptr %tree, ${tree_recent}
   %none = icmp eq ptr %recent, null
   br i1 %none, label %by_hash, label %try
 try:
-  %again = call i1 @compare(ptr %g, ptr %recent, ptr %leaves, i64 %n, ptr %objects, ptr %scratch)
+  %again = call i1 @compare(ptr %g, ptr %c, ptr %recent, i64 %n, ptr %objects, ptr %scratch)
   br i1 %again, label %same, label %by_hash
 same:
   ret ptr %recent
@@ -418,7 +424,7 @@ taken:
   %equal = icmp eq i64 %known, %h
   br i1 %equal, label %check, label %step
 check:
-  %fits = call i1 @compare(ptr %g, ptr %candidate, ptr %leaves, i64 %n, ptr %objects, ptr %scratch)
+  %fits = call i1 @compare(ptr %g, ptr %c, ptr %candidate, i64 %n, ptr %objects, ptr %scratch)
   br i1 %fits, label %found, label %step
 step:
   %at_next = add i64 %slot, 1

@@ -35,13 +35,13 @@ SCRATCH = 56
 # byte offsets
 GLOBALS = {
     "scopes": 0, "no_kwargs": 8, "array": 16, "ndarray": 24, "handler": 32, "raiser": 40,
-    "zeros": 48, "precisions": 56, "start": 64, "precision": 72,
+    "zeros": 48, "precisions": 56, "start": 64,
 }  # fmt: skip
 TABLE = {"globals": 0, "leaves": 8, "objects": 16, "n": 24, "trees": 32}
 TREE = {"recent": 0, "leaves": 8, "mask": 16, "slots": 24, "code": 32}
 ENTRY = {
     "block": 0, "consts": 8, "n_consts": 16, "signature": 24, "code": 32, "donated": 40,
-    "precision": 48,
+    "precision": 48, "objects": 56,
 }  # fmt: skip
 BLOCK = {
     "driver": 0, "functions": 8, "integers": 16, "arena": 24, "busy": 32, "arena_bytes": 40,
@@ -51,7 +51,7 @@ OUTPUT = {"descr": 0, "ndim": 8, "dims": 16, "large": 24, "bytes": 32}
 DONATED = {"input": 0, "references": 8, "bytes": 16}
 """For each result: 1 + the position of the input whose memory it may take, or 0, and how many
 references there may be to that array."""
-CONTEXT = {"code": 0, "leaves": 8}
+CONTEXT = {"code": 0, "leaves": 8, "precision": 16, "room": 24}
 ARRAY = {
     "data": 16, "ndim": 24, "dims": 32, "strides": 40, "base": 48, "descr": 56, "flags": 64,
     "handler": 88,

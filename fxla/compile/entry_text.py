@@ -111,7 +111,6 @@ scoped:
   br i1 %own_scope, label %plain, label %slow
 plain:
   %precision = phi ptr [%start, %precise], [%set_to, %scoped]
-  set ptr %precision, %g, ${g_precision}
   call void @Py_IncRef(ptr %table)
   %no_kwargs = field ptr %g, ${g_no_kwargs}
   %given = icmp ne ptr %kwargs, null
@@ -123,10 +122,12 @@ plain:
   %leaves = alloca ptr, i64 %max_leaves, align 16
   %objects = alloca ptr, i64 %max_objects, align 16
   %scratch = alloca [${SCRATCH} x i8], i64 %max_leaves, align 16
-  %c = alloca [2 x ptr], align 16
+  %c = alloca [4 x ptr], align 16
   %leaves_bytes = shl i64 %max_leaves, 3
   call void @llvm.memset.p0.i64(ptr %leaves, i8 0, i64 %leaves_bytes, i1 false)
   set ptr %leaves, %c, ${c_leaves}
+  set ptr %precision, %c, ${c_precision}
+  set i64 %max_objects, %c, ${c_room}
   br label %head
 head:
   %k = phi i64 [0, %plain], [%k_next, %miss]
@@ -144,7 +145,7 @@ try_keywords:
   %kwargs_fit = call i1 @walk(ptr %c, ptr %keywords)
   br i1 %kwargs_fit, label %flat, label %miss
 flat:
-  %e = call ptr @find(ptr %g, ptr %tree, ptr %leaves, i64 %n, ptr %objects, ptr %scratch)
+  %e = call ptr @find(ptr %g, ptr %c, ptr %tree, i64 %n, ptr %objects, ptr %scratch)
   %unknown = icmp eq ptr %e, null
   br i1 %unknown, label %miss, label %found
 miss:

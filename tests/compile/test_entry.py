@@ -158,6 +158,18 @@ def test_shapes_dtypes_and_kinds_are_told_apart() -> None:
     assert f.python_calls == before
 
 
+def test_many_signatures_are_found_by_their_hash() -> None:
+    f = Watched(lambda x: x * 2)
+    for n in range(150):
+        warm(f, np.ones((n % 13, n)))
+    (tree,) = f._served.keep[0].trees.values()
+    assert len(tree.entries) == 150 and len(tree.words.keep) < 10
+    before = f.python_calls
+    for n in (149, 0, 77):
+        np.testing.assert_array_equal(f(np.ones((n % 13, n))), np.full((n % 13, n), 2.0))
+    assert f.python_calls == before
+
+
 def test_arrays_that_are_copied() -> None:
     f = Watched(lambda x, y: x + y)
     x = np.arange(12.0).reshape(3, 4)
