@@ -27,7 +27,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fxla.compile.library import LOOP_LIMIT, MIN_DEPTH, dot_layouts, served_by_blas
+from fxla.compile.library import MIN_DEPTH, dot_layouts, served_by_blas
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Eqn, Var
 from fxla.loops.native_tiles import TILE_DTYPES
@@ -38,6 +38,8 @@ from fxla.ops.structure import transpose_p
 
 __all__ = ["Choice", "choose_product", "made_tileable"]
 
+TILE_LIMIT = 512
+"""Products of fewer multiplications are loops."""
 TRANSPOSED_ROWS = 9
 """Rows of results below which transposing the right operand costs more than tiles gain."""
 
@@ -69,7 +71,7 @@ def choose_product(eqn: Eqn, tiles: bool) -> Choice:
     if tiles and lhs.dtype.name in TILE_DTYPES and eqn.outputs[0].aval.dtype == lhs.dtype:
         if not (m * n * depth * batch and dims.lhs_contract):
             return Choice("loops", f"computed by loops: no sum ({size})")
-        if m * n * depth < LOOP_LIMIT or depth < MIN_DEPTH:
+        if m * n * depth < TILE_LIMIT or depth < MIN_DEPTH:
             return Choice("loops", f"computed by loops: small ({size})")
         if n == 1:
             return _blas_or_loops(blas, f"a matrix times a column ({size})")
@@ -118,7 +120,7 @@ def made_tileable(eqn: Eqn) -> list[Eqn] | None:
     m, n, depth, batch = _sizes(eqn)
     if lhs.dtype.name not in TILE_DTYPES or out.dtype != lhs.dtype or n == 1:
         return None
-    if m * n * depth < LOOP_LIMIT or depth < MIN_DEPTH or not batch or _is_regular(rhs, dims):
+    if m * n * depth < TILE_LIMIT or depth < MIN_DEPTH or not batch or _is_regular(rhs, dims):
         return [eqn]
     if m < TRANSPOSED_ROWS and dot_layouts(lhs, rhs, dims) is not None:
         return None

@@ -22,7 +22,7 @@ from fxla.loops.ir import INDEX, Buffer, Const, Expr, Extent, For, Index, Let, L
 from fxla.loops.native_expressions import Expressions
 from fxla.loops.native_instructions import LLVM, Value
 from fxla.loops.native_isa import Isa
-from fxla.loops.native_ops import Unsupported
+from fxla.loops.native_ops import Unsupported, register_type
 from fxla.loops.native_tiles import (
     BLOCK_DEPTH,
     LAID_STEP,
@@ -165,15 +165,31 @@ class _Tiles:
     # ------------------------------------------------------------------------- loops
 
     def print(self) -> None:
-        symbol = "@llvm.memset.p0.i64"
-        self.b.declared[f"declare void {symbol}(ptr, i8, i64, i1)"] = None
-        nbytes = self.rows * TILE_BYTES
-        self.b.effect(f"call void {symbol}({self.sums.text}, i8 0, {nbytes.text}, i1 false)")
+        self.clear()
         self.set("rows", self.row)
         if len(self.counts) == 1:
             self.blocks()
         else:
             self.outer(0, self.left, self.right)
+
+    def clear(self) -> None:
+        """Zeros in the columns of the sums that are used, and up to a vector more."""
+        b = self.b
+        kind = register_type(self.c.total.dtype)
+        zeros = b.constant(0.0, kind, self.shape.lanes)
+
+        def row(i: Value, _: list[Value]) -> list[Value]:
+            start = self.moved(self.sums, i * TILE_BYTES)
+
+            def vector(j: Value, _: list[Value]) -> list[Value]:
+                at = self.moved(start, j * self.size)
+                b.effect(f"store {zeros.text}, {at.text}, align {self.size}")
+                return []
+
+            b.loop(self.number(0), self.columns, self.shape.lanes, [], vector)
+            return []
+
+        b.loop(self.number(0), self.rows, 1, [], row)
 
     def outer(self, level: int, left: Value, right: Value) -> None:
         """All levels but the last two, around tiles that run over those."""

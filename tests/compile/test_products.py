@@ -112,7 +112,7 @@ def test_every_contraction_by_tiles(case: Any) -> None:
     ls, rs, dims = case
     a, b = whole(*ls), whole(*rs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(products, "LOOP_LIMIT", 0)
+        patch.setattr(products, "TILE_LIMIT", 0)
         patch.setattr(products, "MIN_DEPTH", 0)
         patch.setattr(products, "TRANSPOSED_ROWS", 0)
         jaxpr = jaxpr_of(lambda a, b: dot_general(a, b, dims), a, b)
