@@ -39,7 +39,7 @@ from fxla.core.dtypes import bool_
 from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var
 from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
-from fxla.loops.extents import canonical, kernel_key, parametrise
+from fxla.loops.extents import kernel_key, normal_form
 from fxla.loops.ir import Const, Expr, Extent, For, Kernel, Op
 from fxla.loops.view import Contract, Nest, Opaque, View
 from fxla.ops.conv import conv_general_dilated_p
@@ -83,6 +83,7 @@ class Build:
         body = self.block(jaxpr, [Pointer(b) for b in inputs], [Pointer(b) for b in outputs])
         program = Program(inputs, outputs, body, notes=self.notes)
         program.constants = list(self.constants.values())
+        program.keys = {id(kernel): key for key, kernel in self.kernels.items()}
         program.arena = assign_offsets(program)
         return program
 
@@ -147,7 +148,7 @@ class Build:
 
     def launch(self, step: KernelStep, place: dict[Value, Pointer]) -> Launch:
         """The launch of a kernel, with results that have no place yet put in temporaries."""
-        kernel, sizes = parametrise(canonical(step.kernel))
+        kernel, sizes = normal_form(step.kernel)
         if checks_enabled():
             check_kernel(kernel, "scheduling")
         key = kernel_key(kernel)

@@ -8,7 +8,6 @@ from typing import Any
 
 from fxla.compile.native import compile_kernels
 from fxla.compile.numba_cpu import compile_numba
-from fxla.loops.extents import kernel_key
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported
 
@@ -42,10 +41,15 @@ class CompiledKernel:
 _compiled: dict[tuple[str, str], CompiledKernel] = {}
 
 
-def compile_all(kernels: Sequence[Kernel]) -> list[CompiledKernel]:
-    """Compile kernels, or find them compiled. What the native target lacks, numba serves."""
+def compile_all(kernels: Sequence[Kernel], content: Sequence[str]) -> list[CompiledKernel]:
+    """Compile kernels, or find them compiled. What the native target lacks, numba serves.
+
+    Args:
+        kernels: with run-time sizes.
+        content: the key of each, from `fxla.loops.extents.kernel_key`.
+    """
     chosen = target()
-    keys = [(chosen, kernel_key(k)) for k in kernels]
+    keys = [(chosen, key) for key in content]
     missing = {key: k for key, k in zip(keys, kernels, strict=True) if key not in _compiled}
     reasons: dict[tuple[str, str], str] = dict.fromkeys(missing, "FXLA_TARGET=numba")
     if chosen == "native":

@@ -15,6 +15,7 @@ from fxla.compile.program import CONSTANT_BYTES, Buffer, HostCall, Program
 from fxla.compile.work import work_of
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType
+from fxla.loops.extents import kernel_key
 
 __all__ = ["HostFunction", "Image", "constant_table", "image_of"]
 
@@ -61,7 +62,8 @@ class Image:
 
 def image_of(program: Program) -> Image:
     """Compile the kernels and the driver of a program."""
-    kernels = compile_all(program.kernels())
+    found = program.kernels()
+    kernels = compile_all(found, [program.keys.get(id(k)) or kernel_key(k) for k in found])
     driver = print_driver(program, [k.packed for k in kernels])
     address = compile_text(driver.text, ["program"], effort=driver.effort)["program"]
     return Image(

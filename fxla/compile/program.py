@@ -206,6 +206,7 @@ class Program:
         arena: bytes of temporaries.
         constants: scalars that kernels load, each at its buffer's offset.
         notes: what was fused with what, and why not; a line each.
+        keys: the keys of kernels, by identity, where they are known.
     """
 
     inputs: list[Buffer]
@@ -214,6 +215,7 @@ class Program:
     arena: int = 0
     constants: list[tuple[Buffer, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    keys: dict[int, str] = field(default_factory=dict)
 
     def kernels(self) -> list[Kernel]:
         """Every kernel once, in order of first launch."""

@@ -33,7 +33,7 @@ from fxla.loops.ir import (
 )
 from fxla.loops.rewrite import Numbering, Rewriter, dtype_name
 
-__all__ = ["SMALL", "canonical", "kernel_key", "parametrise"]
+__all__ = ["SMALL", "canonical", "kernel_key", "normal_form", "parametrise"]
 
 SMALL = 8
 """Sizes up to this one stay constants: loops over them unroll and divisions by them are cheap."""
@@ -67,13 +67,27 @@ def parametrise(kernel: Kernel) -> tuple[Kernel, tuple[int, ...]]:
                 for i1 < 3 [serial]:
                     out[i0, i1] = x[i0, i1] (1000,)
     """
+    return _with_arguments(kernel, lambda e: e)
+
+
+def normal_form(kernel: Kernel) -> tuple[Kernel, tuple[int, ...]]:
+    """``parametrise(canonical(kernel))``, in one walk."""
+    return _with_arguments(kernel, _renaming(kernel))
+
+
+def _with_arguments(
+    kernel: Kernel, rename: Callable[[Expr], Expr]
+) -> tuple[Kernel, tuple[int, ...]]:
+    """`parametrise`, changing the expressions that are not sizes by `rename`."""
     if kernel.extents:
         raise InternalError(f"kernel {kernel.name} is parametrised already")
     arguments: dict[tuple[int, str], Extent] = {}
     scratch = {s.buffer.name for s in walk_stmts(kernel.body) if isinstance(s, Alloc)}
 
     def change(e: Expr) -> Expr:
-        if not isinstance(e, Extent) or e.name is not None:
+        if type(e) is not Extent:
+            return rename(e)
+        if e.name is not None:
             return e
         if e.value <= SMALL and not e.role:
             return Const(INDEX, e.value)
@@ -108,6 +122,11 @@ def canonical(kernel: Kernel) -> Kernel:
 
     Two kernels that are equal but for these names become equal, and so does their text.
     """
+    return Rewriter(_renaming(kernel)).kernel(kernel)
+
+
+def _renaming(kernel: Kernel) -> Callable[[Expr], Expr]:
+    """Gives indices and locals their names, and changes nothing else."""
     taken = {b.name for b in (*kernel.inputs, *kernel.outputs)}
     taken |= {s.buffer.name for s in walk_stmts(kernel.body) if isinstance(s, Alloc)}
     indices: dict[str, str] = {}
@@ -122,14 +141,13 @@ def canonical(kernel: Kernel) -> Kernel:
         return names[name]
 
     def change(e: Expr) -> Expr:
-        match e:
-            case Index(name=name):
-                return Index(INDEX, fresh(indices, "i", name))
-            case Local(dtype=dtype, name=name):
-                return Local(dtype, fresh(locals_, "t", name))
+        if type(e) is Index:
+            return Index(INDEX, fresh(indices, "i", e.name))
+        if type(e) is Local:
+            return Local(e.dtype, fresh(locals_, "t", e.name))
         return e
 
-    return Rewriter(change).kernel(kernel)
+    return change
 
 
 def kernel_key(kernel: Kernel) -> str:

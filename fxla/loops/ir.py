@@ -238,15 +238,15 @@ class Kernel:
 
 def children(e: Expr) -> tuple[Expr, ...]:
     """The operands of an expression."""
-    match e:
-        case Load(index=index):
-            return index
-        case Op(args=args):
-            return args
-        case Cast(arg=arg):
-            return (arg,)
-        case Select(condition=c, then=t, otherwise=o):
-            return (c, t, o)
+    kind = type(e)  # compilation spends much of its time here, and matching patterns is slow
+    if kind is Op:
+        return e.args  # type: ignore[attr-defined, no-any-return]
+    if kind is Load:
+        return e.index  # type: ignore[attr-defined, no-any-return]
+    if kind is Cast:
+        return (e.arg,)  # type: ignore[attr-defined]
+    if kind is Select:
+        return (e.condition, e.then, e.otherwise)  # type: ignore[attr-defined]
     return ()
 
 

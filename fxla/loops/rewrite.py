@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fxla.loops.ir import (
+    INDEX,
     Alloc,
     Assign,
     Buffer,
@@ -57,15 +58,23 @@ def postorder(roots: Iterable[Expr], seen: Container[int] = ()) -> Iterator[Expr
     """
     done: set[int] = set()
     for root in roots:
-        stack = [(root, False)]
+        stack: list[tuple[Expr, bool]] = [(root, False)]
         while stack:
             node, ready = stack.pop()
             if ready:
                 yield node
-            elif id(node) not in done and id(node) not in seen:
-                done.add(id(node))
-                stack.append((node, True))
-                stack.extend((c, False) for c in reversed(children(node)))
+                continue
+            key = id(node)
+            if key in done or key in seen:
+                continue
+            done.add(key)
+            operands = children(node)
+            if not operands:
+                yield node
+                continue
+            stack.append((node, True))
+            for c in reversed(operands):
+                stack.append((c, False))
 
 
 def stmt_exprs(s: Stmt) -> tuple[Expr, ...]:
@@ -94,7 +103,10 @@ def stmt_blocks(s: Stmt) -> tuple[tuple[Stmt, ...], ...]:
 
 def with_children(e: Expr, new: tuple[Expr, ...]) -> Expr:
     """`e` with other operands; `e` itself if they are the same objects."""
-    if all(a is b for a, b in zip(children(e), new, strict=True)):
+    for a, b in zip(children(e), new, strict=True):
+        if a is not b:
+            break
+    else:
         return e
     match e:
         case Load(dtype=dtype, buffer=buffer):
@@ -131,21 +143,28 @@ class Rewriter:
     def expr(self, e: Expr) -> Expr:
         """Rewrite an expression."""
         done = self._done
-        stack = [(e, False)]
+        if id(e) in done:
+            return done[id(e)]
+        stack: list[tuple[Expr, bool]] = [(e, False)]
         while stack:
             node, ready = stack.pop()
-            if id(node) in done:
+            key = id(node)
+            if key in done:
                 continue
-            if not ready:
+            operands = children(node)
+            if not ready and operands:
                 stack.append((node, True))
-                stack.extend((c, False) for c in reversed(children(node)))
+                for c in reversed(operands):
+                    stack.append((c, False))
                 continue
-            new = with_children(node, tuple([done[id(c)] for c in children(node)]))
-            if isinstance(new, Load):
+            new = node
+            if operands:
+                new = with_children(node, tuple([done[id(c)] for c in operands]))
+            if type(new) is Load:
                 buffer = self.buffer(new.buffer)
                 new = new if buffer is new.buffer else Load(new.dtype, buffer, new.index)
             self._alive.append(node)
-            done[id(node)] = self._change(new)
+            done[key] = self._change(new)
         return done[id(e)]
 
     def buffer(self, b: Buffer) -> Buffer:
@@ -238,19 +257,23 @@ class Numbering:
         return of.name
 
     def _key(self, e: Expr, operands: tuple[int, ...]) -> tuple[Any, ...]:
+        kind = type(e)
+        if kind is Op:
+            return ("op", dtype_name(e.dtype), e.name, *operands)  # type: ignore[attr-defined]
+        if kind is Load:
+            buffer = self.name(e.buffer)  # type: ignore[attr-defined]
+            return ("load", dtype_name(e.dtype), buffer, *operands)
+        if kind is Index:
+            return ("index", self.name(e))  # type: ignore[arg-type]
+        if kind is Local:
+            return ("local", dtype_name(e.dtype), self.name(e))  # type: ignore[arg-type]
         match e:
+            case Const(dtype=dtype, value=value) if dtype == INDEX:
+                return ("const", "int64", int(value))
             case Const(dtype=dtype, value=value):
                 return ("const", dtype_name(dtype), np.asarray(value).astype(dtype).tobytes().hex())
             case Extent(value=value, name=name):
                 return ("extent", value if name is None else name)
-            case Index():
-                return ("index", self.name(e))
-            case Local(dtype=dtype):
-                return ("local", dtype_name(dtype), self.name(e))
-            case Load(dtype=dtype, buffer=buffer):
-                return ("load", dtype_name(dtype), self.name(buffer), *operands)
-            case Op(dtype=dtype, name=name):
-                return ("op", dtype_name(dtype), name, *operands)
             case Cast(dtype=dtype):
                 return ("cast", dtype_name(dtype), *operands)
             case Select(dtype=dtype):

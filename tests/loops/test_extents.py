@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fxla.errors import InternalError
-from fxla.loops.extents import SMALL, canonical, kernel_key, parametrise
+from fxla.loops.extents import SMALL, canonical, kernel_key, normal_form, parametrise
 from fxla.loops.ir import (
     INDEX,
     Alloc,
@@ -153,3 +153,9 @@ def test_numbers_are_equal_for_equal_structure_only():
         op("add", F8, const(1.0, F8), const(2.0, F8))
     )
     assert numbering.number(op("add", F8, one, two)) != numbering.number(op("add", F8, two, one))
+
+
+@pytest.mark.parametrize("name", list(MAKERS))
+def test_normal_form_is_both_steps(name: str) -> None:
+    kernel = MAKERS[name]().kernel
+    assert normal_form(kernel) == parametrise(canonical(kernel))
