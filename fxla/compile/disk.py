@@ -2,11 +2,14 @@
 
 An entry is its content after a checksum. Whatever is wrong with the directory or an entry costs a
 compilation and one `CacheWarning`. The directory is ``$FXLA_CACHE_DIR``, by default the platform's
-cache directory; ``FXLA_CACHE=0`` switches it off.
+cache directory; ``FXLA_CACHE=0`` switches it off. A process that wrote entries deletes the oldest
+at its end, if there are more than `MAX_BYTES` of them.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
 import os
 import sys
@@ -17,9 +20,21 @@ from pathlib import Path
 
 from fxla.errors import CacheWarning
 
-__all__ = ["cache_directory", "cache_path", "read_entry", "warn_once", "write_entry", "write_plain"]
+__all__ = [
+    "MAX_BYTES",
+    "cache_directory",
+    "cache_path",
+    "read_entry",
+    "trim",
+    "warn_once",
+    "write_entry",
+    "write_plain",
+]
+
+MAX_BYTES = 1 << 30
 
 _warned = False
+_written: set[Path] = set()
 
 
 def cache_directory() -> Path | None:
@@ -74,6 +89,7 @@ def write_entry(path: Path, content: bytes, others: Sequence[Path] = ()) -> None
     """Store an entry, also under `others` (as links to one file, where there are links)."""
     stored = hashlib.sha256(content).digest() + content
     if write_plain(path, stored):
+        _will_trim()
         for other in others:
             _link(path, other) or write_plain(other, stored)
 
@@ -93,6 +109,37 @@ def write_plain(path: Path, content: bytes) -> bool:
             Path(temporary).unlink(missing_ok=True)
         return False
     return True
+
+
+def _will_trim() -> None:
+    """Have the cache trimmed when the process ends."""
+    directory = cache_directory()
+    if directory is not None and directory not in _written:
+        _written.add(directory)
+        atexit.register(trim, directory, MAX_BYTES)
+
+
+def trim(directory: Path, most: int) -> None:
+    """Delete the oldest entries if there are more than `most` bytes, down to half of that."""
+    entries: list[tuple[float, int, str]] = []
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(folder, name)
+            try:
+                status = os.stat(path)
+            except OSError:  # another process deleted it
+                continue
+            # a file of several names is counted once
+            entries.append((status.st_mtime, status.st_size // status.st_nlink, path))
+    total = sum(size for _, size, _ in entries)
+    if total <= most:
+        return
+    for _, size, path in sorted(entries):
+        if total <= most // 2:
+            return
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+            total -= size
 
 
 def _link(path: Path, other: Path) -> bool:

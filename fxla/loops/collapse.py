@@ -32,7 +32,7 @@ from fxla.loops.ir import (
     children,
     walk_stmts,
 )
-from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
+from fxla.loops.rewrite import Rewriter, all_exprs, postorder, stmt_exprs
 
 __all__ = ["collapse", "put", "size_of_extent"]
 
@@ -76,14 +76,12 @@ def size_of_extent(e: Expr) -> int | None:
 
 def _accesses(kernel: Kernel) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
     """Buffer and index of every load and store."""
-    seen: set[int] = set()
     for s in walk_stmts(kernel.body):
         if isinstance(s, Store):
             yield s.buffer, s.index
-        for e in postorder(stmt_exprs(s)):
-            if isinstance(e, Load) and id(e) not in seen:
-                seen.add(id(e))
-                yield e.buffer, e.index
+    for e in all_exprs(kernel.body):
+        if isinstance(e, Load):
+            yield e.buffer, e.index
 
 
 def _merged_axes(kernel: Kernel, outer: For, inner: For) -> dict[str, int] | None:

@@ -36,11 +36,13 @@ from fxla.loops.ir import (
     Store,
     While,
     children,
+    walk_stmts,
 )
 
 __all__ = [
     "Numbering",
     "Rewriter",
+    "all_exprs",
     "dtype_name",
     "postorder",
     "stmt_blocks",
@@ -75,6 +77,20 @@ def postorder(roots: Iterable[Expr], seen: Container[int] = ()) -> Iterator[Expr
             stack.append((node, True))
             for c in reversed(operands):
                 stack.append((c, False))
+
+
+def all_exprs(body: tuple[Stmt, ...]) -> list[Expr]:
+    """Every expression of a block and of what is inside it, each node once, in any order."""
+    done: set[int] = set()
+    found: list[Expr] = []
+    stack = [e for s in walk_stmts(body) for e in stmt_exprs(s)]
+    while stack:
+        node = stack.pop()
+        if id(node) not in done:
+            done.add(id(node))
+            found.append(node)
+            stack += children(node)
+    return found
 
 
 def stmt_exprs(s: Stmt) -> tuple[Expr, ...]:

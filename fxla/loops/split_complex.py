@@ -32,9 +32,8 @@ from fxla.loops.ir import (
     Store,
     While,
     children,
-    walk_stmts,
 )
-from fxla.loops.rewrite import postorder, stmt_exprs, with_children
+from fxla.loops.rewrite import all_exprs, postorder, with_children
 from fxla.loops.view import cast, compare, const, fresh_local, int_const, op
 
 __all__ = ["split_complex"]
@@ -55,7 +54,7 @@ def split_complex(kernel: Kernel) -> Kernel:
     """
     buffers = (*kernel.inputs, *kernel.outputs)
     if not any(b.dtype.kind == "c" for b in buffers) and not any(
-        e.dtype.kind == "c" for s in walk_stmts(kernel.body) for e in postorder(stmt_exprs(s))
+        e.dtype.kind == "c" for e in all_exprs(kernel.body)
     ):
         return kernel
     split = _Split()

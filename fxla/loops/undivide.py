@@ -9,7 +9,6 @@ reshapes of transposed arrays become plain walks through memory.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 
 from fxla.loops.collapse import put, size_of_extent
@@ -31,7 +30,7 @@ from fxla.loops.ir import (
     children,
     walk_stmts,
 )
-from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
+from fxla.loops.rewrite import Rewriter, all_exprs, postorder, stmt_exprs
 from fxla.loops.view import binary
 
 __all__ = ["undivide", "unroll_short"]
@@ -39,6 +38,7 @@ __all__ = ["undivide", "unroll_short"]
 SHORT = 8
 """Innermost loops of at most this many iterations are written out, and the next one has lanes."""
 
+_DIVISIONS = ("floordiv", "mod")
 _names = itertools.count()
 
 
@@ -61,6 +61,8 @@ def undivide(kernel: Kernel) -> Kernel:
                 for d1 < 3 [vector]:
                     out[d0, d1] = x[d0]
     """
+    if not any(isinstance(e, Op) and e.name in _DIVISIONS for e in all_exprs(kernel.body)):
+        return kernel
     while True:
         for loop in walk_stmts(kernel.body):
             if isinstance(loop, For):
@@ -89,7 +91,7 @@ def _divisor(loop: For) -> int | None:
         return None
     name = loop.index.name
     sizes: set[int] = set()
-    for e in _exprs(loop.body):
+    for e in all_exprs(loop.body):
         size = _divided(e, name)
         if size is not None:
             sizes.add(size)
@@ -103,11 +105,6 @@ def _divisor(loop: For) -> int | None:
 
 def _is(e: Expr, name: str) -> bool:
     return isinstance(e, Index) and e.name == name
-
-
-def _exprs(body: tuple[Stmt, ...]) -> Iterator[Expr]:
-    for s in walk_stmts(body):
-        yield from postorder(stmt_exprs(s))
 
 
 def _split(kernel: Kernel, loop: For, size: int) -> Kernel:
