@@ -145,7 +145,7 @@ def compile_text(
     """
     isa = host_isa() if isa is None else isa
     symbols = symbols or {}
-    key = (text, isa.cpu + isa.features, effort, tuple(sorted(symbols.items())))
+    key = _key(text, isa, effort, symbols)
     with _lock:
         known = _addresses.setdefault(key, {})
         if not all(name in known for name in names):
@@ -155,6 +155,13 @@ def compile_text(
             else:
                 known.update(load_module(content))
         return {name: known[name] for name in names}
+
+
+def _key(
+    text: str, isa: Isa, effort: int, symbols: Mapping[str, int] | None = None
+) -> tuple[object, ...]:
+    """What the addresses of a module are kept under."""
+    return (text, isa.cpu + isa.features, effort, tuple(sorted((symbols or {}).items())))
 
 
 def _object(text: str, names: Sequence[str], isa: Isa, effort: int) -> bytes:
@@ -241,7 +248,8 @@ class _Batch:
         self.isa = isa
         self.waiting: list[_Printed] = []
         self.lines = 0
-        self.modules: list[_Module] = []
+        self.modules: list[_Module | _TileModule] = []
+        self.tiles: set[str] = set()
         self.threads: list[threading.Thread] = []
         self.taken = threading.Lock()
         self.next = 0
@@ -254,6 +262,7 @@ class _Batch:
             return why
         if (printed.text, self.isa) in _kernels or self._from_disk(printed):
             return printed
+        self._want_tiles(printed)
         if all(printed.text != p.text for p in self.waiting):
             self.waiting.append(printed)
             self.lines += printed.text.count("\n")
@@ -273,6 +282,21 @@ class _Batch:
         _kernels[printed.text, self.isa] = address
         return True
 
+    def _want_tiles(self, printed: _Printed) -> None:
+        """Have the tiles that a kernel calls compiled beside it."""
+        declared = "".join(line for line in printed.declared if TILE_PREFIX in line)
+        for dtype in TILE_DTYPES if declared else ():
+            names = list(tile_symbols(np.dtype(dtype), self.isa).values())
+            if dtype in self.tiles or not any(name in declared for name in names):
+                continue
+            self.tiles.add(dtype)
+            text = print_tiles(np.dtype(dtype), self.isa)
+            path = _entry_path(text, self.isa, EFFORT)
+            if _key(text, self.isa, EFFORT) in _addresses or (path and path.exists()):
+                continue
+            self.modules.append(_TileModule(text, names))
+            self._start_thread()
+
     def _close(self) -> None:
         """Make a module of the waiting kernels."""
         if self.waiting:
@@ -280,7 +304,7 @@ class _Batch:
             self.waiting, self.lines = [], 0
 
     def _start_thread(self) -> None:
-        if len(self.threads) < default_threads() - 1:
+        if sum(t.is_alive() for t in self.threads) < default_threads() - 1:
             thread = threading.Thread(target=self._work, name="fxla-compile", daemon=True)
             self.threads.append(thread)
             thread.start()
@@ -301,8 +325,33 @@ class _Batch:
         self._work()
         for thread in self.threads:
             thread.join()
-        for module in self.modules:
+        for module in sorted(self.modules, key=lambda m: isinstance(m, _Module)):  # tiles first
             module.load(self.isa)
+
+
+class _TileModule:
+    """The tiles of a dtype."""
+
+    def __init__(self, text: str, names: list[str]) -> None:
+        self.text = text
+        self.names = names
+        self.code = b""
+        self.error: BaseException | None = None
+
+    def compile(self, isa: Isa) -> None:
+        try:
+            self.code = emit_object(self.text, isa, EFFORT)
+        except BaseException as error:
+            self.error = error
+
+    def load(self, isa: Isa) -> None:
+        if self.error is not None:
+            raise self.error
+        content = _packed(self.names, self.code)
+        path = _entry_path(self.text, isa, EFFORT)
+        if path is not None:
+            write_entry(path, content)
+        _addresses.setdefault(_key(self.text, isa, EFFORT), {}).update(load_module(content))
 
 
 class _Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import subprocess
 import sys
 import threading
@@ -12,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fxla.compile import disk, llvm, native
+import fxla
+import fxla.numpy as fnp
+from fxla.compile import compiled, disk, llvm, native
 from fxla.compile.disk import cache_directory
 from fxla.compile.llvm import host_isa
 from fxla.compile.native import (
@@ -23,6 +26,7 @@ from fxla.compile.native import (
 )
 from fxla.errors import CacheWarning, InternalError
 from fxla.loops.ir import INDEX, Buffer, Const, Extent, For, Index, Kernel, Load, Op, Store
+from fxla.loops.native_tiles import TILE_PREFIX
 
 
 def constant_function(name: str, value: int) -> str:
@@ -256,3 +260,19 @@ def test_neither_numba_nor_a_compiler_at_import() -> None:
         "assert 'numba' not in sys.modules, 'numba'; assert not n._initialised"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_tiles_are_compiled_beside_the_kernels_that_call_them(
+    monkeypatch: pytest.MonkeyPatch, fresh: Path
+) -> None:
+    emitted: list[str] = []
+    emit = native.emit_object
+    monkeypatch.setattr(native, "emit_object", lambda t, *a: emitted.append(t) or emit(t, *a))
+    monkeypatch.setattr(compiled, "_compiled", {})
+    x = np.linspace(-1.0, 1.0, 64 * 64).reshape(64, 64)
+    for _ in range(2):
+        np.testing.assert_allclose(fxla.jit(lambda x: fnp.tanh(x @ x))(x), np.tanh(x @ x))
+        defining = [t for t in emitted if re.search(rf'define void @"?{TILE_PREFIX}pack', t)]
+        assert len(defining) == 1
+        compiled._compiled.clear()
+        forget()
