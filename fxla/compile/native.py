@@ -145,7 +145,7 @@ def compile_text(
     """
     isa = host_isa() if isa is None else isa
     symbols = symbols or {}
-    key = _key(text, isa, effort, symbols)
+    key = (text, isa.cpu + isa.features, effort, tuple(sorted(symbols.items())))
     with _lock:
         known = _addresses.setdefault(key, {})
         if not all(name in known for name in names):
@@ -155,13 +155,6 @@ def compile_text(
             else:
                 known.update(load_module(content))
         return {name: known[name] for name in names}
-
-
-def _key(
-    text: str, isa: Isa, effort: int, symbols: Mapping[str, int] | None = None
-) -> tuple[object, ...]:
-    """What the addresses of a module are kept under."""
-    return (text, isa.cpu + isa.features, effort, tuple(sorted((symbols or {}).items())))
 
 
 def _object(text: str, names: Sequence[str], isa: Isa, effort: int) -> bytes:
@@ -208,9 +201,14 @@ def _tiles_of(names: Sequence[str], code: bytes) -> dict[str, int]:
     return symbols
 
 
-@functools.cache
 def _tiles(dtype: np.dtype[Any], isa: Isa) -> dict[str, int]:
-    """The addresses of the tiles of a dtype; printed only if the disk does not have them."""
+    """The addresses of the tiles of a dtype."""
+    return load_module(_tile_entry(dtype, isa))
+
+
+@functools.cache
+def _tile_entry(dtype: np.dtype[Any], isa: Isa) -> bytes:
+    """The entry of the tiles of a dtype; printed only if the disk does not have them."""
     names = list(tile_symbols(dtype, isa).values())
     path = _entry_path("\n".join((TILE_VERSION, *names)), isa, EFFORT)
     content = None if path is None else read_entry(path)
@@ -218,7 +216,7 @@ def _tiles(dtype: np.dtype[Any], isa: Isa) -> dict[str, int]:
         content = _packed(names, emit_object(print_tiles(dtype, isa), isa, EFFORT))
         if path is not None:
             write_entry(path, content)
-    return load_module(content)
+    return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,11 +288,7 @@ class _Batch:
             if dtype in self.tiles or not any(name in declared for name in names):
                 continue
             self.tiles.add(dtype)
-            text = print_tiles(np.dtype(dtype), self.isa)
-            path = _entry_path(text, self.isa, EFFORT)
-            if _key(text, self.isa, EFFORT) in _addresses or (path and path.exists()):
-                continue
-            self.modules.append(_TileModule(text, names))
+            self.modules.append(_TileModule(np.dtype(dtype)))
             self._start_thread()
 
     def _close(self) -> None:
@@ -332,26 +326,20 @@ class _Batch:
 class _TileModule:
     """The tiles of a dtype."""
 
-    def __init__(self, text: str, names: list[str]) -> None:
-        self.text = text
-        self.names = names
-        self.code = b""
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
         self.error: BaseException | None = None
 
     def compile(self, isa: Isa) -> None:
         try:
-            self.code = emit_object(self.text, isa, EFFORT)
+            _tile_entry(self.dtype, isa)
         except BaseException as error:
             self.error = error
 
     def load(self, isa: Isa) -> None:
         if self.error is not None:
             raise self.error
-        content = _packed(self.names, self.code)
-        path = _entry_path(self.text, isa, EFFORT)
-        if path is not None:
-            write_entry(path, content)
-        _addresses.setdefault(_key(self.text, isa, EFFORT), {}).update(load_module(content))
+        _tiles(self.dtype, isa)
 
 
 class _Module:

@@ -43,6 +43,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache of this test's own."""
     for table in ("_addresses", "_kernels", "_linked"):
         monkeypatch.setattr(native, table, {})
+    native._tile_entry.cache_clear()
     monkeypatch.setattr(disk, "_warned", False)
     monkeypatch.setenv("FXLA_CACHE", "1")
     monkeypatch.setenv("FXLA_CACHE_DIR", str(tmp_path))
@@ -54,6 +55,7 @@ def forget() -> None:
     native._addresses.clear()
     native._kernels.clear()
     native._linked.clear()
+    native._tile_entry.cache_clear()
 
 
 def objects(directory: Path) -> list[Path]:
