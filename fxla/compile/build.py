@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fxla.compile.convolution import products_for_convolutions
@@ -10,9 +12,12 @@ from fxla.compile.fusion import plan_lines, plan_storage
 from fxla.compile.grain import chunk_size
 from fxla.compile.graph import Node, Value, build_graph
 from fxla.compile.group import Group
+from fxla.compile.in_place import InPlace, find_in_place, kept_carries
+from fxla.compile.invariant import invariant_part, weights_by_column
 from fxla.compile.kernels import KernelStep, group_kernels, nest_kernel
 from fxla.compile.library import gemm_of
 from fxla.compile.memory import assign_offsets
+from fxla.compile.merge import NotMergeableError, merge
 from fxla.compile.products import choose_product
 from fxla.compile.program import (
     CONSTANT_BYTES,
@@ -29,7 +34,7 @@ from fxla.compile.program import (
     Program,
     WhileLoop,
 )
-from fxla.compile.regions import BranchRegion, ScanRegion, WhileRegion
+from fxla.compile.regions import BranchRegion, LanesRegion, Region, ScanRegion, WhileRegion
 from fxla.compile.schedule import schedule, used_outside
 from fxla.compile.simplify import simplify
 from fxla.compile.transposes import absorb_transposes
@@ -67,11 +72,17 @@ class Build:
     Attributes:
         kernels: every kernel by its content, so that equal loop nests are compiled once.
         notes: lines for `inspect(...).plan`.
+        constants: scalars that kernels load.
+        merging: whether the instructions are to become one kernel: then kernels keep literal
+            sizes, and what does not suit a kernel raises `NotMergeableError`.
     """
 
-    def __init__(self, use_library: bool = True, tiles: bool = False) -> None:
+    def __init__(
+        self, use_library: bool = True, tiles: bool = False, merging: bool = False
+    ) -> None:
         self.use_library = use_library
         self.tiles = tiles
+        self.merging = merging
         self.kernels: dict[str, Kernel] = {}
         self.notes: list[str] = []
         self.constants: dict[tuple[str, bytes], tuple[Buffer, Any]] = {}
@@ -88,36 +99,52 @@ class Build:
         return program
 
     def block(
-        self, jaxpr: Jaxpr, inputs: Sequence[Pointer], targets: Sequence[Pointer]
+        self,
+        jaxpr: Jaxpr,
+        inputs: Sequence[Pointer],
+        targets: Sequence[Pointer],
+        owned: Sequence[int] = (),
     ) -> list[Instruction]:
-        """Instructions that compute a jaxpr from memory to memory."""
+        """Instructions that compute a jaxpr from memory to memory.
+
+        Inputs at the positions `owned` may be written over.
+        """
         jaxpr = with_array_outputs(simplify(jaxpr))
-        if self.use_library:
+        if self.use_library and not self.merging:
             jaxpr = absorb_transposes(products_for_convolutions(jaxpr, self.tiles), self.tiles)
-        graph = build_graph(jaxpr, self.lower)
-        reasons = plan_storage(graph, cached=self.use_library)
+        updates = find_in_place(jaxpr, owned)
+        graph = build_graph(jaxpr, lambda eqn, views: self.lower(eqn, views, updates))
+        for node in graph.nodes:
+            node.in_place = updates.pairs.get(id(node.eqn), ())
+        cached = self.use_library and not self.merging
+        reasons = plan_storage(graph, cached)
         place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True))
         for key, value in graph.constants.items():
             place[value] = Pointer(self.constant_buffer(key, value))
         late: list[tuple[Value, Pointer]] = []
         for value, target in zip(graph.outputs, targets, strict=True):
-            if value.producer is None or value in place:
+            first = memory_source(value)
+            if first.producer is None or first in place:
                 late.append((value, target))
             else:
-                place[value] = target
-        items = schedule(graph, cached=self.use_library)
+                place[first] = place[value] = target
+        items = schedule(graph, cached)
         outside = used_outside(graph, items)
         body: list[Instruction] = []
         for item in items:
             if isinstance(item, Group):
-                steps = group_kernels(item, outside, cached=self.use_library)
+                steps = group_kernels(item, outside, cached, plain=self.merging)
                 body += [self.launch(step, place) for step in steps]
-            elif isinstance(item.form, Nest):
+                continue
+            for i, o in item.in_place:
+                place[item.outputs[o]] = pointer_of(item.inputs[i], place)
+            if isinstance(item.form, Nest):
                 body.append(self.launch(nest_kernel(graph, item), place))
             else:
                 body += self.node(item, place)
         for value, target in late:
-            body.append(Copy(target, place[value], aval_bytes(value.aval)))
+            if place[value] != target:
+                body.append(Copy(target, place[value], aval_bytes(value.aval)))
         self.notes += plan_lines(graph, reasons, place)
         return body
 
@@ -130,9 +157,14 @@ class Build:
             self.constants[key] = (buffer, value.constant)
         return self.constants[key][0]
 
-    def lower(self, eqn: Eqn, views: Sequence[View]) -> Any:
+    def lower(self, eqn: Eqn, views: Sequence[View], updates: InPlace) -> Any:
         """An equation's lowered form; contractions that BLAS serves are opaque."""
+        if id(eqn) in updates.pairs and eqn.primitive.updates:
+            return eqn.primitive.lower_in_place(*views, **eqn.params)
         lowered = eqn.primitive.lower
+        if self.merging:
+            check_size(eqn)
+            return lowered(*views, **eqn.params)
         if not self.use_library or eqn.primitive not in (dot_general_p, conv_general_dilated_p):
             return lowered(*views, **eqn.params)
         choice = choose_product(eqn, self.tiles)
@@ -148,20 +180,28 @@ class Build:
 
     def launch(self, step: KernelStep, place: dict[Value, Pointer]) -> Launch:
         """The launch of a kernel, with results that have no place yet put in temporaries."""
-        kernel, sizes = normal_form(step.kernel)
+        for value in step.outputs:
+            pointer_of(value, place)
+        args = tuple([place[v] for v in (*step.inputs, *step.outputs)])
+        return self.launch_of(step.kernel, args, len(step.outputs))
+
+    def launch_of(self, literal: Kernel, args: tuple[Pointer, ...], n_outputs: int) -> Launch:
+        """The launch of a kernel with literal sizes."""
+        count = 0
+        first = literal.body[0] if len(literal.body) == 1 else None
+        if isinstance(first, For) and first.kind == "parallel":
+            count = int_value(first.extent)
+        grain = chunk_size(literal)
+        if self.merging:
+            if 0 < grain < count:
+                raise NotMergeableError  # several threads would share it
+            return Launch(literal, args, n_outputs, (), 0)
+        kernel, sizes = normal_form(literal)
         if checks_enabled():
             check_kernel(kernel, "scheduling")
         key = kernel_key(kernel)
         kernel = self.kernels.setdefault(key, kernel)
-        for value in step.outputs:
-            pointer_of(value, place)
-        count = 0
-        first = step.kernel.body[0] if len(step.kernel.body) == 1 else None
-        if isinstance(first, For) and first.kind == "parallel":
-            count = int_value(first.extent)
-        args = tuple([place[v] for v in (*step.inputs, *step.outputs)])
-        grain = chunk_size(step.kernel)
-        return Launch(kernel, args, len(step.outputs), sizes, count, grain)
+        return Launch(kernel, args, n_outputs, sizes, count, grain)
 
     def node(self, node: Node, place: dict[Value, Pointer]) -> list[Instruction]:
         """Instructions of a library call or a region."""
@@ -174,13 +214,10 @@ class Build:
         results = [pointer_of(v, place) for v in node.outputs]
         form = node.form
         match form:
-            case ScanRegion():
-                return setup + self.scan(form, node, operands, place)
-            case WhileRegion():
-                return setup + self.while_loop(form, node, operands, place)
-            case BranchRegion(branches=branches):
-                inner = [self.block(b, operands[1:], results) for b in branches]
-                return [*setup, Branch(operands[0], inner)]
+            case Region():
+                return setup + self.region(form, node, operands, place)
+            case Opaque() if self.merging:
+                raise NotMergeableError
             case Opaque():
                 eqn = node.eqn
                 if self.use_library and eqn.primitive is dot_general_p:
@@ -197,13 +234,70 @@ class Build:
         eqn = Eqn(broadcast_in_dim_p, (value.literal,), params, (var,))
         return self.block(Jaxpr((), (eqn,), (var,)), [], [place[value]])
 
+    def region(
+        self, form: Region, node: Node, operands: list[Pointer], place: dict[Value, Pointer]
+    ) -> list[Instruction]:
+        """A loop or branch: one kernel if that suits it, else instructions around kernels."""
+        if self.merging:
+            return self.control_flow(form, node, operands, place)
+        trial = Build(self.use_library, self.tiles, merging=True)
+        trial.constants = self.constants
+        outside = {p.buffer for p in operands} | {place[v].buffer for v in node.outputs}
+        try:
+            body = trial.control_flow(form, node, operands, place)
+            merged = merge(body, outside, node.eqn.primitive.name, grid=not self.use_library)
+        except NotMergeableError:
+            if isinstance(form, LanesRegion):
+                return self.block(form.whole(), operands, [place[v] for v in node.outputs])
+            return self.control_flow(form, node, operands, place)
+        self.notes += trial.notes
+        args = (*merged.inputs, *merged.outputs)
+        return [self.launch_of(merged.kernel, args, len(merged.outputs))]
+
+    def control_flow(
+        self, form: Region, node: Node, operands: list[Pointer], place: dict[Value, Pointer]
+    ) -> list[Instruction]:
+        """The instructions of a loop or branch."""
+        match form:
+            case ScanRegion():
+                return self.scan(form, node, operands, place)
+            case WhileRegion():
+                return self.while_loop(form, node, operands, place)
+            case BranchRegion(branches=branches):
+                results = [place[v] for v in node.outputs]
+                owned = [i - 1 for i, _ in node.in_place]
+                inner = [self.block(b, operands[1:], results, owned) for b in branches]
+                return [Branch(operands[0], inner)]
+            case LanesRegion():
+                return self.lanes(form, node, operands, place)
+        raise InternalError(f"{node.eqn.primitive.name} lowers to {type(form).__name__}")
+
+    def before_loop(
+        self, body: Jaxpr, n_consts: int, consts: list[Pointer]
+    ) -> tuple[list[Instruction], Jaxpr, list[Pointer]]:
+        """Compute once what is the same in every iteration.
+
+        Returns:
+            The instructions before the loop, the body that takes their results as further consts,
+            and the consts.
+        """
+        body = simplify(body)
+        if self.merging:
+            body = weights_by_column(body, n_consts)
+        first, rest = invariant_part(body, n_consts)
+        if first is None:
+            return [], body, consts
+        made = [Pointer(Buffer(a.shape, a.dtype)) for a in first.out_avals]
+        return self.block(first, consts, made), rest, [*consts, *made]
+
     def scan(
         self, form: ScanRegion, node: Node, operands: list[Pointer], place: dict[Value, Pointer]
     ) -> list[Instruction]:
-        """A counted loop. Carries live in pairs of buffers that trade places."""
+        """A counted loop."""
         k, c = form.n_consts, form.n_carry
         index = LoopIndex()
-        before, pairs = self.carries(form.body.in_avals[k : k + c], operands[k : k + c])
+        kept = kept_carries(form.body, k, c)
+        carries = self.carries(form.body.in_avals[k : k + c], operands[k:], node, k, kept, place)
         xs = [
             p.slice(index, aval_bytes(a))
             for p, a in zip(operands[k + c :], form.body.in_avals[k + c :], strict=True)
@@ -212,49 +306,144 @@ class Build:
             place[v].slice(index, aval_bytes(a))
             for v, a in zip(node.outputs[c:], form.body.out_avals[c:], strict=True)
         ]
-        body = self.block(
-            form.body,
-            [*operands[:k], *(Pointer(a) for a, _ in pairs), *xs],
-            [*(Pointer(b) for _, b in pairs), *ys],
-        )
-        loop = Loop(index, form.length, form.reverse, body, tuple(pairs))
-        return [*before, loop, *self.final_carries(node.outputs[:c], pairs, place)]
+        once, inner, consts = self.before_loop(form.body, k, operands[:k])
+        owned = range(len(consts), len(consts) + c)
+        body = self.block(inner, [*consts, *carries.now, *xs], [*carries.next, *ys], owned)
+        loop = Loop(index, form.length, form.reverse, body, carries.swapped)
+        return [*once, *carries.before, loop, *carries.after]
 
     def while_loop(
         self, form: WhileRegion, node: Node, operands: list[Pointer], place: dict[Value, Pointer]
     ) -> list[Instruction]:
         """A conditional loop."""
         kc, kb = form.n_condition_consts, form.n_body_consts
-        before, pairs = self.carries(form.body.in_avals[kb:], operands[kc + kb :])
-        carry = [Pointer(a) for a, _ in pairs]
-        predicate = Pointer(Buffer((), bool_))
-        condition = self.block(form.condition, [*operands[:kc], *carry], [predicate])
-        body = self.block(
-            form.body, [*operands[kc : kc + kb], *carry], [Pointer(b) for _, b in pairs]
+        c = len(node.outputs)
+        kept = kept_carries(form.body, kb, c)
+        carries = self.carries(
+            form.body.in_avals[kb:], operands[kc + kb :], node, kc + kb, kept, place
         )
-        loop = WhileLoop(condition, predicate, body, tuple(pairs))
-        return [*before, loop, *self.final_carries(node.outputs, pairs, place)]
+        predicate = Pointer(Buffer((), bool_))
+        condition = self.block(form.condition, [*operands[:kc], *carries.now], [predicate])
+        once, inner, consts = self.before_loop(form.body, kb, operands[kc : kc + kb])
+        owned = range(len(consts), len(consts) + c)
+        body = self.block(inner, [*consts, *carries.now], carries.next, owned)
+        loop = WhileLoop(condition, predicate, body, carries.swapped)
+        return [*once, *carries.before, loop, *carries.after]
+
+    def lanes(
+        self, form: LanesRegion, node: Node, operands: list[Pointer], place: dict[Value, Pointer]
+    ) -> list[Instruction]:
+        """A loop over examples, for a kernel: nothing else runs their programs at the same time."""
+        index = LoopIndex()
+        given = [
+            p.slice(index, aval_bytes(a)) if b else p
+            for p, a, b in zip(operands, form.body.in_avals, form.batched, strict=True)
+        ]
+        results = [
+            place[v].slice(index, aval_bytes(a))
+            for v, a in zip(node.outputs, form.body.out_avals, strict=True)
+        ]
+        body = self.block(form.body, given, results)
+        return [Loop(index, form.size, False, body, (), independent=True)]
 
     def carries(
-        self, avals: Sequence[Aval], initial: Sequence[Pointer]
-    ) -> tuple[list[Instruction], list[tuple[Buffer, Buffer]]]:
-        """Two buffers for each carry, and copies of the initial values into the first."""
-        pairs = [(Buffer(a.shape, a.dtype), Buffer(a.shape, a.dtype)) for a in avals]
-        copies: list[Instruction] = [
-            Copy(Pointer(p[0]), x, p[0].nbytes) for p, x in zip(pairs, initial, strict=True)
-        ]
-        return copies, pairs
-
-    def final_carries(
         self,
-        values: Sequence[Value],
-        pairs: Sequence[tuple[Buffer, Buffer]],
+        avals: Sequence[Aval],
+        initial: Sequence[Pointer],
+        node: Node,
+        first: int,
+        kept: Sequence[int],
         place: dict[Value, Pointer],
-    ) -> list[Instruction]:
-        """Copies of the last carries to where the results belong."""
-        return [
-            Copy(place[v], Pointer(p[0]), p[0].nbytes) for v, p in zip(values, pairs, strict=True)
-        ]
+    ) -> Carries:
+        """Memory for the carries of a loop.
+
+        One that the body leaves in place has one buffer: its operand's if that may be written
+        over, else the result's. The others live in two that trade places.
+
+        Args:
+            avals: types of the carries.
+            initial: their first values.
+            node: the loop.
+            first: position of the first of them among the node's operands.
+            kept: which the body leaves in place.
+            place: where the results go.
+        """
+        found = Carries([], [], (), [], [])
+        written_over = {i - first for i, _ in node.in_place}
+        pairs: list[tuple[Buffer, Buffer]] = []
+        for j, (a, x) in enumerate(zip(avals, initial, strict=False)):
+            result = place[node.outputs[j]]
+            own = aval_bytes(a) <= SMALL_CARRY or j not in kept
+            if not own:
+                found.now.append(result)
+                found.next.append(result)
+                if j not in written_over:
+                    found.before.append(Copy(result, x, aval_bytes(a)))
+                continue
+            now = Buffer(a.shape, a.dtype)
+            found.before.append(Copy(Pointer(now), x, now.nbytes))
+            found.after.append(Copy(result, Pointer(now), now.nbytes))
+            found.now.append(Pointer(now))
+            if j in kept:
+                found.next.append(Pointer(now))
+            else:
+                following = Buffer(a.shape, a.dtype)
+                found.next.append(Pointer(following))
+                pairs.append((now, following))
+        return replace(found, swapped=tuple(pairs))
+
+
+SMALL_CARRY = 512
+"""Bytes of a carry that is copied rather than kept in its result, as it may fit in registers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carries:
+    """Where the carries of a loop are.
+
+    Attributes:
+        now, next: at the start and at the end of an iteration.
+        swapped: buffers that trade places in between.
+        before, after: copies of the first values, and to the results.
+    """
+
+    now: list[Pointer]
+    next: list[Pointer]
+    swapped: tuple[tuple[Buffer, Buffer], ...]
+    before: list[Instruction]
+    after: list[Instruction]
+
+
+def memory_source(value: Value) -> Value:
+    """The value at the start of a chain of updates in place."""
+    while value.producer is not None:
+        node = value.producer
+        at = next((i for i, o in node.in_place if node.outputs[o] is value), None)
+        if at is None:
+            break
+        value = node.inputs[at]
+    return value
+
+
+MAX_PRODUCT = 8192
+"""Multiplications of a product of matrices inside a merged kernel; BLAS is faster beyond."""
+MAX_VECTOR_PRODUCT = 1 << 16
+"""Likewise of a matrix and a vector, which is bound by reading the matrix."""
+
+
+def check_size(eqn: Eqn) -> None:
+    """Raise `NotMergeableError` for a product that a library computes faster."""
+    if eqn.primitive is conv_general_dilated_p:
+        raise NotMergeableError
+    if eqn.primitive is not dot_general_p:
+        return
+    lhs, rhs = (a.aval for a in eqn.inputs)
+    out = eqn.outputs[0].aval
+    dims = eqn.params["dims"]
+    work = out.size * math.prod(lhs.shape[a] for a in dims.lhs_contract)
+    vector = out.size in (lhs.size, rhs.size) or work in (lhs.size, rhs.size)
+    if work > (MAX_VECTOR_PRODUCT if vector else MAX_PRODUCT):
+        raise NotMergeableError
 
 
 def pointer_of(value: Value, place: dict[Value, Pointer]) -> Pointer:

@@ -1,6 +1,6 @@
 """Which values get memory, and which are recomputed where they are read.
 
-One function decides, `plan_storage`, by four rules:
+One function decides, `plan_storage`, by five rules:
 
 1. A value that is not a pull array (a reduction, a scatter, a library call, a loop), a result of
    the program, and an operand of a library call or a loop are stored.
@@ -10,7 +10,8 @@ One function decides, `plan_storage`, by four rules:
    and again after it, can stay in the first cache meanwhile, which costs `ROW_COST`.
 3. A value whose expression has grown past `MAX_EXPRESSION`, or whose operations are nested deeper
    than `MAX_DEPTH`, is stored, to bound the size of kernels and the recursion that builds them.
-4. Everything else is recomputed; within one kernel it is still computed once.
+4. A value is stored if what it reads is written in place before it would be read.
+5. Everything else is recomputed; within one kernel it is still computed once.
 
 The plan is kept, a line for each value, for `inspect(...).plan`.
 """
@@ -20,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
-from fxla.compile.graph import Graph, Value, index_key, iteration_shape, size_of
+from fxla.compile.graph import Graph, Node, Value, index_key, iteration_shape, size_of
 from fxla.compile.regions import Region
 from fxla.loops.view import Contract, Nest, Opaque, Reduce, View
 
@@ -75,6 +76,7 @@ def plan_storage(graph: Graph, cached: bool = True) -> dict[Value, str]:
                 store(v, f"is an operand of {node.eqn.primitive.name}")
     for out in graph.outputs:
         store(out, "is a result of the program")
+    _read_before_updates(graph, store)
     _bound_expressions(graph, store)
     _weigh_recomputation(graph, store, _passes(graph) if cached else {})
     return reasons
@@ -107,6 +109,30 @@ def plan_lines(
                 fate = "stored" if out in memory else "kept in its kernel"
                 fate += f", {reasons[out]}"
             yield f"{node.eqn.primitive.name} {out.aval} ({cost}): {fate}"
+
+
+def _read_before_updates(graph: Graph, store: object) -> None:
+    """Values of what an update will write over are computed before it."""
+    assert callable(store)
+    for at, node in enumerate(graph.nodes):
+        for i, _ in node.in_place:
+            stale = {node.inputs[i]}
+            for before in graph.nodes[:at]:
+                for out in before.outputs:
+                    if not out.stored and not stale.isdisjoint(out.reads):
+                        stale.add(out)
+            stale.remove(node.inputs[i])
+            single = isinstance(node.form, Nest) and _writes_one_element(node)
+            for later in graph.nodes[at + single :]:
+                for v in later.inputs:
+                    if v in stale:
+                        store(v, f"reads what {node.eqn.primitive.name} writes in place")
+
+
+def _writes_one_element(node: Node) -> bool:
+    """Whether an update writes one element, so that what it writes is known before."""
+    sizes = [v.aval.size for v in node.inputs[1:]]
+    return node.outputs[0].aval.size >= 1 and max(sizes, default=0) <= 1
 
 
 def _bound_expressions(graph: Graph, store: object) -> None:

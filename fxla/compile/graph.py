@@ -60,12 +60,20 @@ class Value:
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """An equation in lowered form."""
+    """An equation in lowered form.
+
+    Attributes:
+        eqn: the equation.
+        form: how it is computed.
+        inputs, outputs: its values.
+        in_place: (operand, result) positions of what is written over an operand.
+    """
 
     eqn: Eqn
     form: Form
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...] = ()
+    in_place: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(eq=False)

@@ -331,7 +331,8 @@ def vector_over_outer(group: Group) -> bool:
             for e in walk_exprs(m.expr):
                 if isinstance(e, Load) and e.index:
                     names = index_names(e.index[-1])
-                    votes += (last in names) - (inner in names)
+                    strided = any(last in index_names(i) for i in e.index[:-1])
+                    votes += (last in names) - (inner in names and strided)
     return votes > 0
 
 

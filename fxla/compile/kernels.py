@@ -64,15 +64,18 @@ class KernelStep:
     outputs: tuple[Value, ...]
 
 
-def group_kernels(group: Group, outside: set[Value], cached: bool = True) -> list[KernelStep]:
+def group_kernels(
+    group: Group, outside: set[Value], cached: bool = True, plain: bool = False
+) -> list[KernelStep]:
     """The kernel of a group, or two if it reduces a large array; none if it writes nothing.
 
     Args:
         group: not empty.
         outside: the values that something else reads.
         cached: whether what only the group reads may wait in scratch memory.
+        plain: whether it is to be a part of another kernel, where small loops are written out.
     """
-    step = _group_kernel(group, outside, cached)
+    step = _group_kernel(group, outside, cached, plain)
     if not step.outputs:
         return []
     if size_of(group.outer) == 1:
@@ -115,7 +118,7 @@ def literal_shape(b: Buffer) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _group_kernel(group: Group, outside: set[Value], cached: bool) -> KernelStep:
+def _group_kernel(group: Group, outside: set[Value], cached: bool, plain: bool) -> KernelStep:
     """The loop nest of a group."""
     for value in group.place:
         if value in outside:
@@ -140,9 +143,13 @@ def _group_kernel(group: Group, outside: set[Value], cached: bool) -> KernelStep
     kernel = Kernel(name, tuple(group.inputs.values()), tuple(group.outputs.values()), (), nest)
     if cached:
         kernel = keep_rows(group, outside, kernel)
-    kernel = collapse(undivide(collapse(kernel)))
-    kernel = rows_of_one_size(without_single_loops(kernel))
-    kernel = _in_parallel(tile_transposed(unroll_short(kernel)))
+    if not plain:
+        kernel = collapse(undivide(collapse(kernel)))
+        kernel = rows_of_one_size(without_single_loops(kernel))
+        kernel = tile_transposed(unroll_short(kernel))
+    elif any(n > SMALL for v in (*group.inputs, *group.outputs) for n in v.aval.shape):
+        kernel = collapse(undivide(collapse(kernel)))
+    kernel = _in_parallel(kernel)
     kept = {b.name for b in kernel.outputs}
     outputs = tuple([v for v, b in group.outputs.items() if b.name in kept])
     return KernelStep(kernel, tuple(group.inputs), outputs)

@@ -169,13 +169,17 @@ class Copy(Instruction):
 
 @dataclass(eq=False, slots=True)
 class Loop(Instruction):
-    """Run `body` `length` times; after each time the buffers of every pair trade places."""
+    """Run `body` `length` times; after each time the buffers of every pair trade places.
+
+    `independent`: iterations may run at the same time, each with temporaries of its own.
+    """
 
     index: LoopIndex
     length: int
     reverse: bool
     body: list[Instruction]
     swapped: tuple[tuple[Buffer, Buffer], ...]
+    independent: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -6,11 +6,12 @@ builder compiles the jaxprs inside and puts native control flow around their ker
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fxla.core.jaxpr import Jaxpr
 
-__all__ = ["BranchRegion", "Region", "ScanRegion", "WhileRegion"]
+__all__ = ["BranchRegion", "LanesRegion", "Region", "ScanRegion", "WhileRegion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,22 @@ class BranchRegion(Region):
     """
 
     branches: tuple[Jaxpr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LanesRegion(Region):
+    """A program for every example of a batch.
+
+    Operands with an axis of examples have it in front, as all results do.
+
+    Attributes:
+        body: the program of one example.
+        batched: for each operand, whether it has an axis of examples.
+        size: number of examples.
+        whole: the program of all of them, where one example does not suit a kernel.
+    """
+
+    body: Jaxpr
+    batched: tuple[bool, ...]
+    size: int
+    whole: Callable[[], Jaxpr]

@@ -7,6 +7,7 @@ The passes, in order, each a function from jaxpr to jaxpr:
 * `fold`: equations of scalar constants are evaluated, and operations that leave their operand as
   it is, bit for bit, are dropped (``x * 1``, ``x - 0``, ``x / 1``, a transpose of its inverse);
 * `eliminate_common`: equal equations on equal inputs are computed once;
+* `add_in_parts`: an array that is zero but for a part is added by adding the part;
 * `dce_jaxpr`: drop what no output needs.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.compile.accumulate import add_in_parts
 from fxla.core.check import checked
 from fxla.core.dtypes import is_complex
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
@@ -32,6 +34,7 @@ def simplify(jaxpr: Jaxpr) -> Jaxpr:
     jaxpr = checked(inline_calls(jaxpr), "inlining")
     jaxpr = checked(fold(jaxpr), "folding")
     jaxpr = checked(eliminate_common(jaxpr), "common subexpression elimination")
+    jaxpr = checked(add_in_parts(jaxpr), "adding in parts")
     small, _ = dce_jaxpr(jaxpr, [True] * len(jaxpr.outs), True)
     return checked(small, "dead code elimination")
 

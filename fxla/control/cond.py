@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fxla.compile.regions import BranchRegion
+from fxla.control.lanes import batch_as_lanes, holds_loops
 from fxla.control.programs import jvp_of, remembered, scope_key, split_of, vmap_of
 from fxla.control.reuse import reused
 from fxla.core.aval import Aval
@@ -109,6 +110,10 @@ class Cond(Primitive):
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:
         index, *rest = operands
         at, *rest_axes = axes
+        if at is not None and holds_loops({"branches": branches}):
+            found = batch_as_lanes(self, axis, operands, axes, {"branches": branches})
+            if found is not None:
+                return found
         moved = batch_in_front(rest, rest_axes)
         batched = [a is not None for a in rest_axes]
         forced = [at is not None] * len(branches[0].outs)

@@ -11,6 +11,7 @@ from typing import Any
 
 from fxla.compile.regions import WhileRegion
 from fxla.control.carry import check_carry, initial_types, one_equation, settle_types
+from fxla.control.lanes import batch_as_lanes
 from fxla.control.programs import (
     executable_of,
     jvp_of,
@@ -198,6 +199,14 @@ class While(Primitive):
             batch_move(axis, [x], [a])[0] if b else x
             for x, a, b in zip(operands, axes, batched, strict=True)
         ]
+        if predicate_batched:
+            params = {
+                "condition": condition, "body": body,
+                "n_condition_consts": kc, "n_body_consts": kb,
+            }  # fmt: skip
+            found = batch_as_lanes(self, axis, operands, axes, params)
+            if found is not None:
+                return found
         if not predicate_batched:
             outs = self.bind(
                 *moved, condition=mapped_condition, body=mapped,

@@ -83,6 +83,8 @@ class Primitive(ABC):
         home: the name of the module that made it.
         broadcasts: whether NumPy broadcasts the operands of its `on_numpy` function against each
             other, so that the program need not.
+        updates: whether the result is the first operand with parts of it changed; such a primitive
+            has `lower_in_place`.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Primitive(ABC):
     collective: bool = False
     home: str = ""
     broadcasts: bool = False
+    updates: bool = False
 
     def __init__(self) -> None:
         self.home = _calling_module()
@@ -125,6 +128,10 @@ class Primitive(ABC):
     @abstractmethod
     def lower(self, *views: Any, **params: Any) -> Any:
         """The results as pull arrays or loop nests, see `fxla.loops.view`."""
+
+    def lower_in_place(self, *views: Any, **params: Any) -> Any:
+        """The statements that change the first operand, whose memory the result takes over."""
+        raise InternalError(f"{self.name} does not update its operand")
 
     def partial_eval(self, trace: Any, args: Sequence[Value], params: dict[str, Any]) -> Any:
         """Split into what can be computed now and what must be recorded; default: record all."""

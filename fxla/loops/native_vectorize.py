@@ -51,6 +51,10 @@ _HEAVY = 80
 """Cost of a body above which one masked loop serves whole vectors and the remainder."""
 
 
+_MEDIUM = 100
+"""Cost of a body up to which two vectors of a `While` run at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class VectorPlan:
     """How to print a vector loop.
@@ -194,9 +198,12 @@ def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
     lanes = isa.vector_bytes // max(registers)
     cost = _cost(exprs)
     masked = memory <= isa.masked
-    nested = any(isinstance(s, For | While) for s in walk_stmts(body))
-    several = 4 if (reductions or nested) and cost <= _LIGHT else 1
-    if masked and cost > _HEAVY:
+    loops = [s for s in walk_stmts(body) if isinstance(s, For | While)]
+    inner = max((_cost(_all_exprs(s.body)) for s in loops), default=cost)
+    several = 4 if (reductions or loops) and inner <= _LIGHT else 1
+    if several == 1 and inner <= _MEDIUM and any(isinstance(s, While) for s in loops):
+        several = 2  # an iteration waits for the last one
+    if masked and cost > _HEAVY and several == 1:
         return VectorPlan(0, lanes, reductions)
     return VectorPlan(lanes * several, lanes if masked else 0, reductions)
 

@@ -16,8 +16,18 @@ from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar
-from fxla.loops.ir import INDEX, Expr
-from fxla.loops.view import IndexTuple, View, binary, compare, extent, int_const
+from fxla.loops.ir import INDEX, AxisKind, Buffer, Expr, For, Let, Stmt, Store
+from fxla.loops.view import (
+    IndexTuple,
+    Nest,
+    View,
+    binary,
+    compare,
+    extent,
+    fresh_index,
+    fresh_local,
+    int_const,
+)
 from fxla.ops.elementwise import convert
 from fxla.ops.gather_dims import GatherDims
 from fxla.ops.index import gather_p, scatter_p
@@ -90,6 +100,7 @@ class DynamicUpdateSlice(Primitive):
     """
 
     name = "dynamic_update_slice"
+    updates = True
 
     def abstract_eval(self, x: Aval, update: Aval, *starts: Aval) -> tuple[Aval, ...]:
         check_starts(self.name, x, starts, update.shape)
@@ -149,6 +160,23 @@ class DynamicUpdateSlice(Primitive):
             return scalar.select(all_of(inside), update[tuple(index)], x[i])
 
         return (View(x.shape, x.dtype, at),)
+
+    def lower_in_place(self, *views: View) -> Nest:
+        x, update, *starts = views
+
+        def body(_: IndexTuple, outs: tuple[Buffer, ...]) -> Sequence[Stmt]:
+            found = lowered_start(x.shape, starts, update.shape)
+            begin = [fresh_local(INDEX, "s") for _ in found]
+            lets = [Let(s, e) for s, e in zip(begin, found, strict=True)]
+            k = [fresh_index() for _ in begin]
+            place = tuple(binary("add", s, i) for s, i in zip(begin, k, strict=True))
+            written: tuple[Stmt, ...] = (Store(outs[0], place, update[tuple(k)]),)
+            for d in reversed(range(x.ndim)):
+                kind: AxisKind = "vector" if d == x.ndim - 1 else "serial"
+                written = (For(k[d], extent(update.shape[d]), written, kind),)
+            return [*lets, *written]
+
+        return Nest(((x.shape, x.dtype),), (), body)
 
 
 def check_starts(call: str, x: Aval, starts: Sequence[Aval], sizes: Shape) -> None:

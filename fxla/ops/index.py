@@ -197,6 +197,8 @@ class Scatter(Primitive):
     A member of the family says how an update is combined: by replacing, or by a ufunc.
     """
 
+    updates = True
+
     def __init__(
         self, name: str, combine: str | None, ufunc: Any, tangent: Callable[..., Value]
     ) -> None:
@@ -331,6 +333,19 @@ class Scatter(Primitive):
         if has_one_window(indices.shape, dims):
             return (scatter_view(x, indices, updates, dims, sizes, mode, self.combine),)
         return scatter_nest(x, indices, updates, dims, sizes, mode, unique_indices, self.combine)
+
+    def lower_in_place(
+        self,
+        *views: View,
+        dims: GatherDims,
+        sizes: Shape,
+        mode: IndexMode,
+        unique_indices: bool,
+    ) -> Nest:
+        x, indices, updates = views
+        return scatter_nest(
+            x, indices, updates, dims, sizes, mode, unique_indices, self.combine, in_place=True
+        )
 
 
 def _linear_tangent(

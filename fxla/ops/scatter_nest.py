@@ -22,6 +22,7 @@ def scatter_nest(
     mode: IndexMode,
     unique_indices: bool,
     combine: str | None,
+    in_place: bool = False,
 ) -> Nest:
     """The statements of a scatter.
 
@@ -38,6 +39,7 @@ def scatter_nest(
         mode: what happens to a window that is not inside x.
         unique_indices: whether no two windows meet.
         combine: the scalar op of an element and its update; None to replace it.
+        in_place: whether the result has the memory of `x`, so that nothing is copied.
     """
     batching = dims.start_indices_batching_dims
 
@@ -46,7 +48,9 @@ def scatter_nest(
         i = _free_indices(x.ndim, dims.operand_batching_dims, outer)
         b = _free_indices(indices.ndim - 1, batching, outer)
         w = tuple(fresh_index("w") for _ in dims.offset_dims)
-        copied = _loops(i, x.shape, outer, (Store(out, i, x[i]),), "parallel", "vector")
+        copied: tuple[Stmt, ...] = ()
+        if not in_place:
+            copied = _loops(i, x.shape, outer, (Store(out, i, x[i]),), "parallel", "vector")
         found, inside = lowered_starts(dims, x.shape, indices, sizes, mode, b)
         starts = {d: fresh_local(e.dtype, "s") for d, e in found.items()}
         lets = tuple(Let(starts[d], e) for d, e in found.items())
