@@ -31,8 +31,7 @@ from fxla.core.jaxpr import Eqn, Jaxpr, sub_jaxprs
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import InternalError
-from fxla.ops.reduce import sum_axes
-from fxla.ops.structure import batch_move, instantiate, move_axis
+from fxla.ops.structure import batch_move, instantiate, move_axis, reduce_sum
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import transpose_jaxpr
 from fxla.transforms.vmap import vmap_jaxpr

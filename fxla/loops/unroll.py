@@ -119,7 +119,7 @@ def renamed(body: Iterable[Stmt], place: Mapping[str, Expr]) -> tuple[Stmt, ...]
 
 
 def unrolled(body: Iterable[Stmt], most: int = SMALL) -> tuple[Stmt, ...]:
-    """Statements with every loop over a constant extent, of at most `most`, written out."""
+    """Statements with innermost loops over constant extents, of at most `most`, written out."""
     out: list[Stmt] = []
     for s in body:
         match s:
@@ -129,6 +129,9 @@ def unrolled(body: Iterable[Stmt], most: int = SMALL) -> tuple[Stmt, ...]:
                     out.append(replace(s, body=unrolled(inner, most)))
                     continue
                 flat = unrolled(inner, most)
+                if any(isinstance(t, (For, While)) for t in walk_stmts(flat)):
+                    out.append(replace(s, body=flat))
+                    continue
                 for k in range(count):
                     out += renamed(flat, {i.name: Const(INDEX, k)})
             case While(body=inner):
@@ -155,9 +158,15 @@ def unrolled_size(body: Iterable[Stmt], most: int = SMALL) -> int:
     total = 0
     for s in body:
         inner = sum(unrolled_size(b, most) for b in stmt_blocks(s))
-        n = known_extent(s.extent, most) if isinstance(s, For) else None
+        n = known_extent(s.extent, most) if isinstance(s, For) and _can_be_flat(s, most) else None
         total += count_nodes(s) + inner * (1 if n is None else n)
     return total
+
+
+def _can_be_flat(s: For, most: int) -> bool:
+    """Whether all loops inside a loop are written out too."""
+    inner = [t for t in walk_stmts(s.body) if isinstance(t, (For, While))]
+    return all(isinstance(t, For) and known_extent(t.extent, most) is not None for t in inner)
 
 
 def in_registers(

@@ -62,9 +62,9 @@ def test_constant_results() -> None:
 
 def test_control_flow_is_instructions() -> None:
     def f(x: Any) -> Any:
-        a = lax.scan(lambda c, y: (c + y, c), x[0], x)[0]
-        b = lax.while_loop(lambda c: c.sum() < 99, lambda c: c * 2 + 1, a)
-        return lax.cond(b.sum() > 0, fnp.sin, fnp.cos, b)
+        a = lax.scan(lambda c, y: (fnp.sort(c + y), c), x[0], x)[0]
+        b = lax.while_loop(lambda c: c.sum() < 99, lambda c: fnp.sort(c * 2 + 1), a)
+        return lax.cond(b.sum() > 0, fnp.sort, fnp.cos, b)
 
     program = program_of(f, X)
     assert [k for k in kinds(program) if k in (Loop, WhileLoop, Branch)] == [

@@ -300,6 +300,52 @@ def _heavy(rng: np.random.Generator) -> Any:
     return rng.uniform(-0.5, 0.5, (3, 3)) + np.diag([2.0, 3.0, 4.0])
 
 
+def _each(x: Any, n: Any, w: Any) -> Any:
+    """A loop that every example leaves at its own time."""
+    return [vmap(_grown, in_axes=(0, 0, None))(x, n, w)]
+
+
+def _grown(x: Any, n: Any, w: Any) -> Any:
+    def step(carry: Any) -> Any:
+        i, y = carry
+        return add(i, 1), add(mul(y, reduce_sum(w, (0,))), x)
+
+    return while_loop(lambda carry: lt(carry[0], n), step, (np.int64(0), x))[1]
+
+
+def _each_of_numpy(x: Any, n: Any, w: Any) -> Any:
+    out = np.array(x)
+    for k in range(len(x)):
+        for _ in range(n[k]):
+            out[k] = out[k] * w.sum() + x[k]
+    return out
+
+
+def _chosen(i: Any, x: Any, w: Any) -> Any:
+    """A branch with a loop in it, chosen by every example."""
+
+    def powers(x: Any, w: Any) -> Any:
+        return scan(lambda y, k: (mul(sin(mul(y, k)), x), y), x, w)[1]
+
+    return [vmap(lambda i, x: switch(i, [powers, lambda x, w: mul(x, w)], x, w))(i, x)]
+
+
+def _chosen_of_numpy(i: Any, x: Any, w: Any) -> Any:
+    out = x[:, None] * w
+    for k in np.flatnonzero(i <= 0):
+        y = x[k]
+        for j, factor in enumerate(w):
+            out[k, j], y = y, np.sin(y * factor) * x[k]
+    return out
+
+
+LANES = [
+    _sample("while", _each, _each_of_numpy, VECTOR, draw_int((3,), low=0, high=5), OTHER,
+            differentiable=(0, 2), reverse=False, ulps=LOOP_ULPS),
+    _sample("branch", _chosen, _chosen_of_numpy, draw_int((3,), low=-1, high=3), VECTOR, OTHER,
+            differentiable=(1, 2), ulps=LOOP_ULPS),
+]  # fmt: skip
+
 PLAIN = {
     "custom_linear_solve": [_sample("matrix", _solved, np.linalg.solve, _heavy, VECTOR)],
     "checkpoint": [
@@ -322,6 +368,7 @@ SAMPLES: dict[str, list[Sample]] = (
         "scan": SCAN,
         "while": WHILE,
         "cond": COND,
+        "lanes": LANES,
         "custom_jvp_call": CUSTOM_JVP,
         "custom_vjp_call": CUSTOM_VJP,
     }
