@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from fxla.compile.convolution import products_for_convolutions
 from fxla.compile.fusion import plan_lines, plan_storage
 from fxla.compile.grain import chunk_size
-from fxla.compile.graph import Node, Value, build_graph
+from fxla.compile.graph import Graph, Node, Value, build_graph
 from fxla.compile.group import Group
 from fxla.compile.in_place import InPlace, find_in_place, kept_carries
 from fxla.compile.invariant import invariant_part, weights_by_column
@@ -40,7 +42,7 @@ from fxla.compile.simplify import simplify
 from fxla.compile.transposes import absorb_transposes
 from fxla.core.aval import Aval
 from fxla.core.check import checks_enabled
-from fxla.core.dtypes import bool_
+from fxla.core.dtypes import bool_, int32
 from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var
 from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
@@ -73,6 +75,7 @@ class Build:
         kernels: every kernel by its content, so that equal loop nests are compiled once.
         notes: lines for `inspect(...).plan`.
         constants: scalars that kernels load.
+        failures: for the text of an error the memory that is not 0 if it shall be raised.
         merging: whether the instructions are to become one kernel: then kernels keep literal
             sizes, and what does not suit a kernel raises `NotMergeableError`.
     """
@@ -86,12 +89,14 @@ class Build:
         self.kernels: dict[str, Kernel] = {}
         self.notes: list[str] = []
         self.constants: dict[tuple[str, bytes], tuple[Buffer, Any]] = {}
+        self.failures: dict[str, Buffer] = {}
 
     def program(self, jaxpr: Jaxpr) -> Program:
         """The program of a whole function."""
         inputs = [Buffer(a.shape, a.dtype, "input", k) for k, a in enumerate(jaxpr.in_avals)]
         outputs = [Buffer(a.shape, a.dtype, "output", k) for k, a in enumerate(jaxpr.out_avals)]
         body = self.block(jaxpr, [Pointer(b) for b in inputs], [Pointer(b) for b in outputs])
+        body = [*self.no_failures(), *body, *self.raised_failures()]
         program = Program(inputs, outputs, body, notes=self.notes)
         program.constants = list(self.constants.values())
         program.keys = {id(kernel): key for key, kernel in self.kernels.items()}
@@ -119,6 +124,7 @@ class Build:
         cached = self.use_library and not self.merging
         reasons = plan_storage(graph, cached)
         place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True))
+        failures = self.note_failures(graph)
         for key, value in graph.constants.items():
             place[value] = Pointer(self.constant_buffer(key, value))
         late: list[tuple[Value, Pointer]] = []
@@ -147,6 +153,32 @@ class Build:
                 body.append(Copy(target, place[value], aval_bytes(value.aval)))
         self.notes += plan_lines(graph, reasons, place)
         return body
+
+    def note_failures(self, graph: Graph) -> dict[Value, Pointer]:
+        """Give nests that may fail the memory where they say so."""
+        found: dict[Value, Pointer] = {}
+        for node in graph.nodes:
+            if isinstance(node.form, Nest) and node.form.failure is not None:
+                status = Value(Aval((), int32), node, stored=True)
+                buffer = self.failures.setdefault(node.form.failure, Buffer((), int32))
+                found[status] = Pointer(buffer)
+                node.outputs = (*node.outputs, status)
+        return found
+
+    def no_failures(self) -> list[Instruction]:
+        """Nothing has failed yet."""
+        if not self.failures:
+            return []
+        zero = Value(Aval((), int32), stored=True, constant=np.int32(0))
+        start = Pointer(self.constant_buffer(("int32", bytes(4)), zero))
+        return [Copy(Pointer(b), start, b.nbytes) for b in self.failures.values()]
+
+    def raised_failures(self) -> list[Instruction]:
+        """Raise what has failed."""
+        return [
+            Branch(Pointer(b), [[], [HostCall(raising(text), "raise", (), (), (), ())]])
+            for text, b in self.failures.items()
+        ]
 
     def constant_buffer(self, key: tuple[str, bytes], value: Value) -> Buffer:
         """The place of a scalar in the program's table of constants."""
@@ -241,10 +273,11 @@ class Build:
         if self.merging:
             return self.control_flow(form, node, operands, place)
         trial = Build(self.use_library, self.tiles, merging=True)
-        trial.constants = self.constants
+        trial.constants, trial.failures = self.constants, self.failures
         outside = {p.buffer for p in operands} | {place[v].buffer for v in node.outputs}
         try:
             body = trial.control_flow(form, node, operands, place)
+            outside.update(self.failures.values())
             merged = merge(body, outside, node.eqn.primitive.name, grid=not self.use_library)
         except NotMergeableError:
             if isinstance(form, LanesRegion):
@@ -444,6 +477,15 @@ def check_size(eqn: Eqn) -> None:
     vector = out.size in (lhs.size, rhs.size) or work in (lhs.size, rhs.size)
     if work > (MAX_VECTOR_PRODUCT if vector else MAX_PRODUCT):
         raise NotMergeableError
+
+
+def raising(text: str) -> Callable[..., Sequence[Any]]:
+    """A function that raises NumPy's error of linear algebra."""
+
+    def fail() -> Sequence[Any]:
+        raise np.linalg.LinAlgError(text)
+
+    return fail
 
 
 def pointer_of(value: Value, place: dict[Value, Pointer]) -> Pointer:

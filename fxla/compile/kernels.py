@@ -267,7 +267,8 @@ def nest_kernel(graph: Graph, node: Node) -> KernelStep:
     finally:
         graph.reader = None
     kinds: list[AxisKind] = ["serial"] * len(form.parallel)
-    if kinds and form.parallel[-1] > SMALL and _suits_lanes(body, index[-1].name):
+    lanes = form.lanes and not any(isinstance(s, For) for s in body)
+    if kinds and form.parallel[-1] > SMALL and (lanes or _suits_lanes(body, index[-1].name)):
         kinds[-1] = "vector"
     if kinds and (len(kinds) > 1 or kinds[0] == "serial"):
         kinds[0] = "parallel"

@@ -110,11 +110,16 @@ class Nest:
         parallel: extents of independent outer indices; the rest of the work is `body`'s.
         body: from the outer indices and the output buffers to statements that, over all outer
             indices, write every element of every output.
+        failure: what a `LinAlgError` says that the program raises if the body stores 1 into its
+            last output, a scalar that is no result of the primitive.
+        lanes: whether the last outer index suits vectors although it is not that of neighbours.
     """
 
     outputs: tuple[tuple[tuple[int, ...], DType], ...]
     parallel: tuple[int, ...]
     body: Callable[[IndexTuple, tuple[Buffer, ...]], Sequence[Stmt]]
+    failure: str | None = None
+    lanes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

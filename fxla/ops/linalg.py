@@ -1,7 +1,8 @@
 """Factorisations that solve linear systems: Cholesky, LU, QR; triangular and general solves.
 
 Every primitive takes stacks of matrices (leading axes) of float32, float64, complex64 or complex128
-and is computed by LAPACK or BLAS. Derivatives follow
+and is computed by LAPACK or BLAS; compiled,
+small real ones are statements of the program (`fxla.ops.small_matrix`). Derivatives follow
 
 * Giles: "An extended collection of matrix derivative results for forward and reverse mode
   algorithmic differentiation" (2008), and
@@ -22,7 +23,7 @@ from fxla.core.dtypes import is_complex
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, NotDifferentiableError, ShapeError
-from fxla.loops.view import Opaque, View
+from fxla.loops.view import Nest, Opaque, View
 from fxla.ops.dot import matmul, matrix_transpose
 from fxla.ops.elementwise import add, conj, mul, neg, select, sub
 from fxla.ops.matrix import (
@@ -39,6 +40,13 @@ from fxla.ops.matrix import (
     upper_triangle,
 )
 from fxla.ops.shape import concatenate, pad, slice_in_dim
+from fxla.ops.small_matrix import (
+    cholesky_nest,
+    is_small,
+    lu_nest,
+    solve_nest,
+    triangular_nest,
+)
 from fxla.ops.structure import (
     batch_move,
     broadcast_to,
@@ -87,6 +95,9 @@ class Cholesky(MatrixPrimitive):
         t = triangular_solve(L, t, left_side=True, lower=True)
         phi = select(on_diagonal(typeof(t).shape), mul(t, 0.5), lower_triangle(t, -1))
         return (L,), (matmul(L, phi),)
+
+    def lower(self, *views: View, **params: Any) -> Nest | Opaque:
+        return cholesky_nest(*views) if is_small(views[0]) else Opaque()
 
 
 def _potrf(a: Any) -> Any:
@@ -173,8 +184,9 @@ class TriangularSolve(Primitive):
         a, b = batch_move(axis, operands, axes)
         return self.bind(a, b, left_side=left_side, **params), (0,)
 
-    def lower(self, *views: View, **params: bool) -> Opaque:
-        return Opaque()
+    def lower(self, *views: View, conjugate_a: bool, **params: bool) -> Nest | Opaque:
+        a, b = views
+        return triangular_nest(a, b, **params) if is_small(a) else Opaque()
 
 
 def _check_system(name: str, a: Aval, b: Aval, axis: int) -> None:
@@ -260,8 +272,8 @@ class LinearSolve(Primitive):
             return _fold_into_columns(axis, operands, axes[1], True, linear_solve)
         return self.bind(*batch_move(axis, operands, axes)), (0,)
 
-    def lower(self, *views: View) -> Opaque:
-        return Opaque()
+    def lower(self, *views: View) -> Nest | Opaque:
+        return solve_nest(*views) if is_small(views[0]) else Opaque()
 
 
 class Lu(MatrixPrimitive):
@@ -293,6 +305,9 @@ class Lu(MatrixPrimitive):
         z = triangular_solve(U, z, left_side=False, lower=False)
         tangent = add(matmul(L, lower_triangle(z, -1)), matmul(upper_triangle(z), U))
         return (factors, pivots, perm), (tangent, _none(pivots), _none(perm))
+
+    def lower(self, *views: View, **params: Any) -> Nest | Opaque:
+        return lu_nest(*views) if is_small(views[0]) else Opaque()
 
 
 def _none(x: Value) -> Zero:

@@ -16,7 +16,7 @@ from fxla.core.dtypes import DType, complex64, complex128, float32, float64, is_
 from fxla.core.primitive import Primitive, not_linear
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
-from fxla.loops.view import Opaque, View
+from fxla.loops.view import Nest, Opaque, View
 from fxla.ops.dot import matrix_transpose
 from fxla.ops.elementwise import add, complex_, conj, convert, eq, ge, real, select
 from fxla.ops.gather_dims import GatherDims
@@ -57,7 +57,7 @@ class MatrixPrimitive(Primitive):
         outs = self.bind(*batch_move(axis, operands, axes), **params)
         return outs, (0,) * len(outs)
 
-    def lower(self, *views: View, **params: Any) -> Opaque:
+    def lower(self, *views: View, **params: Any) -> Nest | Opaque:
         return Opaque()
 
 

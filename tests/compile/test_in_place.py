@@ -12,7 +12,7 @@ import fxla.numpy as fnp
 from fxla import lax
 from fxla.compile.build import build_program
 from fxla.compile.in_place import kept_carries
-from fxla.compile.program import Copy, Loop, Program, WhileLoop, walk_instructions
+from fxla.compile.program import Copy, Launch, Loop, Program, WhileLoop, walk_instructions
 from fxla.loops.ir import For, Kernel, Stmt
 
 N = 5000
@@ -40,7 +40,7 @@ def depth_of_copies(program: Program) -> int:
 
     deepest = 0
     for i in walk_instructions(program.body):
-        if hasattr(i, "kernel"):
+        if isinstance(i, Launch):
             sizes = dict(zip([str(e.name) for e in i.kernel.extents], i.sizes, strict=True))
             deepest = max(deepest, of_block(i.kernel.body, 0, i.kernel, sizes))
     return deepest
@@ -83,10 +83,10 @@ def test_an_update_in_a_loop_touches_what_it_writes(name: str) -> None:
     np.testing.assert_array_equal(x, np.arange(float(N)))  # an argument is never written
     program = program_of(f, x)
     assert depth_of_copies(program) <= 1
-    for i in walk_instructions(program.body):
-        if isinstance(i, (Loop, WhileLoop)):
-            assert not any(isinstance(c, Copy) and c.nbytes >= 8 * N for c in i.body)
-            assert all(a.nbytes < 8 * N for a, _ in i.swapped)
+    for loop in walk_instructions(program.body):
+        if isinstance(loop, (Loop, WhileLoop)):
+            assert not any(isinstance(c, Copy) and c.nbytes >= 8 * N for c in loop.body)
+            assert all(a.nbytes < 8 * N for a, _ in loop.swapped)
 
 
 def test_the_old_value_survives_if_it_is_read_later() -> None:
