@@ -123,7 +123,7 @@ class Build:
             node.in_place = updates.pairs.get(id(node.eqn), ())
         cached = self.use_library and not self.merging
         reasons = plan_storage(graph, cached)
-        place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True))
+        place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True)) | failures
         failures = self.note_failures(graph)
         for key, value in graph.constants.items():
             place[value] = Pointer(self.constant_buffer(key, value))
