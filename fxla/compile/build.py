@@ -123,8 +123,8 @@ class Build:
             node.in_place = updates.pairs.get(id(node.eqn), ())
         cached = self.use_library and not self.merging
         reasons = plan_storage(graph, cached)
-        place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True)) | failures
         failures = self.note_failures(graph)
+        place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True)) | failures
         for key, value in graph.constants.items():
             place[value] = Pointer(self.constant_buffer(key, value))
         late: list[tuple[Value, Pointer]] = []
