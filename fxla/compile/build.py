@@ -124,6 +124,7 @@ class Build:
         cached = self.use_library and not self.merging
         reasons = plan_storage(graph, cached)
         failures = self.note_failures(graph)
+        reasons |= dict.fromkeys(failures, "is set where the kernel fails")
         place: dict[Value, Pointer] = dict(zip(graph.inputs, inputs, strict=True)) | failures
         for key, value in graph.constants.items():
             place[value] = Pointer(self.constant_buffer(key, value))
@@ -306,7 +307,7 @@ class Build:
         raise InternalError(f"{node.eqn.primitive.name} lowers to {type(form).__name__}")
 
     def before_loop(
-        self, body: Jaxpr, n_consts: int, consts: list[Pointer]
+        self, body: Jaxpr, n_consts: int, consts: list[Pointer], certain: bool
     ) -> tuple[list[Instruction], Jaxpr, list[Pointer]]:
         """Compute once what is the same in every iteration.
 
@@ -317,7 +318,7 @@ class Build:
         body = simplify(body)
         if self.merging:
             body = weights_by_column(body, n_consts)
-        first, rest = invariant_part(body, n_consts)
+        first, rest = invariant_part(body, n_consts, certain)
         if first is None:
             return [], body, consts
         made = [Pointer(Buffer(a.shape, a.dtype)) for a in first.out_avals]
@@ -339,7 +340,7 @@ class Build:
             place[v].slice(index, aval_bytes(a))
             for v, a in zip(node.outputs[c:], form.body.out_avals[c:], strict=True)
         ]
-        once, inner, consts = self.before_loop(form.body, k, operands[:k])
+        once, inner, consts = self.before_loop(form.body, k, operands[:k], form.length > 0)
         owned = range(len(consts), len(consts) + c)
         body = self.block(inner, [*consts, *carries.now, *xs], [*carries.next, *ys], owned)
         loop = Loop(index, form.length, form.reverse, body, carries.swapped)
@@ -357,7 +358,7 @@ class Build:
         )
         predicate = Pointer(Buffer((), bool_))
         condition = self.block(form.condition, [*operands[:kc], *carries.now], [predicate])
-        once, inner, consts = self.before_loop(form.body, kb, operands[kc : kc + kb])
+        once, inner, consts = self.before_loop(form.body, kb, operands[kc : kc + kb], False)
         owned = range(len(consts), len(consts) + c)
         body = self.block(inner, [*consts, *carries.now], carries.next, owned)
         loop = WhileLoop(condition, predicate, body, carries.swapped)

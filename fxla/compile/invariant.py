@@ -7,7 +7,7 @@ not change so that lanes can run along their rows: the transpose is then taken o
 from __future__ import annotations
 
 from fxla.core.aval import Aval
-from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var
+from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var, sub_jaxprs
 from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.structure import transpose_p
 
@@ -17,10 +17,15 @@ MIN_WIDTH = 8
 """Rows from which on lanes along the rows of a matrix pay."""
 
 
-def invariant_part(body: Jaxpr, n_consts: int) -> tuple[Jaxpr | None, Jaxpr]:
+def invariant_part(body: Jaxpr, n_consts: int, certain: bool = True) -> tuple[Jaxpr | None, Jaxpr]:
     """Split a loop's body into what depends on its consts alone and the rest.
 
     A value that is larger than all it is made of, such as a broadcast scalar, stays in the body.
+
+    Args:
+        body: of the loop.
+        n_consts: how many of its inputs are the same in every iteration.
+        certain: whether there is an iteration; if not, what may raise stays too.
 
     Returns:
         (*consts) -> values, None if there are none; and the body, which takes the values after its
@@ -30,7 +35,7 @@ def invariant_part(body: Jaxpr, n_consts: int) -> tuple[Jaxpr | None, Jaxpr]:
     first: list[Eqn] = []
     rest: list[Eqn] = []
     for eqn in body.eqns:
-        if _is_fixed(eqn, fixed):
+        if _is_fixed(eqn, fixed) and (certain or _cannot_fail(eqn)):
             first.append(eqn)
             fixed.update(eqn.outputs)
         else:
@@ -57,6 +62,11 @@ def _is_fixed(eqn: Eqn, fixed: set[Var]) -> bool:
         return False
     largest = max(v.aval.size for v in variables)
     return all(v.aval.size <= largest for v in eqn.outputs)
+
+
+def _cannot_fail(eqn: Eqn) -> bool:
+    """Whether an equation neither raises nor may run for ever."""
+    return not eqn.primitive.fails and not sub_jaxprs(eqn.params)
 
 
 def weights_by_column(body: Jaxpr, n_consts: int) -> Jaxpr:

@@ -223,6 +223,9 @@ class _Merger:
             stmts = unrolled(stmts, 1)
         else:
             raise NotMergeableError
+        lanes = any(isinstance(s, For) and s.kind == "vector" for s in ir.walk_stmts(stmts))
+        if grid and lanes and not self.independent:
+            raise NotMergeableError  # one thread of a GPU would do what many can
         arrays = [p.buffer for p in self.places.values() if p.small]
         match stmts:
             case (For() as examples,) if self.independent:

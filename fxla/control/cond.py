@@ -186,7 +186,8 @@ cond_p = Cond()
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """Call the branch whose number is `index`; only that one runs.
 
-    Under ``vmap`` over the index all branches run, and each example takes its own result.
+    Under ``vmap`` over the index all branches run, and each example takes its own result; branches
+    with loops inside run for the examples that chose them.
 
     Args:
         index: an integer scalar; it is clamped to the range of `branches`.

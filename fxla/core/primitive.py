@@ -83,6 +83,7 @@ class Primitive(ABC):
         home: the name of the module that made it.
         broadcasts: whether NumPy broadcasts the operands of its `on_numpy` function against each
             other, so that the program need not.
+        fails: whether it raises for some values of its operands; it must not run needlessly.
         updates: whether the result is the first operand with parts of it changed; such a primitive
             has `lower_in_place`.
     """
@@ -92,6 +93,7 @@ class Primitive(ABC):
     collective: bool = False
     home: str = ""
     broadcasts: bool = False
+    fails: bool = False
     updates: bool = False
 
     def __init__(self) -> None:

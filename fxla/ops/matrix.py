@@ -49,6 +49,7 @@ class MatrixPrimitive(Primitive):
     Leading axes are stacks, so the batching rule puts the new axis in front of them.
     """
 
+    fails = True
     transpose = not_linear
 
     def batch(

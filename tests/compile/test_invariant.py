@@ -49,3 +49,13 @@ def test_products_read_the_columns_of_constant_weights() -> None:
     for _ in range(5):
         c = np.tanh(W @ c) + W.T @ c
     np.testing.assert_allclose(got, c, rtol=1e-9)
+
+
+def test_what_may_raise_runs_only_if_the_loop_does() -> None:
+    def f(a: Any, x: Any) -> Any:
+        return lax.while_loop(lambda c: c[0] > 0, lambda c: c + fnp.linalg.solve(a, x), x)
+
+    singular, x = np.zeros((2, 2)), np.array([-1.0, 2.0])
+    np.testing.assert_array_equal(fxla.jit(f)(singular, x), x)
+    never = fxla.jit(lambda a, x: lax.fori_loop(3, 3, lambda i, c: fnp.linalg.solve(a, c), x))
+    np.testing.assert_array_equal(never(singular, x), x)
