@@ -30,38 +30,50 @@ def add_in_parts(jaxpr: Jaxpr) -> Jaxpr:
         if isinstance(a, Var):
             uses[a] = uses.get(a, 0) + 1
 
-    def part(atom: Atom) -> Eqn | None:
+    reader = {a: e for e in jaxpr.eqns for a in e.inputs if isinstance(a, Var)}
+
+    def parts_of(atom: Atom) -> list[Eqn]:
+        """The parts that an array, which nothing else reads, is the sum of; none if it is not."""
         eqn = made_by.get(atom) if isinstance(atom, Var) else None
-        if eqn is None or eqn.primitive not in parts or uses[eqn.outputs[0]] != 1:
-            return None
-        base = eqn.inputs[0]
-        zeros = made_by.get(base) if isinstance(base, Var) else None
-        if zeros is None or zeros.primitive is not broadcast_in_dim_p:
-            return None
+        if eqn is None or uses[eqn.outputs[0]] != 1:
+            return []
+        if eqn.primitive is add_p:
+            a, b = (parts_of(x) for x in eqn.inputs)
+            return [*a, *b] if a and b else []
+        zeros = made_by.get(eqn.inputs[0]) if isinstance(eqn.inputs[0], Var) else None
+        if eqn.primitive not in parts or zeros is None or zeros.primitive is not broadcast_in_dim_p:
+            return []
         (value,) = zeros.inputs
-        return eqn if isinstance(value, Literal) and value.value == 0 else None
+        return [eqn] if isinstance(value, Literal) and value.value == 0 else []
 
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
         if eqn.primitive is add_p:
             a, b = eqn.inputs
-            whole, some = (a, part(b)) if part(b) is not None else (b, part(a))
-            if some is not None and whole.aval.matches(some.outputs[0].aval):
-                eqns += _added(eqn, whole, some)
+            whole, some = (a, parts_of(b)) if parts_of(b) else (b, parts_of(a))
+            following = reader.get(eqn.outputs[0])
+            inner = following is not None and following.primitive is add_p
+            waits = bool(inner and parts_of(eqn.outputs[0]))  # the sum that it is in adds its parts
+            if some and not waits and whole.aval.matches(eqn.outputs[0].aval):
+                for part in some[:-1]:
+                    between = Var(whole.aval.strong())
+                    eqns += _added(eqn, whole, part, between)
+                    whole = between
+                eqns += _added(eqn, whole, some[-1], eqn.outputs[0])
                 continue
         eqns.append(eqn)
     return Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)
 
 
-def _added(eqn: Eqn, whole: Atom, part: Eqn) -> list[Eqn]:
+def _added(eqn: Eqn, whole: Atom, part: Eqn, out: Var) -> list[Eqn]:
     if part.primitive is scatter_add_p:
         inputs = (whole, *part.inputs[1:])
-        return [Eqn(scatter_add_p, inputs, part.params, eqn.outputs, eqn.source)]
+        return [Eqn(scatter_add_p, inputs, part.params, (out,), eqn.source)]
     _, update, *starts = part.inputs
     old, new = (Var(Aval(update.aval.shape, update.aval.dtype)) for _ in range(2))
     sizes = {"sizes": update.aval.shape}
     return [
         Eqn(dynamic_slice_p, (whole, *starts), sizes, (old,), eqn.source),
         Eqn(add_p, (old, update), {}, (new,), eqn.source),
-        Eqn(dynamic_update_slice_p, (whole, new, *starts), {}, eqn.outputs, eqn.source),
+        Eqn(dynamic_update_slice_p, (whole, new, *starts), {}, (out,), eqn.source),
     ]

@@ -74,6 +74,8 @@ def plan_storage(graph: Graph, cached: bool = True) -> dict[Value, str]:
         if isinstance(node.form, (Opaque, Region, Contract)):
             for v in node.inputs:
                 store(v, f"is an operand of {node.eqn.primitive.name}")
+        for i, _ in node.in_place:
+            store(node.inputs[i], f"is what {node.eqn.primitive.name} writes over")
     for out in graph.outputs:
         store(out, "is a result of the program")
     _read_before_updates(graph, store)

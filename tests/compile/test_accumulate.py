@@ -48,3 +48,19 @@ def test_zeros_with_another_reader_stay() -> None:
         return x + part, part
 
     assert names(f, X, 2) == ["scatter_add", "add"]
+
+
+def test_a_sum_of_parts_is_added_part_by_part() -> None:
+    def f(x: Any, i: Any) -> Any:
+        one, other = fnp.zeros(6).at[i].add(1.0), fnp.zeros(6).at[i + 1].add(x[0] + 2.0)
+        return x + (one + other)
+
+    assert names(f, X, 2) == ["scatter_add", "scatter_add"]
+    np.testing.assert_array_equal(fxla.jit(f)(X, 2), X + [0, 0, 1, 2, 0, 0])
+
+
+def test_a_sum_of_two_parts_alone() -> None:
+    def f(i: Any) -> Any:
+        return fnp.zeros(6).at[i].add(1.0) + fnp.zeros(6).at[3].add(2.0)
+
+    np.testing.assert_array_equal(fxla.jit(f)(2), [0, 0, 1, 2, 0, 0])

@@ -197,3 +197,42 @@ def test_which_carries_stay() -> None:
     x = np.zeros(3)
     jaxpr = fxla.make_jaxpr(body)(x, x, x, x).jaxpr
     assert kept_carries(jaxpr, 0, 4) == [0, 3]
+
+
+def test_an_update_of_what_would_have_been_recomputed() -> None:
+    """Both updates are views of zeros if they are not in place: the first must be in memory."""
+
+    def f(i: Any) -> Any:
+        first = lax.dynamic_update_slice(fnp.zeros(6), fnp.ones(2), (i,))
+        return lax.dynamic_update_slice(first, fnp.full(2, 3.0), (i + 1,)) * 2
+
+    np.testing.assert_array_equal(fxla.jit(f)(1), [0, 2, 6, 6, 0, 0])
+
+
+def test_the_gradient_of_two_reads_in_a_step() -> None:
+    n = 30
+    x = np.linspace(0.5, 1.5, n)
+
+    def f(np: Any, x: Any, loop: Any) -> Any:
+        def step(c: Any, i: Any) -> Any:
+            c = np.tanh(c + x[i])
+            return c, c * x[n - 1 - i]
+
+        return loop(step)
+
+    def scan(step: Any) -> Any:
+        return fnp.sum(lax.scan(step, 0.0, fnp.arange(n))[1])
+
+    def python_loop(step: Any) -> Any:
+        c, total = 0.0, 0.0
+        for i in range(n):
+            c, y = step(c, i)
+            total += y
+        return total
+
+    got = fxla.jit(fxla.grad(lambda x: f(fnp, x, scan)))(x)
+    for k in (0, 11, n - 1):
+        e = np.zeros(n)
+        e[k] = 1e-6
+        slope = (f(np, x + e, python_loop) - f(np, x - e, python_loop)) / 2e-6
+        np.testing.assert_allclose(got[k], slope, rtol=1e-7)
