@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fxla.core.dtypes import default_float
+from fxla.core.patience import make_room
 from fxla.core.primitive import Primitive
 from fxla.core.trace import Tracer, scope_key
 
@@ -63,8 +64,7 @@ def reused(
     if found is _UNSEEN or found is _SEEN:
         made = make()
         if not any(isinstance(c, Tracer) for c in consts(made)):
-            if len(_known) >= _CAPACITY:
-                _known.pop(next(iter(_known)), None)
+            make_room(_known, _CAPACITY)
             _known[key] = _SEEN if found is _UNSEEN else made
         return made
     return found  # type: ignore[no-any-return]

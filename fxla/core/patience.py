@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-__all__ = ["Patience", "once_worth"]
+__all__ = ["Patience", "make_room", "once_worth"]
 
 T = TypeVar("T")
 
@@ -43,3 +43,17 @@ def once_worth(
         return None
     made = table[key] = make()
     return made
+
+
+def make_room(table: dict[Any, Any], capacity: int) -> None:
+    """Drop the older half of a full table; programs may be met with ever new shapes.
+
+    Example:
+        >>> table = dict.fromkeys(range(4))
+        >>> make_room(table, capacity=4)
+        >>> list(table)
+        [2, 3]
+    """
+    if len(table) >= capacity:
+        for key in list(table)[: len(table) - capacity // 2]:
+            table.pop(key, None)

@@ -18,7 +18,7 @@ from fxla.core.array import Array, as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType, _precision
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
-from fxla.core.patience import once_worth
+from fxla.core.patience import make_room, once_worth
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, eval_trace, running, state, typeof
 from fxla.ops.elementwise import Convert
@@ -26,7 +26,7 @@ from fxla.transforms.dce import dce_jaxpr
 
 __all__ = ["ANY_NUMBER", "REAL_AND_COMPLEX", "typed"]
 
-_CAPACITY = 8192
+_CAPACITY = 2048
 _known: dict[Any, Any] = {}
 """By function and types of a call: its `_Program`, or None if it has none."""
 
@@ -145,8 +145,7 @@ def _collect(x: Any, key: list[Any], operands: list[Any], numbers: frozenset[typ
 
 def _note(signature: Any, make: Callable[[], _Program | None]) -> _Program | None:
     """The program of a call that was seen before; else remember that it was seen."""
-    if len(_known) >= _CAPACITY:
-        _known.clear()
+    make_room(_known, _CAPACITY)
     try:
         return once_worth(_known, signature, make, 1)
     except Exception:  # the call itself, which comes next, says what is wrong

@@ -17,7 +17,7 @@ from fxla.core.aval import Aval
 from fxla.core.check import checked
 from fxla.core.dtypes import bool_
 from fxla.core.jaxpr import Jaxpr
-from fxla.core.patience import once_worth
+from fxla.core.patience import make_room, once_worth
 from fxla.core.primitive import Linear, Primitive, is_zero
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Value, scope_key, state
@@ -165,7 +165,7 @@ def _transposed(rule: LinearRule, given: tuple[int, ...]) -> Pullback:
     return Pullback(checked(program, "transposition"), results)
 
 
-_CAPACITY = 8192
+_CAPACITY = 2048
 _programs: dict[Any, Any] = {}
 """Programs of one equation, and how often one was asked for that is not made yet."""
 
@@ -190,8 +190,7 @@ def one_equation_program(
         hash(key)
     except TypeError:
         return None
-    if len(table) >= _CAPACITY:
-        table.clear()
+    make_room(_programs, _CAPACITY)
 
     def make() -> Jaxpr:
         closed = trace_to_jaxpr(lambda *xs: primitive.bind(*xs, **params), avals, primitive.name)

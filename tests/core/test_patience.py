@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fxla.core.patience import Patience, once_worth
+from fxla.core.patience import Patience, make_room, once_worth
 
 
 def test_made_once_and_kept() -> None:
@@ -29,3 +29,11 @@ def test_what_is_none_stays_none() -> None:
 def test_without_patience_it_is_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Patience, "scale", 0)
     assert once_worth({}, "key", lambda: "it", requests=3) == "it"
+
+
+def test_a_full_table_loses_its_older_half() -> None:
+    table = {n: str(n) for n in range(10)}
+    make_room(table, 11)
+    assert len(table) == 10
+    make_room(table, 10)
+    assert list(table) == [5, 6, 7, 8, 9]
