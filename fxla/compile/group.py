@@ -312,7 +312,11 @@ def split_outer(group: Group, rank: int) -> Group | None:
 
 
 def vector_over_outer(group: Group) -> bool:
-    """Whether lanes should run along the last outer axis: most loads are contiguous in it."""
+    """Whether lanes should run along the last outer axis.
+
+    They should where that needs fewer gathers, loads with the lanes' index before their last one;
+    if it makes no difference, where more loads are contiguous.
+    """
     if not group.index or any(lp.extents and lp.maps for lp in group.loops):
         return False
     rows = [lp for lp in group.loops if lp.reduces and lp.extents]
@@ -322,18 +326,17 @@ def vector_over_outer(group: Group) -> bool:
     if all(size_of(lp.extents) <= SMALL for lp in rows):
         return True
     last = group.index[-1].name
-    votes = 0
-    for loop in group.loops:
-        if not loop.reduces or not loop.index:
-            continue
+    gathers = votes = 0
+    for loop in rows:
         inner = loop.index[-1].name
         for m in loop.members:
             for e in walk_exprs(m.expr):
                 if isinstance(e, Load) and e.index:
                     names = index_names(e.index[-1])
-                    strided = any(last in index_names(i) for i in e.index[:-1])
-                    votes += (last in names) - (inner in names and strided)
-    return votes > 0
+                    votes += (last in names) - (inner in names)
+                    strided = set().union(*map(index_names, e.index[:-1]))
+                    gathers += (inner in strided) - (last in strided)
+    return gathers > 0 or (gathers == 0 and votes > 0)
 
 
 def index_names(e: Expr) -> set[str]:

@@ -73,6 +73,15 @@ def test_a_normalisation_along_columns() -> None:
     np.testing.assert_allclose(fxla.jit(lambda x: f(fnp, x))(x), f(np, x), rtol=1e-9, atol=1e-12)
 
 
+def test_weighted_sums_of_rows_walk_along_rows() -> None:
+    """A weight for each row is contiguous along the rows, but does not make lanes of them."""
+    x, w = RNG.standard_normal((5000, 50)), RNG.standard_normal(5000)
+    f = lambda x, w: fnp.sum(x * w[:, None], 0)  # noqa: E731
+    blocks, _ = kernels_of(f, x, w)
+    assert "partial0" in str(blocks)
+    np.testing.assert_allclose(fxla.jit(f)(x, w), w @ x, rtol=1e-9)
+
+
 def test_special_values() -> None:
     x = RNG.standard_normal((2000, 12)).astype(np.float32)
     x[5, 0], x[7, 1], x[9, 2], x[11, 2] = np.nan, np.inf, np.inf, -np.inf
