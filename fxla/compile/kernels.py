@@ -54,6 +54,9 @@ from fxla.loops.view import (
 
 __all__ = ["KernelStep", "group_kernels", "nest_kernel"]
 
+LANES = 256
+"""Examples side by side that one chunk of a nest runs."""
+
 
 @dataclass(eq=False, slots=True)
 class KernelStep:
@@ -252,6 +255,15 @@ def _suits_lanes(body: tuple[Stmt, ...], name: str) -> bool:
     return votes > 0
 
 
+def _in_blocks(i: Index, n: int, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """A vector loop cut into blocks, which run in parallel."""
+    block, lane = fresh_index("b"), fresh_index("k")
+    position = binary("add", binary("mul", block, int_const(LANES)), lane)
+    body = Rewriter(lambda e: position if e == i else e).block(body)
+    inner = For(lane, within(extent(n), block, LANES), body, "vector")
+    return (For(block, blocks(extent(n), LANES), (inner,), "parallel"),)
+
+
 def nest_kernel(graph: Graph, node: Node) -> KernelStep:
     """The loop nest of a node that wrote its own statements."""
     form = node.form
@@ -272,7 +284,10 @@ def nest_kernel(graph: Graph, node: Node) -> KernelStep:
         kinds[-1] = "vector"
     if kinds and (len(kinds) > 1 or kinds[0] == "serial"):
         kinds[0] = "parallel"
-    nest = wrap(index, form.parallel, body, kinds)
+    if kinds == ["vector"] and form.parallel[0] >= 2 * LANES:
+        nest = _in_blocks(index[0], form.parallel[0], body)
+    else:
+        nest = wrap(index, form.parallel, body, kinds)
     name = node.eqn.primitive.name
     kernel = Kernel(name, tuple(holder.inputs.values()), outputs, (), nest)
     return KernelStep(kernel, tuple(holder.inputs), node.outputs)

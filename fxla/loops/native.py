@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from fxla.loops.contraction import contraction_of
 from fxla.loops.ir import (
@@ -23,6 +24,7 @@ from fxla.loops.ir import (
     Kernel,
     Let,
     Local,
+    Op,
     Stmt,
     Store,
     While,
@@ -37,10 +39,13 @@ from fxla.loops.native_ops import (
     memory_type,
     register_type,
 )
+from fxla.loops.native_shuffles import shuffle
+from fxla.loops.native_squares import Square, Squares, transposed_loads
 from fxla.loops.native_vectorize import (
     VectorPlan,
     assigned_locals,
     identity,
+    lanes_of,
     plan_vector,
     stored_buffers,
 )
@@ -72,16 +77,36 @@ def native_parts(kernel: Kernel, isa: Isa) -> tuple[tuple[str, ...], str]:
     return _Printer(split_complex(kernel), isa).module()
 
 
+@dataclass(frozen=True, slots=True)
+class _LanesLoop:
+    """A vector loop: up to where, and what it carries.
+
+    Attributes:
+        statement: the loop.
+        high: where it ends.
+        reduced: the locals it reduces into.
+        running: the locals whose running results it reads.
+        stored: the buffers it writes.
+    """
+
+    statement: For
+    high: Value
+    reduced: list[str]
+    running: list[str]
+    stored: frozenset[str]
+
+
 def _is_loop(s: Stmt) -> bool:
     """Whether a statement stays a loop when it is printed."""
     return isinstance(s, While) or (isinstance(s, For) and s.kind != "unroll")
 
 
-class _Printer(Contractions):
+class _Printer(Contractions, Squares):
     def __init__(self, kernel: Kernel, isa: Isa) -> None:
         super().__init__(isa, frozenset(x.name for x in kernel.inputs))
         self.kernel = kernel
         self.reducing: frozenset[str] = frozenset()
+        self.scans: dict[str, Value] = {}
 
     # ------------------------------------------------------------------ module
 
@@ -130,6 +155,8 @@ class _Printer(Contractions):
             case Let(local=x, value=v, mutable=mutable):
                 value = self.expr(v)
                 self.locals[x.name] = self.plain(value) if mutable else value
+            case Assign(local=x, value=Op() as v) if x.name in self.scans:
+                self._advance(x, v)
             case Assign(local=x, value=v):
                 self._assign(x, self.plain(self.expr(v)))
             case If():
@@ -154,6 +181,27 @@ class _Printer(Contractions):
         if mask is not None and mask.width:
             value = self.b.select(mask, value, old)
         self.locals[x.name] = value
+
+    def _advance(self, x: Local, value: Op) -> None:
+        """One step of a scan: the lanes get the running results up to and including each."""
+        b, name = self.b, value.name
+        (new,) = [a for a in value.args if a != x] or [x]
+        lanes = b.splat(self.plain(self.expr(new)), self.width)
+        neutral = self._identity(x, name, self.width)
+        if self.tail is not None:
+            lanes = b.select(self.tail, lanes, neutral)
+        shift = 1
+        while shift < self.width:
+            at = [
+                self.width - 1 - k if k < shift else self.width + k - shift
+                for k in range(self.width)
+            ]
+            lanes = self._combine(name, x, shuffle(b, neutral, lanes, at), lanes)
+            shift *= 2
+        last = shuffle(b, lanes, None, [self.width - 1] * self.width)
+        before = self.scans[x.name]
+        self.scans[x.name] = self._combine(name, x, before, last)
+        self.locals[x.name] = self._combine(name, x, before, lanes)
 
     def _for(self, s: For) -> None:
         contraction = contraction_of(s) if s.kind == "tile" and not self.width else None
@@ -197,6 +245,9 @@ class _Printer(Contractions):
         return stored
 
     def _serial(self, s: For, low: Value, high: Value) -> None:
+        loads = frozenset() if self.width else transposed_loads(s)
+        if loads:
+            low = self._squares(s, low, high, loads)
         names = self._carried(s.body)
 
         def body(i: Value, values: list[Value]) -> list[Value]:
@@ -283,6 +334,47 @@ class _Printer(Contractions):
         out = b.while_loop(first, lambda values: b.any(active(values)), body, stored)
         self._rebind(names, out)
 
+    # ---------------------------------------------------------------- squares
+
+    def _squares(self, s: For, low: Value, high: Value, loads: frozenset[int]) -> Value:
+        """As many rows as fill squares; returns the first row that is left."""
+        (inner,) = s.body
+        assert isinstance(inner, For)
+        b, width = self.b, lanes_of(inner.body, self.isa)
+        zero = b.constant(0, "i64")
+        rest = low + ((high - low) & -width)
+
+        def rows(i: Value, _: list[Value]) -> list[Value]:
+            self.indices[s.index.name] = i
+            self.memo = {}
+            self.ranges[inner.index.name] = inner.extent
+            columns = self.plain(self.expr(inner.extent))
+            whole = columns & -width
+            stored = self._written(s.body)
+            b.loop(zero, whole, width, [], lambda j, _: square(i, j), stored)
+
+            def row(k: Value, _: list[Value]) -> list[Value]:
+                self.indices[s.index.name] = k
+                self._vector(inner, whole, columns)
+                return []
+
+            left = b.select(whole.cmp("slt", columns), i + width, i)
+            b.loop(i, left, 1, [], row, self._written(s.body))
+            return []
+
+        def square(i: Value, j: Value) -> list[Value]:
+            this = Square(s.index.name, inner.index.name, loads, (i, j))
+            self.width = width
+            for k in range(width):
+                self._start_row(this, k)
+                self._straight(inner.body)
+            self.flush()
+            self.width, self.square = 0, None
+            return []
+
+        b.loop(low, rest, width, [], rows, self._written(s.body))
+        return rest
+
     # ------------------------------------------------------------ vector loops
 
     def _vector(self, s: For, low: Value, high: Value) -> None:
@@ -291,20 +383,23 @@ class _Printer(Contractions):
             self._serial(s, low, high)
             return
         names = [x.name for x in plan.reductions]
-        start = self._values(names)
+        running = [x.name for x in plan.scans]
+        start, totals = self._values(names), self._values(running)
         stored = self._written(s.body)
         rest, partial = low, [self._identity(x, op, plan.rest) for x, op in plan.reductions.items()]
+        loop = _LanesLoop(s, high, names, running, stored)
         if plan.width:
-            whole = (high - low) & -plan.width
-            rest = low + whole
+            rest = low + ((high - low) & -plan.width)
             first = [self._identity(x, op, plan.width) for x, op in plan.reductions.items()]
-            sums = self._lanes_loop(s, plan.width, names, first, low, rest, stored, masked=False)
+            main = replace(loop, high=rest)
+            sums, totals = self._lanes_loop(main, plan.width, first, totals, low, masked=False)
             partial = self._folded(plan, sums, plan.rest)
         if plan.rest:
             once = plan.width == plan.rest
-            partial = self._lanes_loop(s, plan.rest, names, partial, rest, high, stored, True, once)
-        totals = self._folded(plan, partial, 0)
-        for (x, op), a, total in zip(plan.reductions.items(), start, totals, strict=True):
+            partial, totals = self._lanes_loop(loop, plan.rest, partial, totals, rest, True, once)
+        self._rebind(running, totals)
+        results = self._folded(plan, partial, 0)
+        for (x, op), a, total in zip(plan.reductions.items(), start, results, strict=True):
             self.locals[x.name] = self._combine(op, x, a, total)
         if not plan.rest:
             self._serial(s, rest, high)
@@ -327,35 +422,36 @@ class _Printer(Contractions):
 
     def _lanes_loop(
         self,
-        s: For,
+        loop: _LanesLoop,
         width: int,
-        names: list[str],
-        carried: list[Value],
+        partial: list[Value],
+        totals: list[Value],
         low: Value,
-        high: Value,
-        stored: frozenset[str],
         masked: bool,
         once: bool = False,
-    ) -> list[Value]:
-        """The loop, `width` iterations at a time.
+    ) -> tuple[list[Value], list[Value]]:
+        """The loop, `width` iterations at a time; returns partial results and totals of scans.
 
         `masked`: the last time has fewer. `once`: there is one time at most.
         """
-        b = self.b
+        b, s, high = self.b, loop.statement, loop.high
 
         def body(i: Value, values: list[Value]) -> list[Value]:
-            self._rebind(names, values)
+            self._rebind(loop.reduced, values[: len(partial)])
+            self.scans = dict(zip(loop.running, values[len(partial) :], strict=True))
             self.indices[s.index.name] = Linear(i, b.constant(1, "i64"))
             if masked:
                 left = b.intrinsic("smin", high - i, width)
                 self.tail = b.lanes("i32", width).cmp("slt", b.convert("trunc", left, "i32"))
             self._block(s.body)
-            return self._values(names)
+            return [*self._values(loop.reduced), *self.scans.values()]
 
-        self.width, self.reducing = width, frozenset(names)
+        self.width, self.reducing = width, frozenset(loop.reduced)
+        carried = [*partial, *(b.splat(v, width) for v in totals)]
         if once:
             out = b.branch(low.cmp("slt", high), lambda: body(low, carried), lambda: carried)
         else:
-            out = b.loop(low, high, width, carried, body, stored)
-        self.width, self.tail, self.reducing = 0, None, frozenset()
-        return out
+            out = b.loop(low, high, width, carried, body, loop.stored)
+        self.width, self.tail, self.reducing, self.scans = 0, None, frozenset(), {}
+        n = len(partial)
+        return out[:n], [b.lane(v, 0) for v in out[n:]]

@@ -44,6 +44,7 @@ from fxla.loops.native_ops import (
     to_memory,
 )
 from fxla.loops.native_shuffles import deinterleave, interleave, shuffle
+from fxla.loops.tile import within
 
 __all__ = ["Expressions", "Linear", "Result"]
 
@@ -279,11 +280,19 @@ class Expressions:
         return any(isinstance(x, Load) and not self._in_bounds(x) for x in walk_exprs(e))
 
     def _in_bounds(self, e: Load) -> bool:
-        """Whether every index is that of a loop over the axis."""
-        return all(
-            isinstance(i, Index) and self.ranges.get(i.name) == n
-            for i, n in zip(e.index, e.buffer.shape, strict=True)
-        )
+        """Whether every index is that of a loop over the axis, or of two over its blocks."""
+        return all(self._covers(i, n) for i, n in zip(e.index, e.buffer.shape, strict=True))
+
+    def _covers(self, i: Expr, n: Expr) -> bool:
+        match i:
+            case Index(name=name):
+                return self.ranges.get(name) == n
+            case Op(
+                name="add",
+                args=(Op(name="mul", args=(Index() as block, Const(value=size))), Index(name=name)),
+            ):
+                return self.ranges.get(name) == within(n, block, int(size))
+        return False
 
     def _arm(self, e: Expr, guard: Value | None) -> Value:
         """An arm of a select; what is computed in it is not known outside."""

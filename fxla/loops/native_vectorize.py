@@ -2,7 +2,8 @@
 
 A vector loop runs its body on `VectorPlan.width` iterations at once. What carries a value from one
 iteration to the next must be a reduction: a local, declared outside, that the loop only ever
-rebinds to an associative op of itself. It becomes a vector of partial results.
+rebinds to an associative op of itself. It becomes a vector of partial results. If the iteration
+reads the local afterwards, it is a *scan*: the lanes hold the running results.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ from fxla.loops.scalar import SCALAR_OPS
 __all__ = [
     "VectorPlan",
     "assigned_locals",
+    "block_cost",
     "identity",
+    "lanes_of",
     "plan_vector",
     "stored_buffers",
 ]
@@ -63,11 +66,13 @@ class VectorPlan:
         width: lanes of the main loop; 0 if the remainder's loop does all the work.
         rest: lanes of the masked loop over the remainder; 0 for a scalar loop.
         reductions: the op of each local that the loop reduces into.
+        scans: the op of each local whose running results the loop reads.
     """
 
     width: int
     rest: int
     reductions: dict[Local, str]
+    scans: dict[Local, str]
 
 
 def assigned_locals(body: tuple[Stmt, ...]) -> list[Local]:
@@ -127,8 +132,8 @@ def _reduction_op(s: Assign) -> str | None:
     return None if any(s.local in walk_exprs(e) for e in rest) else name
 
 
-def _reductions(body: tuple[Stmt, ...]) -> dict[Local, str] | None:
-    """The reductions of a loop with this body; None if it carries something else."""
+def _carried_ops(body: tuple[Stmt, ...]) -> tuple[dict[Local, str], dict[Local, str]] | None:
+    """The reductions and the scans of a loop with this body; None if it carries something else."""
     outer = assigned_locals(body)
     found: dict[Local, str] = {}
     for s in walk_stmts(body):
@@ -136,21 +141,39 @@ def _reductions(body: tuple[Stmt, ...]) -> dict[Local, str] | None:
             op = _reduction_op(s)
             if op is None or found.setdefault(s.local, op) != op:
                 return None
-        elif outer:
-            reads = (x for e in statement_exprs(s) for x in walk_exprs(e))
-            if any(x in outer for x in reads if isinstance(x, Local)):
-                return None
-    return found if _only_own_reads(body, outer) else None
+    read = {x for x in outer if _read_elsewhere(body, x)}
+    if not all(_is_scan(body, x) for x in read):
+        return None
+    scans = {x: op for x, op in found.items() if x in read}
+    return {x: op for x, op in found.items() if x not in read}, scans
 
 
-def _only_own_reads(body: tuple[Stmt, ...], outer: list[Local]) -> bool:
-    """Whether no reduction reads the local of another."""
-    for s in walk_stmts(body):
-        if isinstance(s, Assign) and s.local in outer:
-            reads = {x for x in walk_exprs(s.value) if isinstance(x, Local)}
-            if any(x in outer and x != s.local for x in reads):
-                return False
-    return True
+def _reads(s: Stmt, x: Local) -> bool:
+    """Whether a statement, inner ones included, reads a local other than to rebind it."""
+    return any(
+        e == x
+        for inner in walk_stmts((s,))
+        if not (isinstance(inner, Assign) and inner.local == x)
+        for root in statement_exprs(inner)
+        for e in walk_exprs(root)
+        if isinstance(e, Local)
+    )
+
+
+def _read_elsewhere(body: tuple[Stmt, ...], x: Local) -> bool:
+    return any(_reads(s, x) for s in body)
+
+
+def _is_scan(body: tuple[Stmt, ...], x: Local) -> bool:
+    """Whether each iteration rebinds the local once, for certain, before it reads it."""
+    rebinds = [s for s in walk_stmts(body) if isinstance(s, Assign) and s.local == x]
+    if len(rebinds) != 1:
+        return False
+    (s,) = rebinds
+    if not any(s is t for t in body) or not isinstance(s.value, Op) or len(s.value.args) != 2:
+        return False
+    at = next(k for k, t in enumerate(body) if t is s)
+    return not any(_reads(t, x) for t in body[:at])
 
 
 def _element_size(dtype: DType) -> int:
@@ -183,29 +206,40 @@ def _cost(exprs: Iterable[Expr]) -> int:
     )
 
 
+def block_cost(body: tuple[Stmt, ...]) -> int:
+    """The cost of one run of a block, without index arithmetic."""
+    return _cost(_all_exprs(body))
+
+
+def lanes_of(body: tuple[Stmt, ...], isa: Isa) -> int:
+    """How many elements of the largest kind in a block a register holds."""
+    return isa.vector_bytes // max(_sizes(body, _all_exprs(body))[0])
+
+
 def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
     """How to print `loop` with vectors; None if it must run one iteration at a time."""
     body = loop.body
     if any(isinstance(s, Alloc) for s in walk_stmts(body)):
         return None
-    reductions = _reductions(body)
-    if reductions is None:
+    carried = _carried_ops(body)
+    if carried is None:
         return None
+    reductions, scans = carried
     exprs = list(_all_exprs(body))
     registers, memory = _sizes(body, exprs)
-    for local in reductions:
+    for local in (*reductions, *scans):
         registers.add(_element_size(local.dtype))
     lanes = isa.vector_bytes // max(registers)
     cost = _cost(exprs)
     masked = memory <= isa.masked
     loops = [s for s in walk_stmts(body) if isinstance(s, For | While)]
     inner = max((_cost(_all_exprs(s.body)) for s in loops), default=cost)
-    several = 4 if (reductions or loops) and inner <= _LIGHT else 1
-    if several == 1 and inner <= _MEDIUM and any(isinstance(s, While) for s in loops):
+    several = 4 if (reductions or loops) and not scans and inner <= _LIGHT else 1
+    if several == 1 and inner <= _MEDIUM and not scans and any(isinstance(s, While) for s in loops):
         several = 2  # an iteration waits for the last one
     if masked and cost > _HEAVY and several == 1:
-        return VectorPlan(0, lanes, reductions)
-    return VectorPlan(lanes * several, lanes if masked else 0, reductions)
+        return VectorPlan(0, lanes, reductions, scans)
+    return VectorPlan(lanes * several, lanes if masked else 0, reductions, scans)
 
 
 def identity(op: str, dtype: DType) -> Any:

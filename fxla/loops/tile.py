@@ -1,9 +1,8 @@
 """Walk transposed operands in tiles.
 
 A map whose lanes run along j while an operand is stored along i touches a new cache line for every
-lane, and where the row length is a power of two all those lines fight for one place in the cache.
-Cut into tiles of 16 by 64, each tile of the operand is first copied, row by row, to scratch memory
-that stays in the first cache, and read across from there.
+lane. Cut into tiles, the lines of a tile stay in the first cache until all of their elements are
+used. The native printer transposes squares of a tile in registers (`fxla.loops.native_squares`).
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fxla.loops.collapse import size_of_extent
 from fxla.loops.ir import (
     INDEX,
-    Alloc,
-    Buffer,
     Const,
     Expr,
     Extent,
@@ -33,8 +31,10 @@ from fxla.loops.view import binary, int_const
 
 __all__ = ["TILE", "blocks", "tile_transposed", "within"]
 
-TILE = (16, 64)
-"""Tile sizes along the axis an operand is contiguous in, and along the vector axis."""
+TILE = 64
+"""Elements of a tile's side."""
+SHORT = 8
+"""An axis of an operand of at most this many elements is read whole by every lane."""
 
 _names = itertools.count()
 
@@ -68,25 +68,12 @@ def tile_transposed(kernel: Kernel) -> Kernel:
     if along is None:
         return kernel
     (i, n), (j, m) = (along.index, along.extent), (vector.index, vector.extent)
-    ib, jb = (Index(INDEX, f"b{next(_names)}") for _ in range(2))
-    ii, jj = (Index(INDEX, f"k{next(_names)}") for _ in range(2))
-    position = {
-        i.name: binary("add", binary("mul", ib, int_const(TILE[0])), ii),
-        j.name: binary("add", binary("mul", jb, int_const(TILE[1])), jj),
-    }
-    copies, staged = _staged(nest, i, j, (jj, ii))
-    mover = _Substitution(position, staged)
-    body: tuple[Stmt, ...] = mover.block(nest.body)
-    body = (For(jj, within(m, jb, TILE[1]), body, "vector"),)
-    body = (For(ii, within(n, ib, TILE[0]), body),)
-    for scratch, source in copies:
-        moved = Load(source.dtype, source.buffer, tuple(map(mover.expr, source.index)))
-        fill: Stmt = Store(scratch, (jj, ii), moved)
-        fill = For(ii, within(n, ib, TILE[0]), (fill,), "vector")
-        body = (Alloc(scratch), For(jj, within(m, jb, TILE[1]), (fill,)), *body)
-    body = (For(jb, blocks(m, TILE[1]), body),)
-    body = (For(ib, blocks(n, TILE[0]), body),)
     others = [lp for lp in nest.loops[:-1] if lp is not along]
+    if (size_of_extent(n) or SHORT + 1) <= SHORT:
+        body: tuple[Stmt, ...] = (For(i, n, nest.body, "unroll"),)
+        body = (For(j, m, body, "vector"),)
+    else:
+        body = _tiles(nest.body, along, vector)
     for lp in reversed(others):
         body = (replace(lp, body=body, kind="serial"),)
     (outermost,) = body
@@ -94,43 +81,27 @@ def tile_transposed(kernel: Kernel) -> Kernel:
     return replace(kernel, body=(replace(outermost, kind="parallel"),))
 
 
-class _Substitution(Rewriter):
-    """Puts expressions in place of indices, and scratch elements in place of staged loads."""
-
-    def __init__(self, position: dict[str, Expr], staged: dict[int, Expr]) -> None:
-        super().__init__(lambda e: position.get(e.name, e) if isinstance(e, Index) else e)
-        self.staged = staged
-
-    def expr(self, e: Expr) -> Expr:
-        for node in postorder([e]):
-            if id(node) in self.staged:
-                self._done.setdefault(id(node), self.staged[id(node)])
-        return super().expr(e)
-
-
-def _staged(
-    nest: _Nest, i: Index, j: Index, place: tuple[Expr, Expr]
-) -> tuple[list[tuple[Buffer, Load]], dict[int, Expr]]:
-    """Scratch for each operand stored along i, and for each load of it (by id) what replaces it."""
-    copies: dict[tuple[object, ...], tuple[Buffer, Load]] = {}
-    staged: dict[int, Expr] = {}
-    for s in nest.body:
-        for e in postorder(stmt_exprs(s)):
-            if not isinstance(e, Load) or not _is_transposed(e, i.name, j.name):
-                continue
-            key = (e.buffer.name, *(x.name if isinstance(x, Index) else id(x) for x in e.index))
-            if key not in copies:
-                shape = (int_const(TILE[1]), int_const(TILE[0]))
-                copies[key] = (Buffer(f"tile{len(copies)}", e.dtype, shape), e)
-            staged[id(e)] = Load(e.dtype, copies[key][0], place)
-    return list(copies.values()), staged
+def _tiles(body: tuple[Stmt, ...], along: For, vector: For) -> tuple[Stmt, ...]:
+    """Two loops as loops over tiles, and inside a tile."""
+    (i, n), (j, m) = (along.index, along.extent), (vector.index, vector.extent)
+    ib, jb = (Index(INDEX, f"b{next(_names)}") for _ in range(2))
+    ii, jj = (Index(INDEX, f"k{next(_names)}") for _ in range(2))
+    position = {
+        i.name: binary("add", binary("mul", ib, int_const(TILE)), ii),
+        j.name: binary("add", binary("mul", jb, int_const(TILE)), jj),
+    }
+    mover = Rewriter(lambda e: position.get(e.name, e) if isinstance(e, Index) else e)
+    body = (For(jj, within(m, jb, TILE), mover.block(body), "vector"),)
+    body = (For(ii, within(n, ib, TILE), body),)
+    body = (For(jb, blocks(m, TILE), body),)
+    return (For(ib, blocks(n, TILE), body),)
 
 
 def _is_transposed(e: Load, i: str, j: str) -> bool:
     """Whether a load is contiguous along i and strided along j.
 
     Its other indices must be plain too: a computed one, as of a padded axis, may lie inside the
-    buffer only where a `Select` lets it be read, and a tile is copied whole.
+    buffer only where a `Select` lets it be read, and a square is read whole.
     """
     names = [x.name if isinstance(x, Index) else None for x in e.index]
     plain = all(isinstance(x, (Index, Const, Extent)) for x in e.index)

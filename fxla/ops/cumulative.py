@@ -18,7 +18,7 @@ from fxla.core.primitive import Primitive, is_linear, is_zero, not_linear
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar
-from fxla.loops.ir import Assign, Buffer, Expr, For, Let, Stmt, Store
+from fxla.loops.ir import Assign, AxisKind, Buffer, Expr, For, Let, Op, Stmt, Store
 from fxla.loops.view import IndexTuple, Nest, View, binary, extent, fresh_index, fresh_local
 from fxla.ops.elementwise import (
     add,
@@ -139,8 +139,11 @@ def running(
         at = binary("sub", extent(n - 1), k) if reverse else k
         i = (*outer[:axis], at, *outer[axis:])
         total = fresh_local(dtype, "total")
-        step = (Assign(total, advance(total, i)), Store(outs[0], i, total))
-        return [Let(total, start, mutable=True), For(k, extent(n), step)]
+        value = advance(total, i)
+        step = (Assign(total, value), Store(outs[0], i, total))
+        associative = isinstance(value, Op) and total in value.args
+        kind: AxisKind = "vector" if associative and axis == len(shape) - 1 else "serial"
+        return [Let(total, start, mutable=True), For(k, extent(n), step, kind)]
 
     return Nest(((shape, dtype),), (*shape[:axis], *shape[axis + 1 :]), body)
 
