@@ -39,6 +39,7 @@ from fxla.compile.program import (
 from fxla.compile.regions import BranchRegion, LanesRegion, Region, ScanRegion, WhileRegion
 from fxla.compile.schedule import schedule, used_outside
 from fxla.compile.simplify import simplify
+from fxla.compile.sorting import sorting_nest
 from fxla.compile.transposes import absorb_transposes
 from fxla.core.aval import Aval
 from fxla.core.check import checks_enabled
@@ -198,6 +199,9 @@ class Build:
         if self.merging:
             check_size(eqn)
             return lowered(*views, **eqn.params)
+        sorting = sorting_nest(eqn, views) if self.use_library else None
+        if sorting is not None:
+            return sorting
         if not self.use_library or eqn.primitive not in (dot_general_p, conv_general_dilated_p):
             return lowered(*views, **eqn.params)
         choice = choose_product(eqn, self.tiles)

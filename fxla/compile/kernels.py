@@ -272,7 +272,9 @@ def nest_kernel(graph: Graph, node: Node) -> KernelStep:
     holder = Group(graph, form.parallel, index)
     loop = InnerLoop((), ())
     builder = ExpressionBuilder(holder, loop, -1)
-    outputs = tuple([kernel_buffer(f"out{k}", v) for k, v in enumerate(node.outputs)])
+    scratch = [Value(Aval(shape, dtype), stored=True) for shape, dtype in form.scratch]
+    written = (*node.outputs, *scratch)
+    outputs = tuple([kernel_buffer(f"out{k}", v) for k, v in enumerate(written)])
     graph.reader = builder.read
     try:
         body = tuple(form.body(index, outputs))
@@ -290,4 +292,4 @@ def nest_kernel(graph: Graph, node: Node) -> KernelStep:
         nest = wrap(index, form.parallel, body, kinds)
     name = node.eqn.primitive.name
     kernel = Kernel(name, tuple(holder.inputs.values()), outputs, (), nest)
-    return KernelStep(kernel, tuple(holder.inputs), node.outputs)
+    return KernelStep(kernel, tuple(holder.inputs), written)

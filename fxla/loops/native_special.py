@@ -216,18 +216,25 @@ _ERFINV_TAIL = [-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 
 _ERFINV_TAIL += [-0.0076224613, 0.00943887047, 1.00167406, 2.83297682]
 
 
-@_widened
 def erfinv(b: Builder, y: Value) -> Value:
-    """The inverse of erf: Giles's approximation, then two steps of Halley's method."""
+    """The inverse of erf: Giles's approximation, for f64 then two steps of Halley's method."""
     a = b.abs(y)
     rest = 1.0 - a
     w = -log(b, rest * (a + 1.0))
     root = b.intrinsic("sqrt", w)
     centre = horner(b, w - 2.5, _ERFINV_CENTRE)
     x = b.select(w.cmp("olt", 5.0), centre, horner(b, root - 3.0, _ERFINV_TAIL)) * a
+    if y.type == "f64":
+        x = _halley(b, x, a, rest)
+    x = b.select(a.cmp("oeq", 1.0), b.constant(INF, y.type, y.width), x)
+    return b.intrinsic("copysign", x, y)
+
+
+def _halley(b: Builder, x: Value, a: Value, rest: Value) -> Value:
+    """Two steps toward ``erf(x) = a``, with ``rest = 1 - a``."""
     central = a.cmp("olt", 0.5)
 
-    def halley(_: Value, values: list[Value]) -> list[Value]:
+    def step(_: Value, values: list[Value]) -> list[Value]:
         x = values[0]
         near = _erf_near(b, clamp(b, x, 0.0, 1.0)) - a
         error = b.select(central, near, rest - erfc(b, x))
@@ -235,9 +242,7 @@ def erfinv(b: Builder, y: Value) -> Value:
         return [x - step / b.fma(x, step, 1.0)]
 
     zero, twice = b.constant(0, "i64"), b.constant(2, "i64")
-    x = b.loop(zero, twice, 1, [x], halley)[0]
-    x = b.select(a.cmp("oeq", 1.0), b.constant(INF, y.type, y.width), x)
-    return b.intrinsic("copysign", x, y)
+    return b.loop(zero, twice, 1, [x], step)[0]
 
 
 # ------------------------------------------------------------- gamma functions

@@ -109,10 +109,11 @@ class Nest:
         outputs: (shape, dtype) of each result.
         parallel: extents of independent outer indices; the rest of the work is `body`'s.
         body: from the outer indices and the output buffers to statements that, over all outer
-            indices, write every element of every output.
+            indices, write every element of every output. It gets the scratch arrays after them.
         failure: what a `LinAlgError` says that the program raises if the body stores 1 into its
             last output, a scalar that is no result of the primitive.
         lanes: whether the last outer index suits vectors although it is not that of neighbours.
+        scratch: (shape, dtype) of arrays that it writes and reads for itself.
     """
 
     outputs: tuple[tuple[tuple[int, ...], DType], ...]
@@ -120,6 +121,7 @@ class Nest:
     body: Callable[[IndexTuple, tuple[Buffer, ...]], Sequence[Stmt]]
     failure: str | None = None
     lanes: bool = False
+    scratch: tuple[tuple[tuple[int, ...], DType], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
