@@ -38,17 +38,19 @@ from fxla.loops.ir import (
     While,
     walk_stmts,
 )
-from fxla.loops.rewrite import postorder, stmt_exprs
+from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.single import without_single_loops
-from fxla.loops.tile import tile_transposed
+from fxla.loops.tile import blocks, tile_transposed, within
 from fxla.loops.undivide import undivide, unroll_short
 from fxla.loops.view import (
     Nest,
     Reduce,
+    binary,
     cast,
     const,
     extent,
     fresh_index,
+    int_const,
     op,
 )
 
