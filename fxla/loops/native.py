@@ -23,6 +23,7 @@ from fxla.loops.ir import (
     If,
     Kernel,
     Let,
+    Load,
     Local,
     Op,
     Stmt,
@@ -245,7 +246,7 @@ class _Printer(Contractions, Squares):
         return stored
 
     def _serial(self, s: For, low: Value, high: Value) -> None:
-        loads = frozenset() if self.width else transposed_loads(s)
+        loads = [] if self.width else transposed_loads(s)
         if loads:
             low = self._squares(s, low, high, loads)
         names = self._carried(s.body)
@@ -336,7 +337,7 @@ class _Printer(Contractions, Squares):
 
     # ---------------------------------------------------------------- squares
 
-    def _squares(self, s: For, low: Value, high: Value, loads: frozenset[int]) -> Value:
+    def _squares(self, s: For, low: Value, high: Value, loads: list[Load]) -> Value:
         """As many rows as fill squares; returns the first row that is left."""
         (inner,) = s.body
         assert isinstance(inner, For)
@@ -363,8 +364,9 @@ class _Printer(Contractions, Squares):
             return []
 
         def square(i: Value, j: Value) -> list[Value]:
-            this = Square(s.index.name, inner.index.name, loads, (i, j))
+            this = Square(s.index.name, inner.index.name, (i, j))
             self.width = width
+            self._read_squares(this, loads)
             for k in range(width):
                 self._start_row(this, k)
                 self._straight(inner.body)

@@ -30,36 +30,34 @@ class Square:
 
     Attributes:
         outer, inner: names of the two indices.
-        loads: ids of the loads that are contiguous along `outer`.
         corner: the indices of its first element.
         row: which row is printed.
-        rows: what each of these loads gives in each row, once it has been read.
+        rows: what each load, by id, that is contiguous along `outer` gives in each row.
     """
 
     outer: str
     inner: str
-    loads: frozenset[int]
     corner: tuple[Value, Value]
     row: int = 0
     rows: dict[int, list[Value]] = field(default_factory=dict)
 
 
-def transposed_loads(s: For) -> frozenset[int]:
-    """The loads, by id, for which a loop and the vector loop in it are printed as squares."""
+def transposed_loads(s: For) -> list[Load]:
+    """The loads for which a loop and the vector loop in it are printed as squares."""
     if len(s.body) != 1 or not isinstance(s.body[0], For) or s.body[0].kind != "vector":
-        return frozenset()
+        return []
     inner = s.body[0]
     if any(
         not isinstance(t, Store | Let) or (isinstance(t, Let) and t.mutable) for t in inner.body
     ):
-        return frozenset()
+        return []
     roots = [e for t in inner.body for e in stmt_exprs(t)]
-    found = frozenset(
-        id(e)
+    found = [
+        e
         for e in postorder(roots)
         if isinstance(e, Load) and _is_transposed(e, s.index.name, inner.index.name)
-    )
-    return found if block_cost(inner.body) <= _MAX_COST else frozenset()
+    ]
+    return found if block_cost(inner.body) <= _MAX_COST else []
 
 
 def _is_transposed(e: Load, outer: str, inner: str) -> bool:
@@ -93,11 +91,15 @@ class Squares(Expressions):
 
     def _load(self, e: Load) -> Value:
         square = self.square
-        if square is None or id(e) not in square.loads or self.guard is not None:
+        if square is None or id(e) not in square.rows:
             return super()._load(e)
-        if id(e) not in square.rows:
-            square.rows[id(e)] = self._read_square(e, square)
         return from_memory(self.b, square.rows[id(e)][square.row], e.buffer.dtype)
+
+    def _read_squares(self, square: Square, loads: list[Load]) -> None:
+        """Read what may be read whatever the conditions in a row are."""
+        for e in loads:
+            if self._in_bounds(e):
+                square.rows[id(e)] = self._read_square(e, square)
 
     def _read_square(self, e: Load, square: Square) -> list[Value]:
         """All rows of a transposed operand."""

@@ -12,7 +12,7 @@ from fxla.loops.ir import BOOL, Buffer, Kernel, Load
 from fxla.loops.native import print_native
 from fxla.loops.native_isa import AVX512, Isa
 from fxla.loops.tile import tile_transposed
-from fxla.loops.view import cast, const, extent, op, select
+from fxla.loops.view import binary, cast, compare, const, extent, int_const, op, select
 from tests.loops.test_collapse import map_kernel
 from tests.loops.test_native import call, isa
 
@@ -81,6 +81,23 @@ def test_a_batch_of_them(isa: Isa) -> None:
     )
     run(kernel, isa, x, out)
     np.testing.assert_array_equal(out, x.transpose(0, 2, 1))
+
+
+def test_a_load_that_only_some_rows_do(isa: Isa) -> None:
+    """What a branch reads is not known in the rows after it."""
+    x, out = np.arange(40 * 50.0).reshape(40, 50), np.zeros((50, 40))
+    b = array_buffer("x", x)
+
+    def element(i):
+        early = compare("lt", i[0], int_const(20))
+        far = binary("add", i[1], int_const(0))
+        return select(early, Load(x.dtype, b, (far, i[0])), const(-1, x.dtype))
+
+    kernel = map_kernel(element, [b], array_buffer("out", out), out.shape)
+    sizes = parametrise(kernel)
+    (loop,) = sizes[0].body
+    call(replace(sizes[0], body=(replace(loop, kind="serial"),)), isa, [x, out], *sizes[1])
+    np.testing.assert_array_equal(out, np.where(np.arange(50)[:, None] < 20, x.T, -1))
 
 
 def test_squares_need_no_gather() -> None:
