@@ -8,6 +8,8 @@ One function decides, `plan_storage`, by five rules:
    one for each element (broadcast into a larger loop, read inside a reduction, read before and
    after a reduction) times its cost exceed `STORE_COST`. What is read along a row by a reduction,
    and again after it, can stay in the first cache meanwhile, which costs `ROW_COST`.
+   A long straight program is cut into segments of `MAX_SEGMENT`, a kernel each or more: what two
+   of them read is computed in both, so it is weighed as read twice.
 3. A value whose expression has grown past `MAX_EXPRESSION`, or whose operations are nested deeper
    than `MAX_DEPTH`, is stored, to bound the size of kernels and the recursion that builds them.
 4. A value is stored if what it reads is written in place before it would be read.
@@ -25,7 +27,15 @@ from fxla.compile.graph import Graph, Node, Value, index_key, iteration_shape, s
 from fxla.compile.regions import Region
 from fxla.loops.view import Contract, Nest, Opaque, Reduce, View
 
-__all__ = ["MAX_DEPTH", "MAX_EXPRESSION", "ROW_COST", "STORE_COST", "plan_lines", "plan_storage"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_EXPRESSION",
+    "MAX_SEGMENT",
+    "ROW_COST",
+    "STORE_COST",
+    "plan_lines",
+    "plan_storage",
+]
 
 ROW_COST = 3.0
 """What it costs to keep an element of a row in the first cache for a later pass over the row."""
@@ -35,6 +45,8 @@ SHARED = 8
 """A value that so many elements share is computed before their loop."""
 MAX_EXPRESSION = 400.0
 """The largest inline cost of an expression."""
+MAX_SEGMENT = 1000.0
+"""The most work, in additions for each element, of the operations of one shape in a segment."""
 MAX_DEPTH = 48
 """The most operations in a row that are recomputed; views read each other recursively."""
 _NAMES: dict[type, str] = {Contract: "contraction"}
@@ -43,10 +55,11 @@ _NAMES: dict[type, str] = {Contract: "contraction"}
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
-    """Loops in which a value is wanted: those of one shape, between the same reductions."""
+    """Loops in which a value is wanted: those of one shape and segment, between reductions."""
 
     shape: tuple[int, ...]
     after: int
+    segment: int
 
 
 def plan_storage(graph: Graph, cached: bool = True) -> dict[Value, str]:
@@ -79,6 +92,7 @@ def plan_storage(graph: Graph, cached: bool = True) -> dict[Value, str]:
     for out in graph.outputs:
         store(out, "is a result of the program")
     _read_before_updates(graph, store)
+    _cut_into_segments(graph)
     _bound_expressions(graph, store)
     _weigh_recomputation(graph, store, _passes(graph) if cached else {})
     return reasons
@@ -137,18 +151,28 @@ def _writes_one_element(node: Node) -> bool:
     return node.outputs[0].aval.size >= 1 and max(sizes, default=0) <= 1
 
 
+def _cut_into_segments(graph: Graph) -> None:
+    """Number the segments of the operations of each shape, in the order of the program."""
+    work: dict[tuple[int, ...], float] = {}
+    for node in graph.nodes:
+        for out in node.outputs:
+            if out.form is not None:
+                shape = iteration_shape(out.form)
+                work[shape] = work.get(shape, 0.0) + out.own_cost
+                out.segment = int(work[shape] / MAX_SEGMENT)
+
+
 def _bound_expressions(graph: Graph, store: object) -> None:
+    """Expressions are graphs: what is read several times at one place is computed once."""
     assert callable(store)
+    parts: dict[Value, dict[Value, float]] = {}
     depths: dict[Value, int] = {}
     for node in graph.nodes:
         for out in node.outputs:
             if out.form is None:
                 continue
-            cost = out.own_cost
-            for source, indices in out.reads.items():
-                if not source.stored:
-                    cost += source.inline_cost * len(indices)
-            if cost > MAX_EXPRESSION and isinstance(out.form, View):
+            parts[out] = _parts(out, parts)
+            if sum(parts[out].values()) > MAX_EXPRESSION and isinstance(out.form, View):
                 dearest = max(
                     (s for s in out.reads if not s.stored),
                     key=lambda s: s.inline_cost,
@@ -156,13 +180,27 @@ def _bound_expressions(graph: Graph, store: object) -> None:
                 )
                 if dearest is not None and dearest.inline_cost > MAX_EXPRESSION / 4:
                     store(dearest, "its expression would grow too large")
-                    cost = out.own_cost + sum(
-                        s.inline_cost * len(ix) for s, ix in out.reads.items() if not s.stored
-                    )
-            out.inline_cost = cost
+                    parts[out] = _parts(out, parts)
+            out.inline_cost = sum(parts[out].values())
             depths[out] = 1 + max((depths.get(s, 0) for s in out.reads if not s.stored), default=0)
             if depths[out] >= MAX_DEPTH and isinstance(out.form, View):
                 store(out, f"it is the last of {MAX_DEPTH} operations in a row")
+
+
+def _parts(out: Value, parts: Mapping[Value, dict[Value, float]]) -> dict[Value, float]:
+    """What is computed for an element of a value: each part once, and what it costs."""
+    found: dict[Value, float] = {}
+    own = out.own_cost
+    here = index_key(out.index)
+    for source, indices in out.reads.items():
+        if source.stored or source not in parts:
+            continue
+        if len(indices) == 1 and index_key(indices[0]) == here:
+            found.update(parts[source])
+        else:
+            own += source.inline_cost * len(indices)
+    found[out] = own
+    return found
 
 
 def _passes(graph: Graph) -> dict[Value, int]:
@@ -223,7 +261,7 @@ def _weigh_recomputation(graph: Graph, store: object, passes: dict[Value, int]) 
             continue
         shape = iteration_shape(out.form)
         seeds: dict[object, float] = (
-            {_Pass(shape, passes.get(out, 0)): float(max(size_of(shape), 1))}
+            {_Pass(shape, passes.get(out, 0), out.segment): float(max(size_of(shape), 1))}
             if out.stored
             else wanted
         )

@@ -41,6 +41,7 @@ class Value:
         index: the index variables that `reads` is in terms of.
         own_cost: operations of its own form for one element.
         inline_cost: operations for one element if all it reads through is recomputed.
+        segment: which part of a long straight program it is computed in.
         stored: whether it gets memory.
         literal: its value, if it is a scalar written into the kernels that read it.
         constant: its value, if it is a scalar that kernels load.
@@ -53,6 +54,7 @@ class Value:
     index: IndexTuple = ()
     own_cost: float = 0.0
     inline_cost: float = 0.0
+    segment: int = 0
     stored: bool = False
     literal: Literal | None = None
     constant: Any = None

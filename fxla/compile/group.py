@@ -110,6 +110,7 @@ class Group:
     inputs: dict[Value, Buffer] = field(default_factory=dict)
     outputs: dict[Value, Buffer] = field(default_factory=dict)
     cost: float = 0.0
+    computed: set[Value] = field(default_factory=set)
 
     @property
     def is_product(self) -> bool:
@@ -280,8 +281,22 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
     member = Member(value, expr, local)
     loop.members.append(member)
     group.place[value] = (number, member)
-    group.cost += value.inline_cost + 1
+    group.cost += _newly_computed(group, value)
     return True
+
+
+def _newly_computed(group: Group, value: Value) -> float:
+    """What a value adds to a group's work: what earlier ones compute is computed once."""
+    work = 1.0
+    waiting = [value]
+    while waiting:
+        v = waiting.pop()
+        if v in group.computed or (v.stored and v is not value):
+            continue
+        group.computed.add(v)
+        work += v.own_cost
+        waiting.extend(v.reads)
+    return work
 
 
 def _share_a_read(member: Member, expr: Expr) -> bool:
@@ -307,7 +322,7 @@ def split_outer(group: Group, rank: int) -> Group | None:
     inner = InnerLoop(group.outer[rank:], group.index[rank:], group.loops[0].members)
     return Group(
         group.graph, group.outer[:rank], group.index[:rank], [inner], group.place,
-        group.inputs, group.outputs, group.cost,
+        group.inputs, group.outputs, group.cost, group.computed,
     )  # fmt: skip
 
 

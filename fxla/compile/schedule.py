@@ -6,7 +6,7 @@ of its own.
 
 from __future__ import annotations
 
-from fxla.compile.graph import Graph, Node, Value, size_of
+from fxla.compile.graph import Graph, Node, Value, iteration_shape, size_of
 from fxla.compile.group import (
     Group,
     add_member,
@@ -91,7 +91,7 @@ def _join(
     first = max(earliest, len(items) - LOOK_BACK, 0)
     for at in range(first, len(items)):
         group = items[at]
-        if not isinstance(group, Group) or group.is_full():
+        if not isinstance(group, Group) or group.is_full() or _far_apart(group, value):
             continue
         if group.is_product and (isinstance(form, Reduce) or form.shape != group.outer):
             continue
@@ -125,6 +125,14 @@ def _join(
         if add_member(group, value):
             return at
     return None
+
+
+def _far_apart(group: Group, value: Value) -> bool:
+    """Whether a value belongs to another segment of a long program than a group."""
+    first = group.loops[0].members[0].value
+    assert value.form is not None and isinstance(first.form, (View, Reduce))
+    alike = iteration_shape(first.form) == iteration_shape(value.form)
+    return alike and first.segment != value.segment
 
 
 def _has_rows(group: Group, shape: tuple[int, ...], cached: bool) -> bool:

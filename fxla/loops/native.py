@@ -12,6 +12,7 @@ an `If`, a `While`, or in the remainder of a loop, a mask says which lanes are a
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -41,6 +42,7 @@ from fxla.loops.native_ops import (
     register_type,
 )
 from fxla.loops.native_shuffles import shuffle
+from fxla.loops.native_special import MATH
 from fxla.loops.native_squares import Square, Squares, transposed_loads
 from fxla.loops.native_vectorize import (
     VectorPlan,
@@ -50,11 +52,14 @@ from fxla.loops.native_vectorize import (
     plan_vector,
     stored_buffers,
 )
+from fxla.loops.rewrite import all_exprs
 from fxla.loops.split_complex import split_complex
 
 __all__ = ["Unsupported", "native_parts", "print_native"]
 
 _UNROLL_LIMIT = 64
+_INLINED = 16
+"""How often a kernel holds the instructions of an elementary function, instead of calling it."""
 
 
 def print_native(kernel: Kernel, isa: Isa) -> str:
@@ -97,6 +102,12 @@ class _LanesLoop:
     stored: frozenset[str]
 
 
+def _outlined(kernel: Kernel) -> frozenset[str]:
+    """The elementary functions of which a kernel has so many that they are called."""
+    counts = Counter(e.name for e in all_exprs(kernel.body) if isinstance(e, Op))
+    return frozenset(name for name, n in counts.items() if name in MATH and n > _INLINED)
+
+
 def _is_loop(s: Stmt) -> bool:
     """Whether a statement stays a loop when it is printed."""
     return isinstance(s, While) or (isinstance(s, For) and s.kind != "unroll")
@@ -108,6 +119,7 @@ class _Printer(Contractions, Squares):
         self.kernel = kernel
         self.reducing: frozenset[str] = frozenset()
         self.scans: dict[str, Value] = {}
+        self.b.outlined = _outlined(kernel)
 
     # ------------------------------------------------------------------ module
 

@@ -152,6 +152,43 @@ class Builder(Instructions):
         level = len(self.scopes) - 1
         return [Value(self, p.name, p.type, p.width, level) for p in phis]
 
+    # ------------------------------------------------------ functions of values
+
+    def apply(self, name: str, body: Callable[..., Value], args: Sequence[Value]) -> Value:
+        """A pure function of values that takes many instructions: printed once for its operands.
+
+        If its name is in `outlined` it is a function of the module, and this a call.
+
+        Args:
+            name: tells functions apart.
+            body: prints the function, given a builder and its arguments.
+            args: all of one type and width.
+        """
+        key = f"{name}({', '.join(a.text for a in args)})"
+        level = max(a.level for a in args)
+        for at in range(level, len(self.scopes)):
+            found = self.scopes[at].known.get(key)
+            if found is not None:
+                return found
+        value = self._outlined(name, body, args) if name in self.outlined else body(self, *args)
+        self.scopes[-1].known[key] = value
+        return value
+
+    def _outlined(self, name: str, body: Callable[..., Value], args: Sequence[Value]) -> Value:
+        kind, width = args[0].type, args[0].width
+        symbol = f"op.{name}.{kind}x{width}"
+        if symbol not in self.defined:
+            inner = Builder(self.ldexp)
+            params = [Value(inner, f"%x{k}", kind, width) for k in range(len(args))]
+            result = body(inner, *params)
+            text = inner.function(symbol, ", ".join(p.text for p in params), result)
+            self.defined.add(symbol)
+            self.declared.update(inner.declared)
+            self.declared[text] = None
+        operands = ", ".join(a.text for a in args)
+        text = f'call {llvm_type(kind, width)} @"{symbol}"({operands})'
+        return self.emit(text, kind, width, *args)
+
     # ----------------------------------------------------------- library calls
 
     def call(self, symbol: str, kind: str, *args: Value) -> Value:
@@ -192,12 +229,13 @@ class Builder(Instructions):
 
     # -------------------------------------------------------------------- text
 
-    def function(self, name: str, params: str) -> str:
-        """The finished function, returning void."""
-        self.terminate("ret void")
+    def function(self, name: str, params: str, result: Value | None = None) -> str:
+        """The finished function: of the module's own if it returns a value, else one to link."""
+        self.terminate("ret void" if result is None else f"ret {result.text}")
         self.entry.lines[:0] = self._allocas
         self._allocas = []
-        lines = [f'define void @"{name}"({params}) nounwind {{']
+        kind = "void" if result is None else f"internal {llvm_type(result.type, result.width)}"
+        lines = [f'define {kind} @"{name}"({params}) nounwind {{']
         for block in self.blocks:
             lines.append(f"{block.label}:")
             lines += [f"  {line}" for line in block.lines if line]

@@ -188,6 +188,8 @@ class Instructions:
     def __init__(self, ldexp: bool = False) -> None:
         self.ldexp = ldexp
         self.declared: dict[str, None] = {}
+        self.defined: set[str] = set()
+        self.outlined: frozenset[str] = frozenset()
         self._count = 0
         self._allocas: list[str] = []
         self.entry = Block("entry")

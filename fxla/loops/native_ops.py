@@ -306,7 +306,7 @@ def _float(b: Builder, name: str, args: list[Value]) -> Value:
     if name in _ROUNDING:
         return b.intrinsic(_ROUNDING[name], x)
     if name in MATH:
-        return MATH[name](b, *args)
+        return b.apply(name, MATH[name], args)
     raise Unsupported(f"{name} of {x.type}")
 
 

@@ -84,6 +84,25 @@ def test_rule_3_expressions_are_bounded() -> None:
     assert sum(is_stored(n) for n in plan(doubling, np.ones(30))) > 1
 
 
+def test_a_long_program_computes_nothing_in_several_kernels() -> None:
+    """Its gradient reads every sine's argument again, from the last to the first."""
+
+    def pendulum(x: Any) -> Any:
+        y = x
+        for _ in range(100):
+            x, y = 0.9 * y + 0.1 * fnp.sin(x), 0.9 * x - 0.1 * y
+        return (x * y).sum()
+
+    x = X[0]
+    source = fxla.jit(fxla.grad(pendulum)).inspect(x).source
+    assert source.count("def ") > 2
+    assert source.count("sin(") == 100
+    assert source.count("cos(") == 100
+    numerically = (pendulum(x + 1e-6) - pendulum(x - 1e-6)) / 2e-6
+    found = fxla.jit(fxla.grad(pendulum))(x).sum()
+    np.testing.assert_allclose(found, numerically, rtol=1e-6)
+
+
 def test_rule_4_within_a_kernel_nothing_is_computed_twice() -> None:
     notes = plan(lambda x: (fnp.exp(x) * 2, fnp.exp(x) + x), X)
     assert not stored(notes, "exp")

@@ -108,6 +108,41 @@ def numbers(dtype: Any, n: int, seed: int = 0) -> np.ndarray:
 # ----------------------------------------------------------------------- maps
 
 
+@pytest.mark.parametrize("dtype", [F32, F64], ids=str)
+def test_many_elementary_functions_are_called(isa: Isa, dtype: np.dtype[Any]) -> None:
+    """Each is defined once; large arguments take its branch in some lanes only."""
+
+    def element(x: Expr) -> Expr:
+        for k in range(20):
+            x = op("sin", dtype, op("add", dtype, x, const(k, dtype)))
+        return x
+
+    x = np.append(numbers(dtype, 40), dtype.type(1e9))
+    want = x.astype(np.longdouble)
+    for k in range(20):
+        with np.errstate(invalid="ignore"):
+            want = np.sin(want + k)
+    got = run_map(isa, element, dtype, x)
+    small = np.abs(x) < 1e6  # the rounding of the first sum is all of a large argument's sine
+    np.testing.assert_allclose(got[small], want[small].astype(dtype), rtol=200 * np.finfo(dtype).eps)
+    assert np.array_equal(np.isnan(got), np.isnan(want.astype(dtype)))
+    text = print_native(mapped([dtype], dtype, element), isa)
+    definitions = [line for line in text.splitlines() if line.startswith("define internal")]
+    assert len(definitions) == len(set(definitions)) > 0
+
+
+def test_an_elementary_function_of_the_same_operand_is_printed_once(isa: Isa) -> None:
+    """Also by two statements, and though it has a branch."""
+    x, y, z = buffer("x", F32, N), buffer("y", F32, N), buffer("z", F32, N)
+    sine = op("sin", F32, at(x, I))
+    stores = (Store(y, (I,), sine), Store(z, (I,), op("add", F32, sine, const(1, F32))))
+    once = Kernel("once", (x,), (y,), (N,), (For(I, N, stores[:1], "parallel"),))
+    both = Kernel("both", (x,), (y, z), (N,), (For(I, N, stores, "parallel"),))
+    calls = print_native(once, isa).count("@sinf(")
+    assert calls > 1
+    assert print_native(both, isa).count("@sinf(") == calls
+
+
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("dtype", [F32, F64], ids=str)
 def test_map_of_every_size(isa: Isa, dtype: np.dtype[Any], n: int) -> None:
