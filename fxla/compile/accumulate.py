@@ -35,7 +35,7 @@ def add_in_parts(jaxpr: Jaxpr) -> Jaxpr:
     def parts_of(atom: Atom) -> list[Eqn]:
         """The parts that an array, which nothing else reads, is the sum of; none if it is not."""
         eqn = made_by.get(atom) if isinstance(atom, Var) else None
-        if eqn is None or uses[eqn.outputs[0]] != 1:
+        if eqn is None or uses.get(eqn.outputs[0], 0) != 1:
             return []
         if eqn.primitive is add_p:
             a, b = (parts_of(x) for x in eqn.inputs)

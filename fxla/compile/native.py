@@ -10,6 +10,7 @@ is wrong with the directory costs a compilation and one `CacheWarning`. ``FXLA_C
 the directory off.
 
 Example:
+    >>> import ctypes
     >>> text = '''
     ... define i64 @twice(i64 %x) {
     ...   %y = shl i64 %x, 1

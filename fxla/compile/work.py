@@ -6,6 +6,7 @@ import math
 
 from fxla.compile.memory import pointers
 from fxla.compile.program import Branch, Copy, Gemm, HostCall, Instruction, Launch, Loop, WhileLoop
+from fxla.loops.ir import While, walk_stmts
 
 __all__ = ["work_of"]
 
@@ -20,6 +21,8 @@ def work_of(body: list[Instruction]) -> float:
 
 def _work_of_one(i: Instruction) -> float:
     match i:
+        case Launch(kernel=kernel) if any(isinstance(s, While) for s in walk_stmts(kernel.body)):
+            return math.inf
         case Launch(sizes=sizes):
             touched = sum(math.prod(p.buffer.shape) for p in pointers(i))
             return touched + math.prod(max(n, 1) for n in sizes)

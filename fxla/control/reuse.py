@@ -74,7 +74,8 @@ def behaviour(f: Callable[..., Any]) -> Hashable | None:
     """A key that is equal for functions that do the same; None if that cannot be known.
 
     Example:
-        >>> made = [behaviour(lambda x, n=n: x * n) for n in (2, 2, 3)]
+        >>> times = lambda n: lambda x: x * n
+        >>> made = [behaviour(times(n)) for n in (2, 2, 3)]
         >>> made[0] == made[1], made[0] == made[2]
         (True, False)
     """

@@ -104,12 +104,12 @@ def sum_columns(kernel: Kernel) -> Columns | None:
 
     Example:
         >>> import numpy as np
-        >>> from fxla.loops.view import fresh_index
+        >>> from fxla.loops.view import const, fresh_index
         >>> f4 = np.dtype("f4")
         >>> x, out = Buffer("x", f4, (extent(5000), extent(60))), Buffer("out", f4, (extent(60),))
         >>> i, k, total = fresh_index(), fresh_index(), Local(f4, "total")
         >>> step = Assign(total, Op(f4, "add", (total, Load(f4, x, (i, k)))))
-        >>> start = Let(total, Const(f4, np.float32(0)), mutable=True)
+        >>> start = Let(total, const(0, f4), mutable=True)
         >>> lane = (start, For(i, extent(5000), (step,)), Store(out, (k,), total))
         >>> nest = For(k, extent(60), lane, "vector")
         >>> found = sum_columns(Kernel("sum", (x,), (out,), (), (nest,)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.check import checked
 from fxla.core.jaxpr import Jaxpr
@@ -252,7 +253,7 @@ def vmap(
                     f"{where_am_i()}. Axes go from {-rank} to {rank - 1}."
                 )
             placed.append(place_axis(frame, o, a, w % rank))
-        return flat_f.result(placed)
+        return flat_f.result([as_array(o) for o in placed])
 
     return mapped
 

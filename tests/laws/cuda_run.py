@@ -52,6 +52,8 @@ def run(program: Program, operands: tuple[Any, ...]) -> list[Any]:
 
     for buffer, x in zip(program.inputs, operands, strict=True):
         memory[id(buffer)] = to_device(np.array(x, buffer.dtype, order="C"))
+    for buffer, value in program.constants:
+        memory[id(buffer)] = to_device(np.array(value, buffer.dtype))
     for i in program.body:
         if isinstance(i, Launch):
             compile_cuda(i.kernel).launch([array(p.buffer) for p in i.args], i.sizes)

@@ -124,7 +124,9 @@ def test_many_elementary_functions_are_called(isa: Isa, dtype: np.dtype[Any]) ->
             want = np.sin(want + k)
     got = run_map(isa, element, dtype, x)
     small = np.abs(x) < 1e6  # the rounding of the first sum is all of a large argument's sine
-    np.testing.assert_allclose(got[small], want[small].astype(dtype), rtol=200 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(
+        got[small], want[small].astype(dtype), rtol=200 * np.finfo(dtype).eps
+    )
     assert np.array_equal(np.isnan(got), np.isnan(want.astype(dtype)))
     text = print_native(mapped([dtype], dtype, element), isa)
     definitions = [line for line in text.splitlines() if line.startswith("define internal")]

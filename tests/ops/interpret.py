@@ -218,9 +218,10 @@ class Interpreter:
         for at in reversed(list(itertools.product(*map(range, lowered.parallel)))):
             self.bind(outer, at)
             self.run(body)
-        for b in outs:
+        results = outs if lowered.failure is None else outs[:-1]  # written where the body fails
+        for b in results:
             assert self.written[b.name].all(), f"not all of {b.name} was written"
-        return tuple(self.buffers[b.name] for b in outs)
+        return tuple(self.buffers[b.name] for b in results)
 
 
 def interpret(primitive: Primitive, *args: Any, **params: Any) -> tuple[Any, ...]:
