@@ -42,7 +42,10 @@ def has_gpu() -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     skips = {
         "gpu": (not has_gpu(), "no CUDA device, or cupy is not installed"),
-        "peers": ("FXLA_PEERS_PYTHON" not in os.environ, "FXLA_PEERS_PYTHON names no interpreter"),
+        "peers": (
+            not os.environ.get("FXLA_PEERS_PYTHON"),
+            "FXLA_PEERS_PYTHON names no interpreter",
+        ),
         "long": (not config.getoption("--long"), "--long was not given"),
     }
     for item in items:
