@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_inexact
 from fxla.core.jaxpr import Jaxpr
@@ -143,7 +144,7 @@ class TapeTrace(Trace):
         program = one_equation_program(primitive, [typeof(x) for x in args], params)
         if program is not None:
             known_rule(program, tuple([k for k, x in enumerate(args) if self._mine(x)]), now=True)
-            return self.run(program, args)
+            return tuple([as_array(x) for x in self.run(program, args)])
         return self._recorded(primitive, args, params)
 
     def _recorded(

@@ -9,6 +9,7 @@ import pytest
 
 import fxla
 import fxla.numpy as fnp
+from fxla import lax
 from fxla.core.patience import Patience
 from fxla.transforms.tape import record
 
@@ -98,6 +99,7 @@ def test_values_that_do_not_vary_are_arrays() -> None:
     seen = []
     for _ in range(5):
         fxla.grad(lambda x: seen.append(x > 0) or fnp.sum(x))(np.ones(2))
+        fxla.grad(lambda x: seen.append(lax.gt(x, 0.0)) or fnp.sum(x))(np.ones(2))
     assert all(type(s) is fxla.Array for s in seen)
 
 
