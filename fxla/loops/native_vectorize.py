@@ -8,7 +8,7 @@ reads the local afterwards, it is a *scan*: the lanes hold the running results.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from fxla.loops.ir import (
     DType,
     Expr,
     For,
-    If,
     Let,
     Load,
     Local,
@@ -31,11 +30,11 @@ from fxla.loops.ir import (
     Stmt,
     Store,
     While,
-    children,
     walk_exprs,
     walk_stmts,
 )
 from fxla.loops.native_isa import Isa
+from fxla.loops.rewrite import all_exprs, stmt_exprs
 from fxla.loops.scalar import SCALAR_OPS
 
 __all__ = [
@@ -87,32 +86,6 @@ def stored_buffers(body: tuple[Stmt, ...]) -> frozenset[str]:
     return frozenset(s.buffer.name for s in walk_stmts(body) if isinstance(s, Store))
 
 
-def statement_exprs(s: Stmt) -> tuple[Expr, ...]:
-    """The expressions of a statement itself, not of its inner blocks."""
-    match s:
-        case For(extent=n):
-            return (n,)
-        case Let(value=v) | Assign(value=v):
-            return (v,)
-        case If(condition=c) | While(condition=c):
-            return (c,)
-        case Store(index=index, value=v):
-            return (*index, v)
-    return ()
-
-
-def _all_exprs(body: tuple[Stmt, ...]) -> Iterator[Expr]:
-    """Every expression below `body`, each shared one once."""
-    seen: set[int] = set()
-    stack = [e for s in walk_stmts(body) for e in statement_exprs(s)]
-    while stack:
-        e = stack.pop()
-        if id(e) not in seen:
-            seen.add(id(e))
-            yield e
-            stack.extend(children(e))
-
-
 def _reduction_op(s: Assign) -> str | None:
     """The op, if `s` rebinds its local to an associative op of itself and something else."""
     value = s.value
@@ -154,7 +127,7 @@ def _reads(s: Stmt, x: Local) -> bool:
         e == x
         for inner in walk_stmts((s,))
         if not (isinstance(inner, Assign) and inner.local == x)
-        for root in statement_exprs(inner)
+        for root in stmt_exprs(inner)
         for e in walk_exprs(root)
         if isinstance(e, Local)
     )
@@ -208,12 +181,12 @@ def _cost(exprs: Iterable[Expr]) -> int:
 
 def block_cost(body: tuple[Stmt, ...]) -> int:
     """The cost of one run of a block, without index arithmetic."""
-    return _cost(_all_exprs(body))
+    return _cost(all_exprs(body))
 
 
 def lanes_of(body: tuple[Stmt, ...], isa: Isa) -> int:
     """How many elements of the largest kind in a block a register holds."""
-    return isa.vector_bytes // max(_sizes(body, _all_exprs(body))[0])
+    return isa.vector_bytes // max(_sizes(body, all_exprs(body))[0])
 
 
 def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
@@ -225,7 +198,7 @@ def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
     if carried is None:
         return None
     reductions, scans = carried
-    exprs = list(_all_exprs(body))
+    exprs = all_exprs(body)
     registers, memory = _sizes(body, exprs)
     for local in (*reductions, *scans):
         registers.add(_element_size(local.dtype))
@@ -233,7 +206,7 @@ def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
     cost = _cost(exprs)
     masked = memory <= isa.masked
     loops = [s for s in walk_stmts(body) if isinstance(s, For | While)]
-    inner = max((_cost(_all_exprs(s.body)) for s in loops), default=cost)
+    inner = max((_cost(all_exprs(s.body)) for s in loops), default=cost)
     several = 4 if (reductions or loops) and not scans and inner <= _LIGHT else 1
     if several == 1 and inner <= _MEDIUM and not scans and any(isinstance(s, While) for s in loops):
         several = 2  # an iteration waits for the last one
