@@ -105,6 +105,31 @@ class JaxprTrace(Trace):
                 values[inner] = JaxprTracer(self, outer)
         return tuple([a.value if isinstance(a, Literal) else values[a] for a in program.outs])
 
+    def same(self, x: JaxprTracer, y: JaxprTracer) -> bool:
+        """Whether equal equations of equal inputs made both."""
+        made = {v: (eqn, k) for eqn in self.eqns for k, v in enumerate(eqn.outputs)}
+        equal: dict[tuple[Atom, Atom], bool] = {}
+        waiting: list[tuple[Atom, Atom]] = [(x.variable, y.variable)]
+        while waiting:
+            a, b = waiting.pop()
+            if a is b or (a, b) in equal:
+                continue
+            equal[a, b] = True
+            if isinstance(a, Literal) or isinstance(b, Literal):
+                if not _same_literal(a, b):
+                    return False
+                continue
+            first, second = made.get(a), made.get(b)
+            if first is None or second is None or first[1] != second[1]:
+                return False
+            one, other = first[0], second[0]
+            if one.primitive is not other.primitive or one.params != other.params:
+                return False
+            if len(one.inputs) != len(other.inputs):
+                return False
+            waiting += zip(one.inputs, other.inputs, strict=True)
+        return True
+
     def close(self, arguments: Sequence[JaxprTracer], outs: Sequence[Value]) -> ClosedJaxpr:
         """The program from `arguments` to `outs`, with what was captured as consts."""
         atoms = tuple([self.atom(x) for x in outs])
@@ -115,6 +140,11 @@ class JaxprTrace(Trace):
             atoms,
         )
         return ClosedJaxpr(jaxpr, tuple([value for _, value in captured]))
+
+
+def _same_literal(a: Atom, b: Atom) -> bool:
+    both = isinstance(a, Literal) and isinstance(b, Literal)
+    return both and a.aval == b.aval and bool(a.value == b.value)  # type: ignore[union-attr]
 
 
 def trace_to_jaxpr(

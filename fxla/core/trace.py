@@ -47,6 +47,7 @@ __all__ = [
     "device_evaluation",
     "eval_trace",
     "is_on_device",
+    "is_same",
     "is_tracing",
     "named_axis",
     "program_evaluation",
@@ -82,6 +83,10 @@ class Trace(ABC):
         self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
     ) -> tuple[Value, ...]:
         """Interpret one application of `primitive`."""
+
+    def same(self, x: Any, y: Any) -> bool:
+        """Whether two tracers of this trace are known to have one value."""
+        return x is y
 
     def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
         """Interpret a whole program, as if each of its equations were bound under this trace."""
@@ -499,6 +504,20 @@ def typeof(x: Value) -> Aval:
             "`fxla.tree.register_dataclass` if it is a container of arrays."
         )
     return aval  # type: ignore[no-any-return]
+
+
+def is_same(x: Value, y: Value) -> bool:
+    """Whether two values are known to be equal: one value, or made by equal operations of one.
+
+    Example:
+        >>> is_same(np.arange(3), np.arange(3)), is_same(1.0, 2.0)
+        (True, False)
+    """
+    if x is y:
+        return True
+    if isinstance(x, Tracer) or isinstance(y, Tracer):
+        return type(x) is type(y) and x.owner is y.owner and x.owner.same(x, y)
+    return bool(np.array_equal(x, y))
 
 
 def where_am_i() -> str:

@@ -36,6 +36,7 @@ from fxla.numpy import (
     quantiles,
     reductions,
     rounding,
+    selected_functions,
     sets,
     sorting,
     special,
@@ -97,3 +98,4 @@ __all__ += ufuncs.__all__
 
 operators.install(globals())
 protocols.install(globals(), sys.modules[__name__])
+selected_functions.install()

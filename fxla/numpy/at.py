@@ -27,6 +27,13 @@ from fxla.numpy.indexing import (
     mask_of,
     read_index,
 )
+from fxla.numpy.selected_items import (
+    choose,
+    chosen_elements,
+    is_selecting,
+    positions_or_outside,
+)
+from fxla.numpy.selection import Selection
 from fxla.ops import elementwise as ops
 from fxla.ops.dynamic import dynamic_update_slice
 from fxla.ops.elementwise import convert
@@ -96,6 +103,8 @@ class IndexedUpdate:
         if mode is None and fill_value is None and self._eager():
             return as_array(np.asarray(self.x)[self.index])
         kind = "fill" if fill_value is not None and mode is None else (mode or "clip")
+        if is_selecting(self.index):
+            return choose(self.x, self.index)
         check = mode is None and fill_value is None
         return getitem(self.x, self.index, "x.at[...].get", _MODES[kind], fill_value, check)
 
@@ -215,7 +224,7 @@ def _masked(call: str, x: Value, mask: Value, rule: Any, values: Value) -> Value
             f"{where_am_i()}. They must have the same sizes."
         )
     rest = shape[count:]
-    if typeof(values).ndim > len(rest):
+    if typeof(values).ndim > len(rest) and typeof(values).shape != shape:
         raise ShapeError(
             f"{call}: values {typeof(values)} for a traced mask{where_am_i()}: which element goes "
             "where is not known. Write `np.where(mask, values_of_the_shape_of_x, x)`."
@@ -243,11 +252,16 @@ def _traced_update(
 ) -> Value:
     """The update by a scatter, or by something simpler where there is."""
     aval = typeof(x)
-    values = convert_all([as_value(values, call)], aval.dtype)[0]
     mask = mask_of(index)
+    if isinstance(values, Selection):
+        values = chosen_elements(values, index if mask is None else mask, call)
+        if mask is not None:
+            values = reshape(values, aval.shape)
+    values = convert_all([as_value(values, call)], aval.dtype)[0]
     if mask is not None:
         return _masked(call, x, mask, rule, values)
     mode = hints.get("mode")
+    index = positions_or_outside(index, aval.shape)
     entries, new = read_index(index, aval.shape, call, check=mode is None)
     x = expand_dims(x, new)
     sizes = typeof(x).shape

@@ -9,7 +9,7 @@ import numpy as np
 
 from fxla.core.dtypes import is_bool, is_complex, is_integer
 from fxla.core.trace import Tracer, typeof, where_am_i
-from fxla.errors import DtypeError, NonConcreteBooleanIndexError, ShapeError
+from fxla.errors import DtypeError, ShapeError
 from fxla.numpy import complex_math as cm
 from fxla.numpy.dispatch import (
     as_value,
@@ -23,6 +23,7 @@ from fxla.numpy.dispatch import (
     result,
 )
 from fxla.numpy.logic import truth
+from fxla.numpy.sorting import nonzero
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import elementwise as ops
 
@@ -60,11 +61,7 @@ def _positions(condition: Any) -> Any:
     mask = as_value(condition, "np.where")
     known = mask.concrete() if isinstance(mask, Tracer) else mask
     if known is None or isinstance(known, Tracer):
-        raise NonConcreteBooleanIndexError(
-            f"np.where: the number of true elements of a traced {typeof(mask)} is not known"
-            f"{where_am_i()}. Give three arguments, `np.where(condition, x, y)`, or a size: "
-            "`np.nonzero(condition, size=n)`."
-        )
+        return nonzero(mask)
     return result(np.nonzero(known))
 
 

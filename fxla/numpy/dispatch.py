@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -42,6 +42,7 @@ from fxla.ops.shape import stack
 from fxla.ops.structure import broadcast_to
 
 __all__ = [
+    "OpenSize",
     "as_value",
     "as_values",
     "broadcast",
@@ -63,6 +64,7 @@ __all__ = [
     "shape_of",
     "stack_values",
     "unsupported",
+    "with_open_size",
 ]
 
 ndarray = np.ndarray
@@ -70,6 +72,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 dispatched: dict[Any, Callable[..., Any]] = {}
 """NumPy function -> the traced form of ours, for ``__array_function__`` and ``__array_ufunc__``."""
+
+
+class OpenSize:
+    """Base of arrays whose size is not known while tracing; see `fxla.numpy.selection`."""
+
+    __slots__ = ()
+
+
+with_open_size: list[Callable[..., Any]] = []
+"""What calls with such an array mean; `fxla.numpy.selected_functions` puts it here."""
+
 
 _HARMLESS: dict[str, tuple[Any, ...]] = {
     "out": (None,),
@@ -155,6 +168,8 @@ def public(
         many_steps = known in _MANY_STEPS
 
         def traced(*args: Any, **kwargs: Any) -> Any:
+            if _has_open_size(args) or (kwargs and _has_open_size(kwargs.values())):
+                return with_open_size[0](numpy_function, known, body, args, kwargs)
             if kwargs and not takes_any and not keywords.issuperset(kwargs):
                 kwargs = _supported(f"np.{known}", kwargs, keywords)
             return body(*args, **kwargs)
@@ -181,6 +196,16 @@ def public(
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def _has_open_size(args: Iterable[Any]) -> bool:
+    """Whether an array of unknown size is among arguments, or in a list of them."""
+    for x in args:
+        if isinstance(x, OpenSize):
+            return True
+        if type(x) in (list, tuple) and any(isinstance(item, OpenSize) for item in x):
+            return True
+    return False
 
 
 def _supported(call: str, kwargs: dict[str, Any], keywords: frozenset[str]) -> dict[str, Any]:

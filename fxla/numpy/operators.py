@@ -17,6 +17,7 @@ from fxla.core.trace import Tracer, array_methods, where_am_i
 from fxla.errors import DtypeError
 from fxla.numpy.at import Updater
 from fxla.numpy.indexing import getitem
+from fxla.numpy.selected_items import choose, is_selecting
 from fxla.numpy.typed import ANY_NUMBER, typed
 from fxla.numpy.ufuncs import exponent_of
 from fxla.ops.elementwise import bitcast, convert, weaken
@@ -117,7 +118,7 @@ def _getitem(self: Any, index: Any) -> Any:
         type(index) is tuple and all([type(i) in _BASIC for i in index])  # noqa: C419 - faster
     ):
         return _basic_getitem(self, index)
-    return getitem(self, index)
+    return choose(self, index) if is_selecting(index) else getitem(self, index)
 
 
 def _power(power: Callable[..., Any], sqrt: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,8 +17,8 @@ from fxla.core.dtypes import bool_, int64, is_complex, is_inexact
 from fxla.core.trace import Value, typeof
 from fxla.numpy.arguments import known_value, needs_size, public_with
 from fxla.numpy.dispatch import as_value, as_values, convert_all, normalise_axis, promote, public
-from fxla.numpy.sorting import places_of_true
-from fxla.ops.cumulative import cumsum
+from fxla.numpy.selection import Selection, places_of_true
+from fxla.ops.cumulative import cummin, cumsum
 from fxla.ops.elementwise import and_, convert, eq, lt, ne, not_, select, sub
 from fxla.ops.index import take
 from fxla.ops.reduce import reduce_or
@@ -81,6 +81,29 @@ def _unique_sized(
     x: Value, equal_nan: bool, size: int, fill: Any, call: str
 ) -> tuple[Value, Value, Value, Value]:
     """Distinct rows of `x`, their first positions, the inverse, and their counts."""
+    ordered, order, first, inverse = _in_order(x, equal_nan)
+    places, exists = places_of_true(first, size)
+    values = _filled(take(ordered, places, 0), exists, fill, call)
+    positions = _filled(take(order, places, 0), exists, None, call)
+    ends, _ = places_of_true(first, size + 1)
+    counts = sub(slice_in_dim(ends, 1, size + 1), slice_in_dim(ends, 0, size))
+    return values, positions, inverse, counts
+
+
+def _unique_open(x: Value, equal_nan: bool) -> tuple[Selection, Selection, Value, Selection]:
+    """`_unique_sized` without a size: as many as there are."""
+    n = typeof(x).shape[0]
+    ordered, order, first, inverse = _in_order(x, equal_nan)
+    place = iota(int64, (n,))
+    begins = select(first, place, full((n,), n, int64))
+    ahead = cummin(begins, 0, reverse=True)
+    ends = concatenate([slice_in_dim(ahead, 1, n), full((min(n, 1),), n, int64)], 0)
+    counts = sub(ends, place)
+    return Selection(ordered, first), Selection(order, first), inverse, Selection(counts, first)
+
+
+def _in_order(x: Value, equal_nan: bool) -> tuple[Value, Value, Value, Value]:
+    """Rows in order, where they were, which are first of their kind, and each one's kind."""
     n = typeof(x).shape[0]
     if typeof(x).ndim == 1:
         order = argsort(x, 0)
@@ -92,14 +115,8 @@ def _unique_sized(
         order = sort((*keys, place), 0, num_keys=width)[-1] if keys else place
     ordered = take(x, order, 0)
     first = _differs_from_previous(ordered, equal_nan)
-    places, exists = places_of_true(first, size)
-    values = _filled(take(ordered, places, 0), exists, fill, call)
-    positions = _filled(take(order, places, 0), exists, None, call)
     number = sub(cumsum(convert(first, int64), 0), 1)
-    inverse = take(number, argsort(order, 0), 0)
-    ends, _ = places_of_true(first, size + 1)
-    counts = sub(slice_in_dim(ends, 1, size + 1), slice_in_dim(ends, 0, size))
-    return values, positions, inverse, counts
+    return ordered, order, first, take(number, argsort(order, 0), 0)
 
 
 def _unique(
@@ -110,7 +127,7 @@ def _unique(
     if size is None:
         known = known_value(rows)
         if known is None:
-            raise needs_size(x, call)
+            return _unique_traced(call, rows, axis, shape, equal_nan)
         _, index, inverse, counts = np.unique(
             known, True, True, True, axis=None if axis is None else 0, equal_nan=equal_nan
         )
@@ -120,6 +137,17 @@ def _unique(
     if axis is None:
         return values, index, reshape(inverse, shape), counts
     return move_axis(values, 0, normalise_axis(axis, len(shape), call)), index, inverse, counts
+
+
+def _unique_traced(
+    call: str, rows: Value, axis: int | None, shape: tuple[int, ...], equal_nan: bool
+) -> tuple[Any, Any, Value, Any]:
+    """The four results of `_unique`, of a size that is a value of the program."""
+    values, index, inverse, counts = _unique_open(rows, equal_nan)
+    if axis is None:
+        return values, index, reshape(inverse, shape), counts
+    at = normalise_axis(axis, len(shape), call)
+    return Selection(move_axis(values.raw, 0, at), values.mask, at), index, inverse, counts
 
 
 @public_with(np.unique, "size", "fill_value")
@@ -145,14 +173,14 @@ def unique(
         axis: distinct slices along this axis instead of elements.
         equal_nan: whether NaN equals NaN.
         sorted: accepted; a traced result is always sorted.
-        size: length of the result, needed while the values are not known.
+        size: length of the result; default: as many as there are.
         fill_value: what fills the rest; default: the first element of the result.
 
     Returns:
         The distinct elements, or a tuple with what else was asked for.
 
-    Raises:
-        TypeError: if the values are not known and no size is given.
+    While the values are not known, a result without a size is a `Selection`: an array whose size is
+    a value of the program.
 
     Example:
         >>> import fxla.numpy as fnp
@@ -265,12 +293,14 @@ def isin(
     return not_(found) if invert else found
 
 
-def _selected(values: Value, keep: Value, size: int, fill: Any, call: str) -> Value:
+def _selected(values: Value, keep: Value, size: int | None, fill: Any, call: str) -> Any:
     """The kept elements of a vector in ascending order, `size` of them."""
     n = typeof(values).shape[0]
     out_first = convert(not_(keep), np.dtype(np.int8))
     _, ordered = sort((out_first, values), 0, num_keys=2)
     count = reduce_sum(convert(keep, int64), (0,))
+    if size is None:
+        return Selection(ordered, lt(iota(int64, (n,)), broadcast_to(count, (n,))))
     place = iota(int64, (size,))
     exists = lt(place, broadcast_to(count, (size,)))
     found = take(ordered, place, 0) if n else full((size,), 0, typeof(values).dtype)
@@ -283,13 +313,10 @@ def _distinct(x: Value) -> tuple[Value, Value]:
     return ordered, _differs_from_previous(ordered, True)
 
 
-def _two_sets(call: str, ar1: Any, ar2: Any, size: int | None) -> tuple[Value, Value]:
+def _two_sets(call: str, ar1: Any, ar2: Any) -> tuple[Value, Value, bool]:
+    """Both as vectors of one dtype, and whether their values are known."""
     x, y = [_flat(v) for v in promote(call, *as_values(call, ar1, ar2))]
-    if size is None:
-        for v in (x, y):
-            if known_value(v) is None:
-                raise needs_size(v, call)
-    return x, y
+    return x, y, known_value(x) is not None and known_value(y) is not None
 
 
 @public_with(np.intersect1d, "size", "fill_value")
@@ -309,7 +336,7 @@ def intersect1d(
         ar2: an array.
         assume_unique: whether the elements of each are known to be distinct.
         return_indices: whether to return their first positions in both; not with `size`.
-        size: length of the result, needed while the values are not known.
+        size: length of the result; default: as many as there are.
         fill_value: what fills the rest.
 
     Example:
@@ -318,12 +345,14 @@ def intersect1d(
         Array([2.])
     """
     call = "np.intersect1d"
-    x, y = _two_sets(call, ar1, ar2, size)
-    if size is None:
+    x, y, both_known = _two_sets(call, ar1, ar2)
+    if size is None and both_known:
         known: Any = (known_value(x), known_value(y))
         _, i, j = np.intersect1d(known[0], known[1], assume_unique, True)
         found = take(x, i, 0)
         return (found, i, j) if return_indices else found
+    if size is None and return_indices:
+        raise needs_size(x, call)
     ordered, first = _distinct(x)
     found = _selected(ordered, and_(first, _member(ordered, y)), size, fill_value, call)
     if return_indices:
@@ -344,7 +373,7 @@ def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = No
     Args:
         ar1: an array.
         ar2: an array.
-        size: length of the result, needed while the values are not known.
+        size: length of the result; default: as many as there are.
         fill_value: what fills the rest.
 
     Example:
@@ -372,7 +401,7 @@ def setdiff1d(
         ar1: an array.
         ar2: an array.
         assume_unique: whether the elements of each are known to be distinct.
-        size: length of the result, needed while the values are not known.
+        size: length of the result; default: as many as there are.
         fill_value: what fills the rest.
 
     Example:
@@ -381,8 +410,8 @@ def setdiff1d(
         Array([1.])
     """
     call = "np.setdiff1d"
-    x, y = _two_sets(call, ar1, ar2, size)
-    if size is None:
+    x, y, both_known = _two_sets(call, ar1, ar2)
+    if size is None and both_known:
         known, other = np.asarray(known_value(x)), np.asarray(known_value(y))
         index = np.arange(known.size) if assume_unique else np.unique(known, return_index=True)[1]
         return take(x, index[np.isin(known[index], other, invert=True)], 0)
@@ -405,7 +434,7 @@ def setxor1d(
         ar1: an array.
         ar2: an array.
         assume_unique: accepted.
-        size: length of the result, needed while the values are not known.
+        size: length of the result; default: as many as there are.
         fill_value: what fills the rest.
 
     Example:
@@ -414,8 +443,8 @@ def setxor1d(
         Array([1., 3.])
     """
     call = "np.setxor1d"
-    x, y = _two_sets(call, ar1, ar2, size)
-    if size is None:
+    x, y, both_known = _two_sets(call, ar1, ar2)
+    if size is None and both_known:
         known: Any = (known_value(x), known_value(y))
         alone = np.setxor1d(*known)
         values, index = np.unique(np.concatenate(known), return_index=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from fxla.core.dtypes import complex64, default_complex, int64, is_complex
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.arguments import known_value, needs_size, public_with, refuse_out
+from fxla.numpy.arguments import known_value, public_with, refuse_out
 from fxla.numpy.dispatch import (
     as_value,
     as_values,
@@ -27,9 +28,9 @@ from fxla.numpy.dispatch import (
     unsupported,
 )
 from fxla.numpy.reductions import truth
+from fxla.numpy.selection import Selection, places_of_true
 from fxla.ops import sort as ops
-from fxla.ops.cumulative import cumsum
-from fxla.ops.elementwise import add, convert, floordiv, ge, lt, mod, sub
+from fxla.ops.elementwise import convert, floordiv, ge, mod, sub
 from fxla.ops.elementwise import select as ops_select
 from fxla.ops.index import take
 from fxla.ops.shape import iota, rev, slice_in_dim, stack
@@ -299,18 +300,19 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Value:
 # --- selecting by a condition ---------------------------------------------------------------
 
 
-def places_of_true(mask: Value, size: int) -> tuple[Value, Value]:
-    """Positions of the first `size` true elements of a vector, and which of these exist.
+def _coordinates(flat: Value, shape: Sequence[int]) -> list[Value]:
+    """The position along each axis of elements given by their numbers in C order."""
+    steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return [
+        mod(floordiv(flat, max(step, 1)), max(n, 1)) for step, n in zip(steps, shape, strict=True)
+    ]
 
-    The k-th true element is the first at which the running count reaches k: a binary search.
-    """
-    n = typeof(mask).shape[0]
-    wanted = iota(int64, (size,))
-    if n == 0:
-        return wanted, full((size,), False, np.dtype(bool))
-    count = cumsum(convert(mask, int64), 0)
-    found = ops.searchsorted(count, add(wanted, 1))
-    return found, lt(found, n)
+
+def _true_places(x: Value) -> tuple[Selection, ...]:
+    """Coordinates of the elements that are not zero, however many they are."""
+    shape, n = typeof(x).shape, typeof(x).size
+    mask = truth(reshape(x, (n,)))
+    return tuple([Selection(c, mask) for c in _coordinates(iota(int64, (n,)), shape)])
 
 
 @public_with(np.nonzero, "size", "fill_value")
@@ -319,11 +321,11 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
 
     Args:
         a: an array with at least one axis.
-        size: length of the result, needed while the values of `a` are not known.
+        size: length of the result; default: as many as there are.
         fill_value: what fills the rest; one number, or one for each axis; default 0.
 
-    Raises:
-        TypeError: if the values are not known and no size is given.
+    While the values are not known, a result without a size is a `Selection`: an array whose size is
+    a value of the program.
 
     Example:
         >>> import fxla.numpy as fnp
@@ -339,15 +341,11 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
         raise ShapeError(f"{call}: calling nonzero on 0d arrays is not allowed{where_am_i()}")
     if size is None:
         known = known_value(x)
-        if known is None:
-            raise needs_size(x, call)
-        return tuple(np.nonzero(known))
+        return _true_places(x) if known is None else tuple(np.nonzero(known))
     flat, exists = places_of_true(truth(reshape(x, (typeof(x).size,))), size)
     fills = fill_value if isinstance(fill_value, (list, tuple)) else [fill_value] * len(shape)
     found = []
-    for axis, fill in enumerate(fills):
-        step = math.prod(shape[axis + 1 :])
-        place = mod(floordiv(flat, max(step, 1)), max(shape[axis], 1))
+    for place, fill in zip(_coordinates(flat, shape), fills, strict=True):
         other = convert_all([as_value(0 if fill is None else fill, call)], int64)[0]
         found.append(ops_select(exists, place, broadcast_to(other, (size,))))
     return tuple(found)
@@ -359,7 +357,7 @@ def flatnonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> V
 
     Args:
         a: an array.
-        size: length of the result, needed while the values of `a` are not known.
+        size: length of the result; default: as many as there are.
         fill_value: what fills the rest; default 0.
 
     Example:
@@ -377,7 +375,7 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Valu
 
     Args:
         a: an array.
-        size: number of rows, needed while the values of `a` are not known.
+        size: number of rows; default: as many as there are.
         fill_value: what fills the rest; default 0.
 
     Example:
@@ -390,7 +388,10 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Valu
     if typeof(x).ndim == 0:
         (rows,) = nonzero(reshape(x, (1,)), size=size, fill_value=fill_value)
         return reshape(slice_in_dim(rows, 0, 0), (typeof(rows).shape[0], 0))
-    return stack(nonzero(x, size=size, fill_value=fill_value), 1)
+    columns = nonzero(x, size=size, fill_value=fill_value)
+    if isinstance(columns[0], Selection):
+        return Selection(stack([c.raw for c in columns], 1), columns[0].mask)
+    return stack(columns, 1)
 
 
 def taken(x: Value, mask: Value, axis: int, size: int | None, fill: Any, call: str) -> Value:
@@ -398,7 +399,8 @@ def taken(x: Value, mask: Value, axis: int, size: int | None, fill: Any, call: s
     if size is None:
         known = known_value(mask)
         if known is None:
-            raise needs_size(mask, call)
+            n = typeof(mask).shape[0]
+            return Selection(slice_in_dim(x, 0, n, axis=axis), truth(mask), axis)
         return take(x, np.flatnonzero(known), axis)
     places, exists = places_of_true(truth(mask), size)
     found = take(x, places, axis)
@@ -415,7 +417,7 @@ def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: An
     Args:
         condition: an array of the size of `arr`.
         arr: an array.
-        size: length of the result, needed while the values of the condition are not known.
+        size: length of the result; default: as many as there are.
         fill_value: what fills the rest; default 0.
 
     Example:
@@ -445,7 +447,7 @@ def compress(
         a: an array.
         axis: the axis; default: of the flattened array.
         out: not supported for traced arrays.
-        size: number of slices, needed while the values of the condition are not known.
+        size: number of slices; default: as many as there are.
         fill_value: what fills the rest; default 0.
 
     Example:

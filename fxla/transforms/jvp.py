@@ -24,6 +24,7 @@ from fxla.core.trace import (
     Tracer,
     Value,
     current_trace,
+    is_same,
     running,
     scope_key,
     state,
@@ -64,6 +65,9 @@ class JVPTrace(Trace):
         self.parent = parent
         self.label = label
         self.function = function
+
+    def same(self, x: JVPTracer, y: JVPTracer) -> bool:
+        return is_same(x.primal, y.primal)
 
     def split(self, x: Value) -> tuple[Value, Any]:
         """Primal and tangent of a value; the tangent of a foreign value is zero."""

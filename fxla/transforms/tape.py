@@ -24,6 +24,7 @@ from fxla.core.trace import (
     Tracer,
     Value,
     current_trace,
+    is_same,
     program_evaluation,
     running,
     state,
@@ -94,6 +95,9 @@ class TapeTrace(Trace):
         self.function = function
         self.steps: list[Step] = []
         self.slots = 0
+
+    def same(self, x: TapeTracer, y: TapeTracer) -> bool:
+        return is_same(x.primal, y.primal)
 
     def varying(self, primal: Value, aval: Aval) -> TapeTracer:
         """A new input, or a result with a tangent of its own."""

@@ -22,6 +22,7 @@ from fxla.core.trace import (
     Tracer,
     Value,
     current_trace,
+    is_same,
     named_axis,
     running,
     scope_key,
@@ -60,6 +61,9 @@ class BatchTrace(Trace):
         self.frame = frame
         self.label = "vmap"
         self.function = function
+
+    def same(self, x: BatchTracer, y: BatchTracer) -> bool:
+        return x.axis == y.axis and is_same(x.value, y.value)
 
     def split(self, x: Value) -> tuple[Value, int | None]:
         """The value and the position of its batch axis, None if it has none."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import fxla
 from fxla.numpy import sets as S
 from tests.numpy.agreement import agree, assert_same, grad, traced, vmap
 
@@ -40,13 +41,17 @@ def test_unique_rows() -> None:
         assert_same(S.unique(M, True, True, True, axis=axis), want)
 
 
-def test_unknown_values_need_a_size() -> None:
-    for f in (S.unique, S.unique_all, S.unique_values, lambda x: S.union1d(x, x)):
-        with pytest.raises(TypeError, match="size="):
-            traced(f, X)
-    for g in (S.intersect1d, S.setdiff1d, S.setxor1d):
-        with pytest.raises(TypeError, match="size="):
-            traced(lambda x: g(x, x), X)
+def test_unknown_values_make_a_size_of_their_own() -> None:
+    y = M.astype(float)[:2]
+    for name in ("unique", "unique_values", "union1d", "intersect1d", "setdiff1d", "setxor1d"):
+        others = () if "unique" in name else (y + 1,)
+        got = fxla.jit(getattr(S, name))(M.astype(float), *others)
+        assert_same(got, np.sort(getattr(np, name)(M.astype(float), *others)))
+    for name in ("unique_all", "unique_counts", "unique_inverse"):
+        got = fxla.jit(lambda a: tuple(getattr(S, name)(a)))(y)
+        assert_same(got, tuple(getattr(np, name)(y)))
+    with pytest.raises(TypeError, match="size="):
+        traced(lambda x: S.intersect1d(x, x, return_indices=True), X)
 
 
 def test_array_api_forms() -> None:
