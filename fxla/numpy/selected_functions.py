@@ -7,6 +7,7 @@ open; the error says how to give one.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -409,6 +410,9 @@ def call_with_selections(function: Any, name: str, body: _Body, args: Any, kwarg
         rule = _elementwise
     if rule is None:
         raise no_fixed_size(call)
+    if not args:
+        bound = inspect.signature(body).bind(**kwargs)
+        args, kwargs = bound.args, bound.kwargs
     return rule(call, body, args, kwargs)
 
 

@@ -38,6 +38,7 @@ VALUES: dict[str, Callable[..., Any]] = {
     "sum of rows": lambda x: A[x > 0].sum(axis=0),
     "sum along rows": lambda x: A[x > 0].sum(axis=1),
     "mean, kept": lambda x: A[x > 0].mean(axis=0, keepdims=True),
+    "by keyword": lambda x: np.sum(a=A[x > 0], axis=0),
     "mean": lambda x: x[x > 0].mean(),
     "var": lambda x: x[x > 0].var(ddof=1),
     "std": lambda x: np.std(x[x > 0]),
