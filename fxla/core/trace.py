@@ -282,8 +282,8 @@ _COMPARISONS = "eq ne lt le gt ge".split()
 _METHODS = (
     "all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy "
     "cumprod cumsum diagonal dot flatten item max mean min nonzero prod ptp ravel repeat reshape "
-    "round searchsorted sort squeeze std sum swapaxes take tolist trace transpose var view "
-    "block_until_ready"
+    "round searchsorted sort squeeze std sum swapaxes take to_device tolist trace transpose var "
+    "view block_until_ready"
 ).split()
 
 

@@ -12,6 +12,7 @@ Example:
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from fxla.numpy import (
     conditional,
@@ -30,9 +31,11 @@ from fxla.numpy import (
     matrices,
     nan_reductions,
     operators,
+    packing,
     padding,
     polynomials,
     protocols,
+    pyfunc,
     quantiles,
     reductions,
     rounding,
@@ -44,6 +47,7 @@ from fxla.numpy import (
     ufuncs,
 )
 from fxla.numpy import shape as _shape_module
+from fxla.numpy.absent import ABSENT as _ABSENT
 from fxla.numpy.conditional import *  # noqa: F403
 from fxla.numpy.constants import *  # noqa: F403
 from fxla.numpy.contraction import *  # noqa: F403
@@ -58,8 +62,10 @@ from fxla.numpy.logic import *  # noqa: F403
 from fxla.numpy.mapping import *  # noqa: F403
 from fxla.numpy.matrices import *  # noqa: F403
 from fxla.numpy.nan_reductions import *  # noqa: F403
+from fxla.numpy.packing import *  # noqa: F403
 from fxla.numpy.padding import *  # noqa: F403
 from fxla.numpy.polynomials import *  # noqa: F403
+from fxla.numpy.pyfunc import *  # noqa: F403
 from fxla.numpy.quantiles import *  # noqa: F403
 from fxla.numpy.reductions import *  # noqa: F403
 from fxla.numpy.rounding import *  # noqa: F403
@@ -84,8 +90,10 @@ __all__ += logic.__all__
 __all__ += mapping.__all__
 __all__ += matrices.__all__
 __all__ += nan_reductions.__all__
+__all__ += packing.__all__
 __all__ += padding.__all__
 __all__ += polynomials.__all__
+__all__ += pyfunc.__all__
 __all__ += quantiles.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__
@@ -99,3 +107,10 @@ __all__ += ufuncs.__all__
 operators.install(globals())
 protocols.install(globals(), sys.modules[__name__])
 selected_functions.install()
+
+
+def __getattr__(name: str) -> Any:
+    reason = _ABSENT.get(name)
+    if reason is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: {reason}")

@@ -11,6 +11,7 @@ from fxla.core.dtypes import is_bool, is_complex, is_integer
 from fxla.core.trace import Tracer, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.numpy import complex_math as cm
+from fxla.numpy.arguments import NoValue, refuse_out
 from fxla.numpy.dispatch import (
     as_value,
     as_values,
@@ -110,11 +111,12 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
 @public(np.clip, by_type=REAL_AND_COMPLEX)
 def clip(
     a: Any,
-    a_min: Any = None,
-    a_max: Any = None,
+    a_min: Any = NoValue,
+    a_max: Any = NoValue,
+    out: Any = None,
     *,
-    min: Any = None,
-    max: Any = None,
+    min: Any = NoValue,
+    max: Any = NoValue,
     dtype: Any = None,
 ) -> Any:
     """`a` with values below `a_min` and above `a_max` replaced by those. See `numpy.clip`.
@@ -123,6 +125,7 @@ def clip(
         a: array or number.
         a_min: lower limits, or None; also given as ``min=``.
         a_max: upper limits, or None; also given as ``max=``. They win over lower limits.
+        out: not supported for traced arrays.
         min: the same as `a_min`.
         max: the same as `a_max`.
         dtype: dtype to compute in and to return.
@@ -133,8 +136,8 @@ def clip(
         Array([0. , 0.5, 1. ])
     """
     call = "np.clip"
-    lower = a_min if min is None else min
-    upper = a_max if max is None else max
+    refuse_out(out, call)
+    lower, upper = _limits(call, a_min, a_max, min, max)
     given = [v for v in (lower, upper) if v is not None]
     values = as_values(call, a, *given)
     values = promote(call, *values) if dtype is None else convert_all(values, np.dtype(dtype))
@@ -149,16 +152,34 @@ def clip(
     return x
 
 
+def _limits(call: str, a_min: Any, a_max: Any, min: Any, max: Any) -> tuple[Any, Any]:
+    """Lower and upper limits, None for those not given, by NumPy's rules."""
+    if a_min is NoValue and a_max is NoValue:
+        a_min, a_max = [None if v is NoValue else v for v in (min, max)]
+    elif a_min is NoValue or a_max is NoValue:
+        missing = "a_min" if a_min is NoValue else "a_max"
+        raise TypeError(
+            f"{call}() missing 1 required positional argument: {missing!r}{where_am_i()}"
+        )
+    elif min is not NoValue or max is not NoValue:
+        raise ValueError(
+            f"{call}: passing `min` or `max` when `a_min` and `a_max` are given is forbidden"
+            f"{where_am_i()}"
+        )
+    return a_min, a_max
+
+
 _CHOOSE_MODES = ("raise", "wrap", "clip")
 
 
 @public(np.choose)
-def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
+def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """Element by element, the choice that `a` names. See `numpy.choose`.
 
     Args:
         a: integers below the number of choices.
         choices: arrays, which broadcast with `a`.
+        out: not supported for traced arrays.
         mode: what an `a` out of range means: ``"wrap"`` takes it modulo the number of choices,
             ``"clip"`` the nearest; ``"raise"`` is an error, for traced `a` it clips.
 
@@ -168,6 +189,7 @@ def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
         Array([ 1, 20,  3])
     """
     call = "np.choose"
+    refuse_out(out, call)
     if mode not in _CHOOSE_MODES:
         raise ValueError(f"{call}: mode must be one of {_CHOOSE_MODES}, got {mode!r}{where_am_i()}")
     which = as_value(a, call)

@@ -23,6 +23,7 @@ from fxla.numpy.dispatch import (
 from fxla.numpy.einstein import Labels, contract, strided_diagonal
 from fxla.numpy.reductions import sum_dtype
 from fxla.numpy.typed import REAL_AND_COMPLEX
+from fxla.numpy.ufunc_keywords import public_ufunc
 from fxla.ops.elementwise import conj, convert, mul, sub
 from fxla.ops.shape import stack
 from fxla.ops.structure import broadcast_in_dim, move_axis, reduce_sum, reshape, transpose
@@ -84,7 +85,7 @@ def _stacked(
     )
 
 
-@public(np.matmul, by_type=REAL_AND_COMPLEX)
+@public_ufunc(np.matmul, by_type=REAL_AND_COMPLEX)
 def matmul(x1: Any, x2: Any, /) -> Value:
     """Product of matrices, of stacks of them, and of matrices and vectors.
 
@@ -114,9 +115,9 @@ def matmul(x1: Any, x2: Any, /) -> Value:
     return _stacked("np.matmul", x, y, x_core, y_core, (*x_core[:-1], *y_core[1:]))
 
 
-@public(np.vecdot, by_type=REAL_AND_COMPLEX)
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Value:
-    """Dot products of vectors along an axis; the first is conjugated, other axes broadcast.
+@public_ufunc(np.vecdot, by_type=REAL_AND_COMPLEX)
+def vecdot(x1: Any, x2: Any, /) -> Value:
+    """Dot products of vectors, of last axes or along `axis`; the first is conjugated.
 
     Raises:
         ValueError: if the sizes along `axis` differ.
@@ -127,14 +128,10 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Value:
         Array([3., 7.])
     """
     x, y = _pair("np.vecdot", x1, x2)
-    x, y = [
-        move_axis(v, normalise_axis(axis, typeof(v).ndim, "np.vecdot"), typeof(v).ndim - 1)
-        for v in (x, y)
-    ]
     return _stacked("np.vecdot", _conjugate(x), y, (0,), (0,), ())
 
 
-@public(np.matvec, by_type=REAL_AND_COMPLEX)
+@public_ufunc(np.matvec, by_type=REAL_AND_COMPLEX)
 def matvec(x1: Any, x2: Any, /) -> Value:
     """Products of matrices ``(..., n, k)`` and vectors ``(..., k)``; leading axes broadcast.
 
@@ -147,7 +144,7 @@ def matvec(x1: Any, x2: Any, /) -> Value:
     return _stacked("np.matvec", x, y, (1, 0), (0,), (1,))
 
 
-@public(np.vecmat, by_type=REAL_AND_COMPLEX)
+@public_ufunc(np.vecmat, by_type=REAL_AND_COMPLEX)
 def vecmat(x1: Any, x2: Any, /) -> Value:
     """Products of vectors ``(..., k)``, conjugated, and matrices ``(..., k, n)``.
 

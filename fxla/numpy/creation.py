@@ -35,6 +35,7 @@ from fxla.numpy.dispatch import (
     concrete_only,
     convert_all,
     normalise_axis,
+    only_plain,
     promote,
     promoted_dtype,
     public,
@@ -56,7 +57,9 @@ __all__ = [
     "array",
     "asanyarray",
     "asarray",
+    "asarray_chkfinite",
     "ascontiguousarray",
+    "asfortranarray",
     "astype",
     "copy",
     "empty",
@@ -66,10 +69,12 @@ __all__ = [
     "full_like",
     "geomspace",
     "identity",
+    "isfortran",
     "linspace",
     "logspace",
     "ones",
     "ones_like",
+    "require",
     "zeros",
     "zeros_like",
 ]
@@ -90,7 +95,17 @@ def to_array(x: Any, dtype: Any, call: str) -> Value:
 
 
 @public(np.array)
-def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -> Any:
+def array(
+    object: Any,
+    dtype: Any = None,
+    *,
+    copy: Any = True,
+    order: Any = "K",
+    subok: Any = False,
+    ndmin: int = 0,
+    ndmax: int = 0,
+    like: Any = None,
+) -> Any:
     """Make an array of a number, an array, or nested lists of them. See `numpy.array`.
 
     Args:
@@ -98,6 +113,10 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -
         dtype: of the result; by default that of the data.
         copy: a traced array is never written to, so it is not copied.
         ndmin: axes of size 1 are put in front until there are so many.
+        ndmax: as in NumPy, of concrete data.
+        order: of the memory, which a traced array has not.
+        subok: traced arrays have no subclasses.
+        like: only None.
 
     Example:
         >>> import fxla.numpy as np
@@ -105,6 +124,7 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -
         Array([[1., 2.],
                [3., 4.]])
     """
+    only_plain("np.array", order=order, like=like)
     made = to_array(object, dtype, "np.array")
     if copy and isinstance(made, np.ndarray) and np.may_share_memory(made, object):
         made = as_array(np.array(made))
@@ -113,7 +133,15 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -
 
 
 @public(np.asarray)
-def asarray(a: Any, dtype: Any = None, *, copy: Any = None) -> Any:
+def asarray(
+    a: Any,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: Any = None,
+    like: Any = None,
+) -> Any:
     """An array of a number, an array, or nested lists, without a copy if it can be.
 
     See `numpy.asarray`.
@@ -123,11 +151,20 @@ def asarray(a: Any, dtype: Any = None, *, copy: Any = None) -> Any:
         >>> np.asarray([1.0, 2.0])
         Array([1., 2.])
     """
+    only_plain("np.asarray", order=order, device=device, like=like)
     return array.traced(a, dtype, copy=bool(copy))  # type: ignore[attr-defined]
 
 
 @public(np.asanyarray)
-def asanyarray(a: Any, dtype: Any = None, *, copy: Any = None) -> Any:
+def asanyarray(
+    a: Any,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: Any = None,
+    like: Any = None,
+) -> Any:
     """The same as `asarray`. See `numpy.asanyarray`.
 
     Example:
@@ -135,11 +172,12 @@ def asanyarray(a: Any, dtype: Any = None, *, copy: Any = None) -> Any:
         >>> np.asanyarray([1.0, 2.0])
         Array([1., 2.])
     """
+    only_plain("np.asanyarray", order=order, device=device, like=like)
     return array.traced(a, dtype, copy=bool(copy))  # type: ignore[attr-defined]
 
 
 @public(np.ascontiguousarray)
-def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
+def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """An array of at least one axis, in C order. See `numpy.ascontiguousarray`.
 
     Example:
@@ -147,11 +185,72 @@ def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
         >>> np.ascontiguousarray(3.0)
         Array([3.])
     """
+    only_plain("np.ascontiguousarray", like=like)
     return array.traced(a, dtype, copy=False, ndmin=1)  # type: ignore[attr-defined]
 
 
+@public(np.asfortranarray)
+def asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
+    """An array of at least one axis; a concrete one in Fortran order. See `numpy.asfortranarray`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.asfortranarray([[1, 2], [3, 4]]).flags.f_contiguous
+        True
+    """
+    only_plain("np.asfortranarray", like=like)
+    return array.traced(a, dtype, copy=False, ndmin=1)  # type: ignore[attr-defined]
+
+
+@public(np.asarray_chkfinite)
+def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
+    """`asarray` that refuses infinities and NaN; traced values are not looked at.
+
+    See `numpy.asarray_chkfinite`.
+
+    Raises:
+        ValueError: if a concrete array has an infinity or a NaN.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.asarray_chkfinite([1.0, 2.0])
+        Array([1., 2.])
+    """
+    made = array.traced(a, dtype, copy=False, order=order)  # type: ignore[attr-defined]
+    return made if isinstance(made, Tracer) else as_array(np.asarray_chkfinite(made))
+
+
+@public(np.require)
+def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
+    """An array with properties of its memory, which a traced array has not. See `numpy.require`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.require([1, 2], float, "C")
+        Array([1., 2.])
+    """
+    only_plain("np.require", like=like)
+    made = array.traced(a, dtype, copy=False)  # type: ignore[attr-defined]
+    return made if isinstance(made, Tracer) else as_array(np.require(made, dtype, requirements))
+
+
+@public(np.isfortran)
+def isfortran(a: Any) -> Any:
+    """Whether the memory is in Fortran order, not in C order; a traced array is in C order.
+
+    See `numpy.isfortran`.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> np.isfortran(np.zeros((2, 3), order="F"))
+        True
+    """
+    made = array.traced(a, copy=False)  # type: ignore[attr-defined]
+    return False if isinstance(made, Tracer) else bool(np.isfortran(made))
+
+
 @public(np.copy)
-def copy(a: Any) -> Any:
+def copy(a: Any, order: Any = "K", subok: Any = False) -> Any:
     """A copy of an array. See `numpy.copy`.
 
     Example:
@@ -159,11 +258,12 @@ def copy(a: Any) -> Any:
         >>> np.copy([1, 2])
         Array([1, 2])
     """
+    only_plain("np.copy", order=order)
     return array.traced(a)  # type: ignore[attr-defined]
 
 
 @public(np.astype)
-def astype(x: Any, dtype: Any, /, *, copy: Any = True) -> Any:
+def astype(x: Any, dtype: Any, /, *, copy: Any = True, device: Any = None) -> Any:
     """`x` in another dtype; to a real dtype a complex number loses its imaginary part.
 
     See `numpy.astype`.
@@ -173,6 +273,7 @@ def astype(x: Any, dtype: Any, /, *, copy: Any = True) -> Any:
         >>> np.astype(np.array([1.7, -1.7]), int)
         Array([ 1, -1])
     """
+    only_plain("np.astype", device=device)
     return convert(as_value(x, "np.astype"), canonical_dtype(dtype))
 
 
@@ -186,12 +287,17 @@ def filled_with(shape: Any, value: Any, dtype: Any, call: str) -> Value:
 
 
 @public(np.zeros)
-def zeros(shape: Any, dtype: Any = None) -> Any:
+def zeros(
+    shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Any:
     """An array of zeros. See `numpy.zeros`.
 
     Args:
         shape: a size or a tuple of sizes.
         dtype: of the result; by default the default precision, float64.
+        order: of the memory, which a traced array has not.
+        device: None or ``"cpu"``.
+        like: only None.
 
     Example:
         >>> import fxla.numpy as np
@@ -199,11 +305,14 @@ def zeros(shape: Any, dtype: Any = None) -> Any:
         Array([[0., 0., 0.],
                [0., 0., 0.]])
     """
+    only_plain("np.zeros", order=order, device=device, like=like)
     return filled_with(shape, 0, dtype, "np.zeros")
 
 
 @public(np.ones)
-def ones(shape: Any, dtype: Any = None) -> Any:
+def ones(
+    shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Any:
     """An array of ones. See `numpy.ones`.
 
     Example:
@@ -211,11 +320,14 @@ def ones(shape: Any, dtype: Any = None) -> Any:
         >>> np.ones(3)
         Array([1., 1., 1.])
     """
+    only_plain("np.ones", order=order, device=device, like=like)
     return filled_with(shape, 1, dtype, "np.ones")
 
 
 @public(np.empty)
-def empty(shape: Any, dtype: Any = None) -> Any:
+def empty(
+    shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Any:
     """An array of any values; traced code gives zeros. See `numpy.empty`.
 
     Example:
@@ -223,23 +335,36 @@ def empty(shape: Any, dtype: Any = None) -> Any:
         >>> np.empty((2, 3)).shape
         (2, 3)
     """
+    only_plain("np.empty", order=order, device=device, like=like)
     return filled_with(shape, 0, dtype, "np.empty")
 
 
 @public(np.full)
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+def full(
+    shape: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "C",
+    *,
+    device: Any = None,
+    like: Any = None,
+) -> Any:
     """An array full of one value, which may be traced. See `numpy.full`.
 
     Args:
         shape: a size or a tuple of sizes.
         fill_value: a number, or an array that broadcasts to `shape`.
         dtype: of the result; by default that of `fill_value`.
+        order: of the memory, which a traced array has not.
+        device: None or ``"cpu"``.
+        like: only None.
 
     Example:
         >>> import fxla.numpy as np
         >>> np.full(3, 7.0)
         Array([7., 7., 7.])
     """
+    only_plain("np.full", order=order, device=device, like=like)
     value = to_array(fill_value, dtype, "np.full")
     return as_array(broadcast_to(value, shape_of(shape, "np.full")))
 
@@ -252,7 +377,15 @@ def _like(a: Any, dtype: Any, shape: Any, call: str) -> tuple[Any, DType]:
 
 
 @public(np.zeros_like, by_type=REAL_AND_COMPLEX)
-def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def zeros_like(
+    a: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: Any = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
     """Zeros of the shape and dtype of an array. See `numpy.zeros_like`.
 
     Example:
@@ -260,11 +393,20 @@ def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
         >>> np.zeros_like([1, 2, 3])
         Array([0, 0, 0])
     """
+    only_plain("np.zeros_like", order=order, device=device)
     return filled_with(*_filling(a, dtype, shape, 0, "np.zeros_like"))
 
 
 @public(np.ones_like, by_type=REAL_AND_COMPLEX)
-def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def ones_like(
+    a: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: Any = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
     """Ones of the shape and dtype of an array. See `numpy.ones_like`.
 
     Example:
@@ -272,11 +414,21 @@ def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
         >>> np.ones_like([1, 2, 3])
         Array([1, 1, 1])
     """
+    only_plain("np.ones_like", order=order, device=device)
     return filled_with(*_filling(a, dtype, shape, 1, "np.ones_like"))
 
 
 @public(np.empty_like)
-def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def empty_like(
+    prototype: Any,
+    /,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: Any = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
     """An array of any values with another's shape and dtype. See `numpy.empty_like`.
 
     Example:
@@ -284,11 +436,21 @@ def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None) -> Any:
         >>> np.empty_like([1, 2, 3]).dtype
         dtype('int64')
     """
+    only_plain("np.empty_like", order=order, device=device)
     return filled_with(*_filling(prototype, dtype, shape, 0, "np.empty_like"))
 
 
 @public(np.full_like, by_type=REAL_AND_COMPLEX)
-def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: Any = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
     """One value in the shape and dtype of an array. See `numpy.full_like`.
 
     Example:
@@ -296,6 +458,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
         >>> np.full_like([1, 2, 3], 7)
         Array([7, 7, 7])
     """
+    only_plain("np.full_like", order=order, device=device)
     shape, wanted = _like(a, dtype, shape, "np.full_like")
     value = to_array(fill_value, wanted, "np.full_like")
     return as_array(broadcast_to(value, shape_of(shape, "np.full_like")))
@@ -310,7 +473,16 @@ def _filling(a: Any, dtype: Any, shape: Any, value: int, call: str) -> tuple[Any
 
 
 @public(np.eye)
-def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float) -> Any:
+def eye(
+    N: Any,
+    M: Any = None,
+    k: int = 0,
+    dtype: Any = float,
+    order: Any = "C",
+    *,
+    device: Any = None,
+    like: Any = None,
+) -> Any:
     """A matrix with ones on a diagonal. See `numpy.eye`.
 
     Args:
@@ -318,6 +490,9 @@ def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float) -> Any:
         M: number of columns; by default as many.
         k: which diagonal: 0 the main one, positive above it.
         dtype: of the result.
+        order: of the memory, which a traced array has not.
+        device: None or ``"cpu"``.
+        like: only None.
 
     Example:
         >>> import fxla.numpy as np
@@ -325,6 +500,7 @@ def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float) -> Any:
         Array([[0., 1., 0.],
                [0., 0., 1.]])
     """
+    only_plain("np.eye", order=order, device=device, like=like)
     rows = operator.index(N)
     shape = (rows, rows if M is None else operator.index(M))
     row, column = iota(int64, shape, 0), iota(int64, shape, 1)
@@ -332,7 +508,7 @@ def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float) -> Any:
 
 
 @public(np.identity)
-def identity(n: Any, dtype: Any = None) -> Any:
+def identity(n: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """The square identity matrix. See `numpy.identity`.
 
     Example:
@@ -341,11 +517,20 @@ def identity(n: Any, dtype: Any = None) -> Any:
         Array([[1., 0.],
                [0., 1.]])
     """
+    only_plain("np.identity", like=like)
     return eye.traced(n, dtype=float if dtype is None else dtype)  # type: ignore[attr-defined]
 
 
 @public(np.arange)
-def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+def arange(
+    start: Any,
+    stop: Any = None,
+    step: Any = None,
+    dtype: Any = None,
+    *,
+    device: Any = None,
+    like: Any = None,
+) -> Any:
     """Numbers from `start` up to but not including `stop`, `step` apart. See `numpy.arange`.
 
     Args:
@@ -353,12 +538,15 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
         stop: the end, not included.
         step: the distance between two numbers, 1 by default.
         dtype: of the result.
+        device: None or ``"cpu"``.
+        like: only None.
 
     Example:
         >>> import fxla.numpy as np
         >>> np.arange(3), np.arange(1.0, 2.0, 0.25)
         (Array([0, 1, 2]), Array([1.  , 1.25, 1.5 , 1.75]))
     """
+    only_plain("np.arange", device=device, like=like)
     if stop is None:
         start, stop = 0, start
     step = 1 if step is None else step
@@ -441,6 +629,8 @@ def linspace(
     retstep: bool = False,
     dtype: Any = None,
     axis: Any = 0,
+    *,
+    device: Any = None,
 ) -> Any:
     """Evenly spaced numbers. See `numpy.linspace`.
 
@@ -452,12 +642,14 @@ def linspace(
         retstep: also return the distance between two numbers.
         dtype: of the result; a float by default.
         axis: where the new axis is.
+        device: None or ``"cpu"``.
 
     Example:
         >>> import fxla.numpy as np
         >>> np.linspace(0.0, 1.0, 5)
         Array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
+    only_plain("np.linspace", device=device)
     call = "np.linspace"
     out, first, last, steps = _sequence(call, (start, stop), num, endpoint, _line)
     out = _in_dtype(out, dtype, axis, call)

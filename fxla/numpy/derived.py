@@ -17,6 +17,7 @@ from fxla.core.dtypes import (
 )
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.numpy import logic
+from fxla.numpy.arguments import refuse_out
 from fxla.numpy.dispatch import (
     as_value,
     as_values,
@@ -150,12 +151,13 @@ def real_if_close(a: Any, tol: Any = 100) -> Any:
 
 
 @public(np.round, by_type=REAL_AND_COMPLEX)
-def round(a: Any, decimals: Any = 0) -> Any:
+def round(a: Any, decimals: Any = 0, out: Any = None) -> Any:
     """`a` rounded to a number of decimals, halves to even. See `numpy.round`.
 
     Args:
         a: array or number.
         decimals: places after the point, or before it if negative.
+        out: not supported for traced arrays.
 
     Example:
         >>> import fxla.numpy as np
@@ -163,6 +165,7 @@ def round(a: Any, decimals: Any = 0) -> Any:
         (Array([1.2, 2.5]), Array(2.))
     """
     call = "np.round"
+    refuse_out(out, call)
     (x,) = promote(call, as_value(a, call))
     dtype, places = typeof(x).dtype, operator.index(decimals)
     if is_bool(dtype):
@@ -189,7 +192,7 @@ def _rounded(x: Value, places: int) -> Value:
 
 
 @public(np.around, by_type=REAL_AND_COMPLEX)
-def around(a: Any, decimals: Any = 0) -> Any:
+def around(a: Any, decimals: Any = 0, out: Any = None) -> Any:
     """The same as `round`. See `numpy.around`.
 
     Example:
@@ -197,11 +200,11 @@ def around(a: Any, decimals: Any = 0) -> Any:
         >>> np.around(1.75, 1)
         Array(1.8)
     """
-    return round.traced(a, decimals)  # type: ignore[attr-defined]
+    return round.traced(a, decimals, out)  # type: ignore[attr-defined]
 
 
 @public(np.fix, by_type=REAL_AND_COMPLEX)
-def fix(x: Any) -> Any:
+def fix(x: Any, out: Any = None) -> Any:
     """`x` without its fraction. See `numpy.fix`.
 
     Example:
@@ -209,6 +212,7 @@ def fix(x: Any) -> Any:
         >>> np.fix([2.7, -2.7])
         Array([ 2., -2.])
     """
+    refuse_out(out, "np.fix")
     (value,) = promote("np.fix", as_value(x, "np.fix"))
     return ops.trunc(value) if is_inexact(typeof(value).dtype) else value
 
@@ -217,7 +221,7 @@ def fix(x: Any) -> Any:
 
 
 @public(np.isposinf)
-def isposinf(x: Any) -> Any:
+def isposinf(x: Any, out: Any = None) -> Any:
     """Whether `x` is positive infinity. See `numpy.isposinf`.
 
     Example:
@@ -225,11 +229,12 @@ def isposinf(x: Any) -> Any:
         >>> np.isposinf([np.inf, -np.inf])
         Array([ True, False])
     """
+    refuse_out(out, "np.isposinf")
     return _is_infinity(x, math.inf, "np.isposinf")
 
 
 @public(np.isneginf)
-def isneginf(x: Any) -> Any:
+def isneginf(x: Any, out: Any = None) -> Any:
     """Whether `x` is negative infinity. See `numpy.isneginf`.
 
     Example:
@@ -237,6 +242,7 @@ def isneginf(x: Any) -> Any:
         >>> np.isneginf([np.inf, -np.inf])
         Array([False,  True])
     """
+    refuse_out(out, "np.isneginf")
     return _is_infinity(x, -math.inf, "np.isneginf")
 
 

@@ -55,6 +55,7 @@ __all__ = [
     "dispatched",
     "is_eager",
     "normalise_axis",
+    "only_plain",
     "promote",
     "promote_inexact",
     "promoted_dtype",
@@ -86,7 +87,7 @@ with_open_size: list[Callable[..., Any]] = []
 
 _HARMLESS: dict[str, tuple[Any, ...]] = {
     "out": (None,),
-    "order": (None, "K", "C", "A"),
+    "order": (None, "K", "C", "A", "F"),
     "casting": ("same_kind", "safe", "unsafe", "no", "equiv"),
     "subok": (True, False),
     "like": (None,),
@@ -219,6 +220,13 @@ def _supported(call: str, kwargs: dict[str, Any], keywords: frozenset[str]) -> d
         elif isinstance(value, (Tracer, np.ndarray)) or value not in _HARMLESS[key]:
             unsupported(call, f"{key}=", _REMEDY.get(key, "Leave it out."))
     return kept
+
+
+def only_plain(call: str, **options: Any) -> None:
+    """Raise if one of some keywords has a value that would mean something for a traced array."""
+    for key, value in options.items():
+        if isinstance(value, (Tracer, np.ndarray)) or value not in _HARMLESS[key]:
+            unsupported(call, f"{key}=", _REMEDY.get(key, "Leave it out."))
 
 
 def unsupported(call: str, what: str, remedy: str) -> NoReturn:

@@ -11,8 +11,10 @@ import numpy as np
 from fxla.core.dtypes import is_bool, is_complex, is_inexact, is_signed
 from fxla.core.trace import Value, typeof
 from fxla.numpy import complex_math as cm
-from fxla.numpy.dispatch import as_value, as_values, broadcast, common_shape, convert_all, public
-from fxla.numpy.universal import binary, documented, loop_dtypes, unary
+from fxla.numpy.dispatch import as_value, as_values, broadcast, common_shape, convert_all
+from fxla.numpy.ufunc_keywords import public_ufunc
+from fxla.numpy.ufunc_loops import loop_dtypes
+from fxla.numpy.universal import binary, documented, unary
 from fxla.ops import elementwise as ops
 from fxla.ops.elementwise import Elementwise, convert
 from fxla.ops.structure import full
@@ -107,7 +109,7 @@ def _comparison(
             return _mixed_signs(primitive, x, y)
         return complex_rule(x, y) if is_complex(left) else primitive.bind1(x, y)
 
-    made: Callable[..., Any] = public(ufunc)(documented(body, name, summary, 2, example))
+    made: Callable[..., Any] = public_ufunc(ufunc)(documented(body, name, summary, 2, example))
     return made
 
 
@@ -189,7 +191,7 @@ def _logical(
         return rule(*broadcast(call, *[truth(x) for x in as_values(call, x1, x2)]))
 
     body = documented(one if ufunc.nin == 1 else two, ufunc.__name__, summary, ufunc.nin, example)
-    made: Callable[..., Any] = public(ufunc)(body)
+    made: Callable[..., Any] = public_ufunc(ufunc)(body)
     return made
 
 

@@ -12,7 +12,15 @@ from fxla.core.dtypes import canonical_dtype, int64
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.contraction import diagonal
-from fxla.numpy.dispatch import as_value, as_values, promote, public, result, unsupported
+from fxla.numpy.dispatch import (
+    as_value,
+    as_values,
+    only_plain,
+    promote,
+    public,
+    result,
+    unsupported,
+)
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import elementwise as ops
 from fxla.ops.elementwise import convert
@@ -50,7 +58,7 @@ def _below(shape: tuple[int, ...], k: int) -> Value:
 
 
 @public(np.tri)
-def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = float) -> Any:
+def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = float, *, like: Any = None) -> Any:
     """Ones at and below a diagonal. See `numpy.tri`.
 
     Args:
@@ -58,6 +66,7 @@ def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = float) -> Any:
         M: number of columns; by default as many.
         k: which diagonal: 0 the main one, positive above it.
         dtype: of the result.
+        like: only None.
 
     Example:
         >>> import fxla.numpy as np
@@ -66,6 +75,7 @@ def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = float) -> Any:
                [1, 1, 0],
                [1, 1, 1]])
     """
+    only_plain("np.tri", like=like)
     rows = operator.index(N)
     shape = (rows, rows if M is None else operator.index(M))
     return convert(_below(shape, operator.index(k)), canonical_dtype(dtype))
@@ -234,7 +244,12 @@ def indices(dimensions: Any, dtype: Any = int, sparse: bool = False) -> Any:
 
 @public(np.fromfunction)
 def fromfunction(
-    function: Callable[..., Any], shape: Any, *, dtype: Any = float, **kwargs: Any
+    function: Callable[..., Any],
+    shape: Any,
+    *,
+    dtype: Any = float,
+    like: Any = None,
+    **kwargs: Any,
 ) -> Any:
     """``function`` of the positions along each axis. See `numpy.fromfunction`.
 
@@ -244,6 +259,7 @@ def fromfunction(
         Array([[ 0, 10, 20],
                [ 1, 11, 21]])
     """
+    only_plain("np.fromfunction", like=like)
     sizes = tuple([operator.index(n) for n in shape])
     wanted = canonical_dtype(dtype)
     grid = [convert(iota(int64, sizes, k), wanted) for k in range(len(sizes))]

@@ -50,7 +50,7 @@ _COMPARISONS = {
 _UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}
 
 _METHODS = (
-    "all any argmax argmin argpartition argsort choose clip compress conj conjugate cumprod cumsum "
+    "all any argmax argmin argpartition argsort choose conj conjugate cumprod cumsum "
     "diagonal dot matrix_transpose max mean min nonzero prod ptp ravel repeat round searchsorted "
     "squeeze std sum swapaxes take trace var real imag"
 ).split()
@@ -226,6 +226,29 @@ def _round(function: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def _clip(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> Any:
+        return function(self, min, max, out, **kwargs)
+
+    return method
+
+
+def _compress(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any, condition: Any, axis: Any = None, out: Any = None, **kwargs: Any) -> Any:
+        return function(condition, self, axis, out, **kwargs)
+
+    return method
+
+
+def _to_device(self: Any, device: Any, /, *, stream: Any = None) -> Any:
+    if str(device) != "cpu" and str(device) != str(self.device):
+        raise ValueError(
+            f"x.to_device: a traced {self.aval} stays where the program runs, got {device!r}"
+            f"{where_am_i()}. Use `fxla.device_put` on the arguments of the program."
+        )
+    return self
+
+
 def _same(self: Any) -> Any:
     return self
 
@@ -251,6 +274,9 @@ def install(functions: Mapping[str, Callable[..., Any]]) -> None:
         "reshape": _reshape(functions["reshape"]),
         "transpose": _transpose(functions["transpose"]),
         "flatten": _flatten,
+        "clip": _clip(functions["clip"]),
+        "compress": _compress(functions["compress"]),
+        "to_device": _to_device,
         "sort": _sorted(functions["sort"]),
         "copy": _same,
         "block_until_ready": _same,

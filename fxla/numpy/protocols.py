@@ -12,25 +12,11 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, NoReturn
 
-import numpy as np
-
-from fxla.core.trace import Tracer, array_methods, typeof, where_am_i
-from fxla.numpy.dispatch import as_value, describe, dispatched
-from fxla.ops.structure import reshape
+from fxla.core.trace import Tracer, array_methods, where_am_i
+from fxla.numpy.dispatch import describe, dispatched
+from fxla.numpy.ufunc_methods import attach_methods, method_of_traced
 
 __all__ = ["install"]
-
-_REDUCED = {
-    np.add: "sum",
-    np.multiply: "prod",
-    np.maximum: "max",
-    np.minimum: "min",
-    np.logical_and: "all",
-    np.logical_or: "any",
-    np.fmax: "nanmax",
-    np.fmin: "nanmin",
-}
-_ACCUMULATED = {np.add: "cumsum", np.multiply: "cumprod"}
 
 _INSTEAD = {
     "copyto": "`x = np.where(mask, values, x)`",
@@ -103,14 +89,9 @@ def _array_ufunc(
         kwargs.pop("out", None)
         if ours is not None and method == "__call__":
             return ours(*inputs, **kwargs)
-        if method == "outer" and ours is not None:
-            x, y = [as_value(v, f"{name}.outer") for v in inputs]
-            column = reshape(x, (*typeof(x).shape, *[1] * typeof(y).ndim))
-            return ours(column, y, **kwargs)
-        if method == "reduce" and ufunc in _REDUCED:
-            return functions[_REDUCED[ufunc]](*inputs, **{"axis": 0, **kwargs})
-        if method == "accumulate" and ufunc in _ACCUMULATED:
-            return functions[_ACCUMULATED[ufunc]](*inputs, **{"axis": 0, **kwargs})
+        known = method_of_traced(functions, ufunc, method)
+        if known is not None:
+            return known(*inputs, **kwargs)
         suffix = "" if method == "__call__" else f".{method}"
         _unknown(name + suffix, _tracers(inputs))
 
@@ -123,6 +104,7 @@ def install(functions: Mapping[str, Callable[..., Any]], namespace: ModuleType) 
     def array_namespace(self: Any, *, api_version: str | None = None) -> ModuleType:
         return namespace
 
+    attach_methods(functions)
     array_methods["array_function"] = _array_function
     array_methods["array_ufunc"] = _array_ufunc(functions)
     array_methods["array_namespace"] = array_namespace

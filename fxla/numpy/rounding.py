@@ -12,7 +12,7 @@ import numpy as np
 from fxla.core.dtypes import DType, float64, is_inexact
 from fxla.core.trace import Value, typeof
 from fxla.numpy import complex_math
-from fxla.numpy.dispatch import public
+from fxla.numpy.ufunc_keywords import public_ufunc
 from fxla.numpy.universal import Rule, apply_ufunc, binary, unary
 from fxla.ops import elementwise as ops
 from fxla.ops.elementwise import Elementwise, bitcast, convert
@@ -133,7 +133,7 @@ nextafter = binary(
 )
 
 
-@public(np.spacing)
+@public_ufunc(np.spacing)
 def spacing(x: Any, /, *, dtype: Any = None) -> Any:
     """Distance between `x` and the next number away from 0. See `numpy.spacing`.
 
@@ -145,7 +145,7 @@ def spacing(x: Any, /, *, dtype: Any = None) -> Any:
     return apply_ufunc("np.spacing", np.spacing, spacing_rule, (x,), dtype, widen=False)
 
 
-@public(np.ldexp)
+@public_ufunc(np.ldexp)
 def ldexp(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
     """``x1 * 2**x2``, exactly. See `numpy.ldexp`.
 
@@ -162,7 +162,7 @@ def ldexp(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
     return apply_ufunc("np.ldexp", np.ldexp, scaled, (x1, x2), dtype)
 
 
-@public(np.frexp)
+@public_ufunc(np.frexp)
 def frexp(x: Any, /) -> Any:
     """Mantissa in [0.5, 1) and exponent, with ``x = mantissa * 2**exponent``. See `numpy.frexp`.
 
@@ -177,7 +177,7 @@ def frexp(x: Any, /) -> Any:
     return apply_ufunc("np.frexp", np.frexp, frexp_rule, (x,), None)
 
 
-@public(np.modf)
+@public_ufunc(np.modf)
 def modf(x: Any, /) -> Any:
     """Fractional and whole part, both with the sign of `x`. See `numpy.modf`.
 

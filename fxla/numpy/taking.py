@@ -12,7 +12,7 @@ from fxla.core.array import as_array
 from fxla.core.dtypes import int64, is_bool, is_integer
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
-from fxla.numpy.arguments import public_with
+from fxla.numpy.arguments import public_with, refuse_out
 from fxla.numpy.at import Updater
 from fxla.numpy.dispatch import (
     as_value,
@@ -62,7 +62,13 @@ def _index_array(indices: Any, call: str) -> Value:
 
 @public_with(np.take, "fill_value")
 def take(
-    a: Any, indices: Any, axis: Any = None, *, mode: Any = "raise", fill_value: Any = None
+    a: Any,
+    indices: Any,
+    axis: Any = None,
+    out: Any = None,
+    mode: Any = "raise",
+    *,
+    fill_value: Any = None,
 ) -> Any:
     """The elements, or slices along an axis, at positions. See `numpy.take`.
 
@@ -70,6 +76,7 @@ def take(
         a: array.
         indices: positions; negative ones count from the end.
         axis: along which; by default `a` is read in C order.
+        out: not supported for traced arrays.
         mode: what a position out of bounds means: ``"raise"`` an error, for traced positions the
             nearest one; ``"clip"`` the nearest; ``"wrap"`` modulo the size; ``"fill"`` the value
             `fill_value`.
@@ -81,6 +88,7 @@ def take(
         Array([30, 10])
     """
     call = "np.take"
+    refuse_out(out, call)
     x, at = as_value(a, call, 0), _index_array(indices, call)
     if axis is None:
         x, axis = reshape(x, (typeof(x).size,)), 0
@@ -169,9 +177,7 @@ def _written(target: Any, changed: Value) -> None:
 
 
 @public_with(np.put_along_axis, "inplace")
-def put_along_axis(
-    arr: Any, indices: Any, values: Any, axis: Any = -1, *, inplace: Any = None
-) -> Any:
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *, inplace: Any = None) -> Any:
     """``arr[i, indices[i, j]] = values[i, j]`` along an axis. See `numpy.put_along_axis`.
 
     Args:
@@ -384,13 +390,19 @@ def ix_(*args: Any) -> Any:
     return tuple([as_array(x) for x in out])
 
 
+def _check_order(order: str, call: str) -> None:
+    if order not in ("C", "F"):
+        raise ValueError(f"{call}: order must be 'C' or 'F', got {order!r}{where_am_i()}")
+
+
 @public(np.unravel_index)
-def unravel_index(indices: Any, shape: Any) -> Any:
-    """Positions in C order as a position along each axis. See `numpy.unravel_index`.
+def unravel_index(indices: Any, shape: Any, order: str = "C") -> Any:
+    """Positions in an array read flat as a position along each axis. See `numpy.unravel_index`.
 
     Args:
         indices: positions; traced ones out of bounds give a position in the last row.
         shape: of the array.
+        order: ``"C"``: the last axis varies fastest; ``"F"``: the first.
 
     Example:
         >>> import fxla.numpy as np
@@ -400,22 +412,27 @@ def unravel_index(indices: Any, shape: Any) -> Any:
     call = "np.unravel_index"
     at = _index_array(indices, call)
     sizes = (shape,) if isinstance(shape, int) else tuple([operator.index(n) for n in shape])
+    _check_order(order, call)
+    if order == "F":
+        sizes = sizes[::-1]
     out: list[Value] = []
     for n in reversed(sizes[1:]):
         at, rest = ops.floordiv(at, n), ops.mod(at, n)
         out.append(rest)
-    return tuple(reversed([*out, at])) if sizes else ()
+    out.append(at)
+    return tuple(out if order == "F" else reversed(out)) if sizes else ()
 
 
 @public(np.ravel_multi_index)
-def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise") -> Any:
-    """A position along each axis as positions in C order. See `numpy.ravel_multi_index`.
+def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
+    """A position along each axis as positions in the flat array. See `numpy.ravel_multi_index`.
 
     Args:
         multi_index: a tuple of positions, one for each axis.
         dims: sizes of the axes.
         mode: for positions out of bounds: ``"wrap"``, ``"clip"``, or ``"raise"``, which traced
             code does not check.
+        order: ``"C"``: the last axis varies fastest; ``"F"``: the first.
 
     Example:
         >>> import fxla.numpy as np
@@ -430,8 +447,12 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise") -> Any:
         raise ValueError(
             f"{call}: parameter multi_index must be a sequence of length {len(sizes)}{where_am_i()}"
         )
+    _check_order(order, call)
+    step = -1 if order == "F" else 1
+    parts = broadcast_all(call, *parts)[::step]
+    sizes, modes = sizes[::step], modes[::step]
     total: Value = np.int64(0)
-    for part, n, kind in zip(broadcast_all(call, *parts), sizes, modes, strict=True):
+    for part, n, kind in zip(parts, sizes, modes, strict=True):
         if kind == "wrap":
             part = ops.mod(part, n)
         elif kind == "clip":

@@ -14,8 +14,10 @@ import numpy as np
 from fxla.core.dtypes import is_bool, is_complex, is_inexact, is_signed
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.numpy import complex_math as cm
-from fxla.numpy.dispatch import as_values, convert_all, public
-from fxla.numpy.universal import apply_ufunc, binary, loop_dtypes, unary
+from fxla.numpy.dispatch import as_values, convert_all
+from fxla.numpy.ufunc_keywords import public_ufunc
+from fxla.numpy.ufunc_loops import loop_dtypes
+from fxla.numpy.universal import apply_ufunc, binary, unary
 from fxla.ops import elementwise as ops
 
 __all__ = [
@@ -250,7 +252,7 @@ heaviside = binary(
 )
 
 
-@public(np.divmod)
+@public_ufunc(np.divmod)
 def divmod(x1: Any, x2: Any, /) -> Any:
     """Floored quotient and remainder, elementwise. See `numpy.divmod`.
 
@@ -269,7 +271,7 @@ def divmod(x1: Any, x2: Any, /) -> Any:
     return apply_ufunc("np.divmod", np.divmod, _divmod, (x1, x2), widen=False)
 
 
-@public(np.power, by_type=frozenset())
+@public_ufunc(np.power, by_type=frozenset())
 def power(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
     """``x1 ** x2``, elementwise; a small whole `x2` is repeated multiplication.
 

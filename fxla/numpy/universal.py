@@ -9,80 +9,23 @@ NumPy's own loops do.
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fxla.core.dtypes import (
-    DType,
-    bfloat16,
-    complex64,
-    complex128,
-    default_float,
-    float16,
-    float32,
-    float64,
-    is_complex,
-    is_inexact,
-)
-from fxla.core.trace import Value, typeof, where_am_i
-from fxla.errors import DtypeError
-from fxla.numpy.dispatch import as_values, broadcast, convert_all, describe, public
+from fxla.core.dtypes import bfloat16, float16, float32, is_complex
+from fxla.core.trace import Value, typeof
+from fxla.numpy.dispatch import as_values, broadcast, convert_all
 from fxla.numpy.typed import ANY_NUMBER
+from fxla.numpy.ufunc_keywords import public_ufunc
+from fxla.numpy.ufunc_loops import loop_dtypes
 from fxla.ops.elementwise import Elementwise, convert
 
-__all__ = ["apply_ufunc", "binary", "documented", "loop_dtypes", "unary"]
+__all__ = ["apply_ufunc", "binary", "documented", "unary"]
 
 Rule = Callable[..., Any] | Elementwise
-
-_WEAK: dict[str, type] = {"i": int, "u": int, "f": float, "c": complex}
-
-
-@functools.lru_cache(maxsize=4096)
-def _resolve(
-    ufunc: np.ufunc, kinds: tuple[Any, ...], dtype: DType | None, default: DType
-) -> tuple[DType, ...]:
-    """NumPy's loop; where only the default precision made it wide, that of this thread."""
-    if all(isinstance(k, type) for k in kinds):
-        # Asked about Python integers alone, NumPy would answer that it computes with objects.
-        given: tuple[Any, ...] = tuple([np.dtype(k) for k in kinds])
-    else:
-        given = kinds
-    asked: Any = (*given, *[None] * ufunc.nout)
-    wanted: Any = {}
-    if dtype is not None:
-        wanted["signature"] = (None,) * ufunc.nin + (dtype,) * ufunc.nout
-    loop = tuple(ufunc.resolve_dtypes(asked, **wanted))
-    exact = [k for k in kinds if isinstance(k, type) or not is_inexact(k)]
-    if default == float64 or dtype is not None or len(exact) < len(kinds):
-        return loop
-    wide = {float64: default, float32: default, float16: default, complex128: complex64}
-    return tuple([wide.get(d, d) for d in loop])
-
-
-def loop_dtypes(
-    call: str, ufunc: np.ufunc, xs: list[Value], dtype: Any = None
-) -> tuple[DType, ...]:
-    """The dtypes of operands and results for given operands.
-
-    Raises:
-        DtypeError: if the function is not defined for them.
-    """
-    avals = [typeof(x) for x in xs]
-    kinds = tuple([_WEAK[a.dtype.kind] if a.weak_type else a.dtype for a in avals])
-    try:
-        return _resolve(ufunc, kinds, None if dtype is None else np.dtype(dtype), default_float())
-    except TypeError as error:
-        reason = str(error)
-        if "not supported for the input types" in reason or "did not contain a loop" in reason:
-            reason = "not defined for"
-        raise DtypeError(
-            f"{call}: {reason} {', '.join(describe(x) for x in xs)}{where_am_i()}. Convert the "
-            "operands with `.astype` first."
-        ) from None
 
 
 def apply_ufunc(
@@ -166,7 +109,7 @@ def unary(
         return apply_ufunc(call, ufunc, chosen, (x,), dtype)
 
     body = documented(body, known, summary, 1, example)
-    made: Callable[..., Any] = public(ufunc, by_type=ANY_NUMBER)(body)
+    made: Callable[..., Any] = public_ufunc(ufunc, by_type=ANY_NUMBER)(body)
     return made
 
 
@@ -187,5 +130,5 @@ def binary(
         return apply_ufunc(call, ufunc, chosen, (x1, x2), dtype)
 
     body = documented(body, known, summary, 2, example)
-    made: Callable[..., Any] = public(ufunc, by_type=ANY_NUMBER)(body)
+    made: Callable[..., Any] = public_ufunc(ufunc, by_type=ANY_NUMBER)(body)
     return made
