@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.floor import floor_page
 from bench.heldout import HELD_OUT
 from bench.imports import import_page
+from bench.installed import own_objects
 from bench.measure import Effort, measure
 from bench.page import markdown
 from bench.peers import PEERS
@@ -116,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
     # A page of some workloads does not replace one of all.
     what = "" if sets == SETS else "part"
     every: list[Measured] = []
+    installed = own_objects()
     page = "no workload has such a name"
     for title, workloads in sets.items():
         for name, workload in workloads.items():
@@ -126,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
                 versions[package] = said["version"]
                 start_up[package] = min(said["start_up"], start_up.get(package, said["start_up"]))
             print(f"{len(every)}/{total} {name}", file=sys.stderr, flush=True)
-            page = markdown(measured, versions, start_up)
+            page = markdown(measured, versions, start_up, installed)
             if options.write:  # after each: a run that is cut off leaves what it has
                 plot = keep(page, what).with_suffix(".svg")
                 draw(every, plot)
@@ -148,6 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
         some = {name: w for name, w in every.items() if w.scales}
         show(scaling_page(some, options.seconds, options.threads), "scaling", options.write)
     elif options.command == "sizes":
+        own_objects()
         show(new_sizes_page(pythons(options), options.count), "sizes", options.write)
     elif options.command == "import":
         show(import_page(pythons(options), options.rounds), "import", options.write)

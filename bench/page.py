@@ -181,8 +181,16 @@ def markdown(
     measured: dict[str, list[Measured]],
     versions: dict[str, str],
     start_up: dict[str, float],
+    installed: str = "",
 ) -> str:
-    """A page with the tables of each set, what they were measured on and how to read them."""
+    """A page with the tables of each set, what they were measured on and how to read them.
+
+    Args:
+        measured: by the title of each set.
+        versions: of the packages.
+        start_up: seconds of each.
+        installed: a line on what fxla's processes found compiled.
+    """
     peers = [p for p in PEERS if p in versions]
     named = ", ".join(f"{package} {version}" for package, version in versions.items())
     started = ", ".join(f"{package} {readable(s)}" for package, s in start_up.items() if s > 1e-3)
@@ -190,6 +198,7 @@ def markdown(
     parts.append(summary(measured))
     minima = any(m.minima for some in measured.values() for m in some)
     parts += [READING, *([MINIMA] if minima else []), f"Start-up: {started}.\n"]
+    parts += [f"{installed}\n"] if installed else []
     for title, some in measured.items():
         parts += [f"## {title.capitalize()}: speed\n", speeds(some, peers) + "\n"]
         parts += [f"## {title.capitalize()}: first calls\n", first_calls(some, peers) + "\n"]

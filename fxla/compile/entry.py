@@ -35,7 +35,7 @@ from fxla.core.pytree import TreeDef
 from fxla.core.scopes import precisions, special
 from fxla.errors import InternalError
 
-__all__ = ["Call", "Words", "serve"]
+__all__ = ["ENTRY_NAMES", "Call", "Words", "entry_slot", "serve"]
 
 _TREES = 16
 """How many argument trees of a function are served, static arguments included."""
@@ -55,6 +55,8 @@ _API = (
     "PyMem_RawFree"
 ).split()
 _FASTCALL = 0x80
+ENTRY_NAMES = ("call", "run_flat")
+"""The functions of `entry_text`."""
 
 
 class Words(np.ndarray[Any, Any]):
@@ -391,20 +393,30 @@ def _load(function: Any) -> _Native | None:
     return _loaded[cls]
 
 
-def _loaded_for(cls: type[Any]) -> _Native | None:
-    if unexpected():
-        return None
+class _Served:
+    """The slots of a jitted function, which `fxla.control.jit` has."""
+
+    __slots__ = ("__dict__", "__weakref__", "_served")
+
+
+def entry_slot(cls: type[Any] = _Served) -> int | None:
+    """The offset of the reference to its table in the object of a jitted function."""
     example: Any = object.__new__(cls)
     mark = object()
     example._served = mark
-    offset = slot_offset(example, mark)
+    return slot_offset(example, mark)
+
+
+def _loaded_for(cls: type[Any]) -> _Native | None:
+    if unexpected():
+        return None
+    offset = entry_slot(cls)
     slot = type_slot(cls)
     if offset is None or slot is None or slot.value is None:
         return None
     symbols = c_api(*_API) | numpy_api() | {"slow_call": slot.value}
     try:
-        names = ["call", "run_flat"]
-        found = compile_text(entry_text(offset), names, symbols=symbols, effort=_EFFORT)
+        found = compile_text(entry_text(offset), ENTRY_NAMES, symbols=symbols, effort=_EFFORT)
     except InternalError:  # a processor or a linker that llvmlite cannot serve
         return None
     no_kwargs: dict[str, Any] = {}

@@ -40,7 +40,7 @@ from dataclasses import dataclass
 
 from fxla.compile.native import compile_text
 
-__all__ = ["SLOTS", "Split", "gemm_address", "split_product"]
+__all__ = ["SLOTS", "Split", "gemm_address", "gemm_text", "split_product"]
 
 SLOTS = {
     name: k
@@ -131,7 +131,7 @@ def _half(n: int) -> int:
 @functools.cache
 def gemm_address() -> int:
     """The address of the function described in the module's docstring."""
-    return compile_text(_text(), ["gemm"], effort=0)["gemm"]
+    return compile_text(gemm_text(), ["gemm"], effort=0)["gemm"]
 
 
 def _load(*names: str) -> str:
@@ -148,7 +148,8 @@ def _place(name: str) -> str:
     return f"  %at_{name} = getelementptr i64, ptr %args, i64 {SLOTS[name]}"
 
 
-def _text() -> str:
+def gemm_text() -> str:
+    """The module of that function."""
     loads = _load(
         "function", "a", "b", "c", "m", "n", "batch_a", "batch_b", "batch_c", "rows", "columns",
         "column_parts", "parts", "row_a", "column_b", "row_c", "column_c", "vector",

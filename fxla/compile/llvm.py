@@ -25,7 +25,7 @@ from fxla.loops.native_isa import Isa
 __all__ = ["emit_object", "host_isa", "link_object", "target_triple"]
 
 _lock = threading.RLock()
-_idle_machines: dict[tuple[str, str, int], list[Any]] = {}
+_idle_machines: dict[tuple[str, str, int, str], list[Any]] = {}
 _alive: list[Any] = []
 _linker: Any = None
 _count = itertools.count()
@@ -87,13 +87,16 @@ def _isa_of(cpu: str, features: Any) -> Isa:
     return Isa("baseline", 16, frozenset(), False, arm, cpu, flags)
 
 
-def _machine(isa: Isa, effort: int) -> Any:
+def _machine(isa: Isa, effort: int, triple: str = "") -> Any:
     """A new code generator for `isa`.
 
     Code finds its constants relative to itself, so that loops keep them in vector registers, and
     not their addresses in all the others; calls out of it go through stubs of the linker.
     """
-    target = llvm.Target.from_default_triple()
+    if triple:  # of any platform
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+    target = llvm.Target.from_triple(triple) if triple else llvm.Target.from_default_triple()
     return target.create_target_machine(
         cpu=isa.cpu,
         features=isa.features,
@@ -107,22 +110,23 @@ def _machine(isa: Isa, effort: int) -> Any:
 # ------------------------------------------------------------------ compiling
 
 
-def emit_object(text: str, isa: Isa, effort: int) -> bytes:
+def emit_object(text: str, isa: Isa, effort: int, triple: str = "") -> bytes:
     """The object file of an LLVM module. Threads that call this run side by side.
 
     Args:
         text: the module, without a target.
         isa: what to compile for.
         effort: of the code generator, 0 to 3; no middle-end pass runs.
+        triple: LLVM's name of the platform; by default this one.
 
     Raises:
         fxla.errors.InternalError: the text is not valid.
     """
     initialise()
-    key = (isa.cpu, isa.features, effort)
+    key = (isa.cpu, isa.features, effort, triple)
     with _lock:
         idle = _idle_machines.setdefault(key, [])
-        machine = idle.pop() if idle else _machine(isa, effort)
+        machine = idle.pop() if idle else _machine(isa, effort, triple)
     layout = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.target_data}"\n'
     library = None if os.environ.get("FXLA_CHECK") == "1" else _without_lock()
     try:

@@ -2,8 +2,9 @@
 
 `compile_kernels` compiles kernels of the loop IR, several to an object file and on all cores,
 `compile_text` any LLVM module, such as a program's driver. Addresses stay valid for the life of the
-process. What was compiled once is found again by its text: in a dictionary, then as an object file
-in ``$FXLA_CACHE_DIR`` (by default the platform's cache directory). A file's name is the hash of the
+process. What was compiled once is found again by its text: in a dictionary, then among the object
+files that come with the package (`fxla.compile.shipped`), then as an object file in
+``$FXLA_CACHE_DIR`` (by default the platform's cache directory). A file's name is the hash of the
 text, the processor, the version of llvmlite and `_FORMAT`; kernels that share an object file have a
 hard link each. Its content is the names it defines and the object file, after a checksum. Whatever
 is wrong with the directory costs a compilation and one `CacheWarning`. ``FXLA_CACHE=0`` switches
@@ -27,7 +28,7 @@ import dataclasses
 import functools
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,14 +39,15 @@ import numpy as np
 from fxla.compile.disk import cache_path, read_entry, write_entry
 from fxla.compile.llvm import emit_object, host_isa, link_object, target_triple
 from fxla.compile.processors import default_threads
+from fxla.compile.shipped import shipped_object
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported, native_parts
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
 from fxla.loops.native_tiles import (
     TILE_DTYPES,
     TILE_PREFIX,
-    TILE_VERSION,
     print_tiles,
+    tile_key,
     tile_symbols,
 )
 
@@ -56,6 +58,7 @@ __all__ = [
     "compile_native",
     "compile_text",
     "load_module",
+    "packed",
     "place_of",
 ]
 
@@ -159,12 +162,28 @@ def compile_text(
 
 
 def _object(text: str, names: Sequence[str], isa: Isa, effort: int) -> bytes:
-    """The entry of a module, from the disk if it is there."""
-    path = _entry_path(text, isa, effort)
+    """The entry of a module, from the installation or the disk if it is there."""
+    return _entry(text, names, lambda: text, isa, effort)
+
+
+def _entry(key: str, names: Sequence[str], text: Callable[[], str], isa: Isa, effort: int) -> bytes:
+    """The entry of a module: what came with the package, what is on the disk, or a new one.
+
+    Args:
+        key: the text, or what stands for it.
+        names: what the module defines.
+        text: prints it.
+        isa: what to compile for.
+        effort: of the code generator. What came with the package was compiled with the highest.
+    """
+    found = shipped_object(key, isa)
+    if found is not None:
+        return found
+    path = _entry_path(key, isa, effort)
     found = None if path is None else read_entry(path)
     if found is not None:
         return found
-    content = _packed(names, emit_object(text, isa, effort))
+    content = packed(names, emit_object(text(), isa, effort))
     if path is not None:
         write_entry(path, content)
     return content
@@ -209,15 +228,9 @@ def _tiles(dtype: np.dtype[Any], isa: Isa) -> dict[str, int]:
 
 @functools.cache
 def _tile_entry(dtype: np.dtype[Any], isa: Isa) -> bytes:
-    """The entry of the tiles of a dtype; printed only if the disk does not have them."""
+    """The entry of the tiles of a dtype; printed only if nobody has compiled them."""
     names = list(tile_symbols(dtype, isa).values())
-    path = _entry_path("\n".join((TILE_VERSION, *names)), isa, EFFORT)
-    content = None if path is None else read_entry(path)
-    if content is None:
-        content = _packed(names, emit_object(print_tiles(dtype, isa), isa, EFFORT))
-        if path is not None:
-            write_entry(path, content)
-    return content
+    return _entry(tile_key(dtype, isa), names, lambda: print_tiles(dtype, isa), isa, EFFORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +375,7 @@ class _Module:
     def load(self, isa: Isa) -> None:
         if self.error is not None:
             raise self.error
-        content = _packed([k.symbol for k in self.kernels], self.code)
+        content = packed([k.symbol for k in self.kernels], self.code)
         addresses = load_module(content)
         for k in self.kernels:
             _kernels[k.text, isa] = addresses[k.symbol]
@@ -374,7 +387,7 @@ class _Module:
 # ------------------------------------------------------------------- the disk
 
 
-def _packed(names: Sequence[str], code: bytes) -> bytes:
+def packed(names: Sequence[str], code: bytes) -> bytes:
     """What an entry holds: names, and the object file that defines them."""
     return "\n".join(names).encode() + b"\0" + code
 

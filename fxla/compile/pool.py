@@ -29,10 +29,12 @@ from fxla.compile.native import compile_text
 from fxla.compile.pool_text import FUTEX_CALL, LAYOUT, STATE_BYTES, pool_text
 from fxla.compile.processors import default_threads
 
-__all__ = ["Pool", "default_threads", "pool", "threads"]
+__all__ = ["POOL_NAMES", "Pool", "default_threads", "pool", "threads"]
 
 SPIN_SECONDS = 30e-6
 """How long a thread looks for work, or for the end of a job, before it sleeps."""
+POOL_NAMES = ("parallel_for", "worker", "wake_all", "prepare", "spin")
+"""The functions of `pool_text`."""
 
 
 class Pool:
@@ -53,8 +55,7 @@ class Pool:
         """
         if futex is None:
             futex = sys.platform == "linux" and platform.machine() in FUTEX_CALL
-        names = ["parallel_for", "worker", "wake_all", "prepare", "spin"]
-        code = compile_text(pool_text(futex), names, effort=0)
+        code = compile_text(pool_text(futex), POOL_NAMES, effort=0)
         self.parallel_for = code["parallel_for"]
         pointer = ctypes.c_void_p
         self._worker = ctypes.CFUNCTYPE(None, pointer, ctypes.c_int32)(code["worker"])

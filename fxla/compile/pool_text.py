@@ -35,9 +35,14 @@ FUTEX_CALL = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221}
 """Number of the futex system call by machine."""
 
 
-def pool_text(futex: bool) -> str:
-    """The LLVM module of a pool."""
-    machine = platform.machine()
+def pool_text(futex: bool, machine: str = "") -> str:
+    """The LLVM module of a pool.
+
+    Args:
+        futex: whether threads sleep on a futex.
+        machine: as `platform.machine` names it; by default this one.
+    """
+    machine = machine or platform.machine()
     declare, pause = {
         "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
         "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),

@@ -24,7 +24,7 @@ from fxla.compile.native import compile_text
 from fxla.compile.native_text import expanded
 from fxla.errors import InternalError
 
-__all__ = ["LARGE", "Recycler", "recycler", "recycler_text", "release_memory"]
+__all__ = ["LARGE", "RECYCLER_NAMES", "Recycler", "recycler", "recycler_text", "release_memory"]
 
 LARGE = 1 << 20
 """Bytes of a block that is worth keeping."""
@@ -36,6 +36,8 @@ _STATE = {"lock": 0, "kept": 8, "limit": 16, "reused": 24, "heads": 32}
 _HEADER = {"raw": 0, "capacity": 8, "size": 16, "next": 24, "bytes": 64}
 """Before each block; a capacity of 0 is that of a block too small to keep."""
 _DEFAULT_LIMIT = 1 << 30
+RECYCLER_NAMES = ("allocate", "allocate_zeros", "reallocate", "deallocate", "release")
+"""The functions of `recycler_text`; the first four are NumPy's, in its order."""
 
 
 def recycler_text(madvise: bool) -> str:
@@ -357,17 +359,17 @@ class Recycler:
 
 
 def _made() -> Recycler | None:
-    names = ["allocate", "allocate_zeros", "reallocate", "deallocate", "release"]
     madvise = getattr(ctypes.CDLL(None), "madvise", None) if os.name == "posix" else None
     symbols = c_api("PyMem_RawMalloc", "PyMem_RawFree")
     if madvise is not None:
         symbols["madvise"] = ctypes.cast(madvise, ctypes.c_void_p).value or 0
     try:
-        code = compile_text(recycler_text(madvise is not None), names, symbols=symbols, effort=0)
+        text = recycler_text(madvise is not None)
+        code = compile_text(text, RECYCLER_NAMES, symbols=symbols, effort=0)
     except InternalError:
         return None
     state = (ctypes.c_uint8 * (_STATE["heads"] + 8 * (_CLASSES + 1)))()
-    handler = _Handler(b"fxla", 1, ctypes.addressof(state), *[code[n] for n in names[:4]])
+    handler = _Handler(b"fxla", 1, ctypes.addressof(state), *[code[n] for n in RECYCLER_NAMES[:4]])
     for immortal in (state, handler):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(immortal))
     new = ctypes.pythonapi.PyCapsule_New

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["AVX2", "AVX512", "BASELINE", "Isa"]
+__all__ = ["AVX2", "AVX512", "BASELINE", "NEON", "Isa"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,14 @@ class Isa:
     features: str = ""
 
 
-AVX512 = Isa("avx512", 64, frozenset({1, 2, 4, 8}), True, True, "skylake-avx512", "")
-"""Any x86 with the F, BW, DQ and VL parts of AVX-512."""
+AVX512 = Isa("avx512", 64, frozenset({1, 2, 4, 8}), True, True, "x86-64-v4", "")
+"""x86-64-v4: the F, BW, CD, DQ and VL parts of AVX-512."""
 
-AVX2 = Isa("avx2", 32, frozenset({4, 8}), False, True, "haswell", "")
+AVX2 = Isa("avx2", 32, frozenset({4, 8}), False, True, "x86-64-v3", "")
 """x86-64-v3: AVX2, FMA and F16C."""
 
 BASELINE = Isa("baseline", 16, frozenset(), False, False)
 """128-bit vectors without masks: SSE2, or NEON where it has no `cpu`."""
+
+NEON = Isa("baseline", 16, frozenset(), False, True, "generic", "+neon")
+"""Any aarch64."""

@@ -20,7 +20,10 @@ and two registers, step and twice the step, so that 14 rows fit the 16 registers
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from fxla.loops.ir import DType
 from fxla.loops.native_builder import Builder
@@ -35,10 +38,10 @@ __all__ = [
     "TILE_BYTES",
     "TILE_DTYPES",
     "TILE_PREFIX",
-    "TILE_VERSION",
     "TileShape",
     "print_tiles",
     "tile_columns",
+    "tile_key",
     "tile_shape",
     "tile_symbols",
 ]
@@ -49,8 +52,8 @@ BLOCK_DEPTH = 256
 """Terms that are summed before the next block of operands is put in fast memory."""
 LAID_STEP = BLOCK_DEPTH * 8 + 64
 """Bytes between the rows that `lay` writes."""
-TILE_VERSION = "fxla-tiles-1"
-"""Names what `print_tiles` prints, so that code which is on disk is found without printing."""
+TILE_SOURCES = ("builder", "instructions", "isa", "ops", "special", "tiles")
+"""The modules ``native_*`` that decide what `print_tiles` prints."""
 TILE_PREFIX = "fxla.tiles."
 """What the names of all functions of these modules start with."""
 TILE_DTYPES = ("float32", "float64")
@@ -106,6 +109,28 @@ def tile_symbols(dtype: DType, isa: Isa) -> dict[str, str]:
     """The names under which the functions of a module are linked."""
     kind = f"{register_type(dtype)}.{isa.name}"
     return {name: f"{TILE_PREFIX}{name}.{kind}" for name in ("tile", "pack", "lay")}
+
+
+def tile_key(dtype: DType, isa: Isa) -> str:
+    """Stands for what `print_tiles` prints, so that it is found without printing.
+
+    It holds the hash of the source that prints; an installation without sources prints.
+    """
+    state = _state_of_source()
+    return (
+        "\n".join((state, *tile_symbols(dtype, isa).values())) if state else print_tiles(dtype, isa)
+    )
+
+
+@functools.cache
+def _state_of_source() -> str:
+    try:
+        files = [
+            Path(__file__).with_name(f"native_{name}.py").read_bytes() for name in TILE_SOURCES
+        ]
+    except OSError:
+        return ""
+    return hashlib.sha256(b"\0".join(files)).hexdigest()
 
 
 def print_tiles(dtype: DType, isa: Isa) -> str:

@@ -27,11 +27,12 @@ def test_run_alone_prints_and_writes_a_page(
 ) -> None:
     monkeypatch.setattr(command, "RESULTS", tmp_path)
     monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "own_objects", lambda: "so many objects")
     arguments = ["--alone", "--only", "x + 1, 10", "--rounds", "1", "--seconds", "0.01"]
     assert main([*arguments, "--no-second", "--write"]) == 0
     out = capsys.readouterr().out
     assert "| x + 1, 10 floats | " in out
-    assert "| tuned | 1 | " in out
+    assert "| tuned | 1 | " in out and "so many objects\n" in out
     (page,) = tmp_path.glob("*-part.md")
     assert page.read_text().startswith(out.strip())
     assert list(tmp_path.glob("*-part.svg"))

@@ -15,7 +15,7 @@ import pytest
 
 import fxla
 import fxla.numpy as fnp
-from fxla.compile import compiled, disk, llvm, native
+from fxla.compile import compiled, disk, llvm, native, shipped
 from fxla.compile.disk import cache_directory
 from fxla.compile.llvm import host_isa
 from fxla.compile.native import (
@@ -40,7 +40,8 @@ def value_of(address: int) -> int:
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty cache of this test's own."""
+    """An empty cache of this test's own, in an installation without object files."""
+    monkeypatch.setattr(shipped, "OBJECTS", tmp_path / "not there")
     for table in ("_addresses", "_kernels", "_linked"):
         monkeypatch.setattr(native, table, {})
     native._tile_entry.cache_clear()

@@ -23,13 +23,12 @@ from fxla.compile.native import compile_kernels
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import typeof
 from fxla.loops.native import print_native
-from fxla.loops.native_isa import AVX2, BASELINE, Isa
+from fxla.loops.native_isa import AVX2, BASELINE, NEON, Isa
 from tests.laws.sample import assert_ulps
 from tests.laws.samples import cases
 from tests.laws.test_kernels import Case
 
 ISAS = [BASELINE] + ([AVX2] if host_isa().name in ("avx2", "avx512") else [])
-NEON = Isa("neon", 16, frozenset(), False, True, "generic", "+neon")
 
 
 def of_each_primitive() -> list[Case]:

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-import hashlib
+import sys
+from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
 
+from fxla.loops import native_tiles
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
 from fxla.loops.native_tiles import (
     TILE_DTYPES,
-    TILE_VERSION,
+    TILE_SOURCES,
     print_tiles,
+    tile_key,
     tile_shape,
     tile_symbols,
 )
 
-PRINTED = {"fxla-tiles-1": "80e839427b0e1dd2"}
-"""What each version prints. If the text changes, so must `TILE_VERSION`, or old code is loaded."""
+
+def test_the_key_holds_all_source_that_prints() -> None:
+    entered: set[str] = set()
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        entered.add(frame.f_code.co_filename)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        for name in TILE_DTYPES:
+            for isa in (AVX512, AVX2, BASELINE):
+                print_tiles(np.dtype(name), isa)
+    finally:
+        sys.setprofile(before)
+    printing = {
+        Path(f).name for f in entered if Path(f).parent == Path(native_tiles.__file__).parent
+    }
+    assert printing <= {f"native_{name}.py" for name in TILE_SOURCES}
 
 
-def test_a_version_prints_one_text() -> None:
-    texts = [
-        print_tiles(np.dtype(name), isa) for name in TILE_DTYPES for isa in (AVX512, AVX2, BASELINE)
-    ]
-    digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-    assert PRINTED.get(TILE_VERSION) == digest[:16]
+def test_a_key_is_of_dtype_and_processor() -> None:
+    keys = [tile_key(np.dtype(d), isa) for d in TILE_DTYPES for isa in (AVX512, AVX2, BASELINE)]
+    assert len(set(keys)) == len(keys)
+    assert all(len(key) < 1000 for key in keys)
+
+
+def test_without_sources_the_text_is_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_tiles, "_state_of_source", lambda: "")
+    assert tile_key(np.dtype("f4"), BASELINE) == print_tiles(np.dtype("f4"), BASELINE)
 
 
 @pytest.mark.parametrize("isa", [AVX512, AVX2, BASELINE], ids=lambda isa: isa.name)

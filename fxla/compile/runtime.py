@@ -1,0 +1,99 @@
+"""fxla's own code as object files: what is compiled when the package is built.
+
+``python -m fxla.compile.runtime`` compiles, for each level of processors, the modules that no
+user's program decides: tiles of contractions, the entry of jitted functions, the pool, the
+allocator of large results, and the products that go to BLAS. The build of a wheel runs it, and so
+does the benchmark in a checkout; see `fxla.compile.shipped` for what it writes. The same source
+gives the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fxla.compile.entry import ENTRY_NAMES, entry_slot
+from fxla.compile.entry_text import entry_text
+from fxla.compile.gemm import gemm_text
+from fxla.compile.levels import LEVELS, Level
+from fxla.compile.llvm import emit_object
+from fxla.compile.native import EFFORT, packed
+from fxla.compile.pool import POOL_NAMES
+from fxla.compile.pool_text import FUTEX_CALL, pool_text
+from fxla.compile.recycle import RECYCLER_NAMES, recycler_text
+from fxla.compile.shipped import OBJECTS, write_shipped
+from fxla.loops.native_tiles import TILE_DTYPES, print_tiles, tile_key, tile_symbols
+
+__all__ = ["OwnModule", "compile_level", "main", "own_modules"]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnModule:
+    """A module of LLVM text that is the same for all programs.
+
+    Attributes:
+        text: of it.
+        names: of the functions that it gives.
+        key: what stands for the text.
+    """
+
+    text: str
+    names: Sequence[str]
+    key: str
+
+
+def own_modules(level: Level) -> Iterator[OwnModule]:
+    """The modules that a level's file holds."""
+    texts = {
+        pool_text(level.machine in FUTEX_CALL, level.machine): POOL_NAMES,
+        recycler_text(madvise=True): RECYCLER_NAMES,
+        gemm_text(): ("gemm",),
+    }
+    slot = entry_slot()
+    if slot is not None:  # of the Python that builds; under another one it may be elsewhere
+        texts[entry_text(slot)] = ENTRY_NAMES
+    for text, names in texts.items():
+        yield OwnModule(text, names, text)
+    for dtype in map(np.dtype, TILE_DTYPES):
+        names = tuple(tile_symbols(dtype, level.isa).values())
+        yield OwnModule(print_tiles(dtype, level.isa), names, tile_key(dtype, level.isa))
+
+
+def compile_level(level: Level, directory: Path = OBJECTS) -> Path:
+    """Write the file of a level; returns where it is."""
+    entries = {
+        m.key: packed(m.names, emit_object(m.text, level.isa, EFFORT, level.triple))
+        for m in own_modules(level)
+    }
+    return write_shipped(level, entries, directory)
+
+
+def offered(level: Level) -> bool:
+    """Whether this llvmlite generates code for a level; not every distribution's does for all."""
+    try:
+        emit_object("", level.isa, EFFORT, level.triple)
+    except RuntimeError:
+        return False
+    return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the files of all levels."""
+    parser = argparse.ArgumentParser(prog="python -m fxla.compile.runtime", description=__doc__)
+    parser.add_argument("directory", type=Path, nargs="?", default=OBJECTS)
+    directory = parser.parse_args(arguments).directory
+    for level in LEVELS:
+        if offered(level):
+            path = compile_level(level, directory)
+            print(f"{path}: {path.stat().st_size:,} bytes")
+        else:
+            print(f"{level.name} is left out: this llvmlite does not generate code for it")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
