@@ -6,32 +6,14 @@ from typing import Any
 
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.control.custom_jvp import custom_jvp
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof
 from fxla.nn.precision import floating
-from fxla.numpy.dispatch import as_value, canonical_axes, promote_inexact
+from fxla.numpy.dispatch import as_value
+from fxla.scipy import exponential_sums
+from fxla.scipy.exponential_sums import Axis, logsumexp, operand_and_axes
 
 __all__ = ["log_softmax", "logmeanexp", "logsumexp", "softmax", "standardize"]
-
-Axis = int | tuple[int, ...] | None
-
-
-def _operand(x: Any, axis: Any, call: str) -> tuple[Value, tuple[int, ...]]:
-    (x,) = promote_inexact(f"nn.{call}", as_value(x, f"nn.{call}"))
-    return x, canonical_axes(axis, typeof(x).ndim, f"nn.{call}")
-
-
-def _masked(x: Value, where: Any) -> Value:
-    return x if where is None else fnp.where(where, x, -fnp.inf)
-
-
-def _shift(x: Value, axes: tuple[int, ...]) -> Value:
-    """The maximum along axes, a constant to derivatives; 0 where it is infinite or NaN."""
-    if any(typeof(x).shape[a] == 0 for a in axes):
-        return fnp.zeros((), typeof(x).dtype)
-    top = lax.stop_gradient(fnp.max(x, axis=axes, keepdims=True))
-    return fnp.where(fnp.isfinite(top), top, 0)
 
 
 def softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
@@ -49,28 +31,7 @@ def softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
         >>> nn.softmax(fnp.log(fnp.array([1.0, 2.0, 5.0])))
         Array([0.125, 0.25 , 0.625])
     """
-    x, axes = _operand(x, axis, "softmax")
-    return _softmax(axes, x, where)
-
-
-def _softmax_value(axes: tuple[int, ...], x: Any, where: Any) -> Any:
-    x = _masked(x, where)
-    powers = fnp.exp(x - _shift(x, axes))
-    total = fnp.sum(powers, axis=axes, keepdims=True)
-    if where is None:
-        return powers / total
-    return powers / fnp.where(total == 0, 1, total)
-
-
-_softmax = custom_jvp(_softmax_value, nondiff_argnums=(0,))
-
-
-@_softmax.defjvp
-def _softmax_jvp(axes: tuple[int, ...], primals: Any, tangents: Any) -> Any:
-    """dy = y (dx - sum(y dx)): of all intermediate values only y is kept."""
-    out = _softmax(axes, *primals)
-    t = out * tangents[0]
-    return out, t - out * fnp.sum(t, axis=axes, keepdims=True)
+    return exponential_sums.softmax(x, axis, where)
 
 
 def log_softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
@@ -87,70 +48,7 @@ def log_softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
         >>> nn.log_softmax(fnp.array([0.0, 1000.0]))
         Array([-1000.,     0.])
     """
-    x, axes = _operand(x, axis, "log_softmax")
-    x = _masked(x, where)
-    shifted = x - _shift(x, axes)
-    total = fnp.sum(fnp.exp(shifted), axis=axes, keepdims=True)
-    if where is None:
-        return shifted - fnp.log(total)
-    return fnp.where(where, shifted - fnp.log(fnp.where(total == 0, 1, total)), -fnp.inf)
-
-
-def logsumexp(
-    a: Any,
-    axis: Axis = None,
-    b: Any = None,
-    keepdims: bool = False,
-    return_sign: bool = False,
-    where: Any = None,
-) -> Any:
-    """``log(sum(b exp(a)))`` along axes, without overflow.
-
-    Where the sum is 0, as when all elements are -inf, the result is -inf and its derivative 0.
-
-    Args:
-        a: an array.
-        axis: an axis, a tuple of them, or None for all.
-        b: factors, which broadcast with `a`.
-        keepdims: keep reduced axes with size 1.
-        return_sign: also return the sign of the sum, and the logarithm of its absolute value;
-            else the logarithm of a negative sum is NaN.
-        where: which elements count.
-
-    Returns:
-        The logarithm, or a pair of it and the sign.
-
-    Example:
-        >>> import fxla.numpy as fnp
-        >>> from fxla import nn
-        >>> nn.logsumexp(fnp.array([1000.0, 1000.0]))
-        Array(1000.69314718)
-    """
-    if b is not None:
-        a, b = promote_inexact(
-            "nn.logsumexp", as_value(a, "nn.logsumexp"), as_value(b, "nn.logsumexp")
-        )
-        shape = fnp.broadcast_shapes(typeof(a).shape, typeof(b).shape)
-        a, b = fnp.broadcast_to(a, shape), fnp.broadcast_to(b, shape)
-        a = fnp.where(b == 0, -fnp.inf, a)  # a factor 0 hides an infinite power
-    a, axes = _operand(a, axis, "logsumexp")
-    a = _masked(a, where)
-    real = fnp.real(a) if is_complex(typeof(a).dtype) else a
-    shift = _shift(real, axes)
-    powers = fnp.exp(a - shift)
-    total = fnp.sum(powers if b is None else b * powers, axis=axes, keepdims=True)
-    sign = None
-    if return_sign:
-        sign = lax.stop_gradient(fnp.sign(total))
-        total = total * fnp.conj(sign) if is_complex(typeof(total).dtype) else fnp.abs(total)
-    empty = total == 0
-    out = fnp.where(empty, -fnp.inf, fnp.log(fnp.where(empty, 1, total)) + shift)
-    # NumPy promotes a bfloat16 array that meets a Python number; the result keeps the dtype
-    out = lax.convert_element_type(out, typeof(powers).dtype)
-    if not keepdims:
-        out = fnp.squeeze(out, axis=axes)
-        sign = None if sign is None else fnp.squeeze(sign, axis=axes)
-    return (out, sign) if return_sign else out
+    return exponential_sums.log_softmax(x, axis, where)
 
 
 def logmeanexp(x: Any, axis: Axis = None, where: Any = None, keepdims: bool = False) -> Any:
@@ -168,7 +66,7 @@ def logmeanexp(x: Any, axis: Axis = None, where: Any = None, keepdims: bool = Fa
         >>> nn.logmeanexp(fnp.array([1000.0, 1000.0]))
         Array(1000.)
     """
-    x, axes = _operand(x, axis, "logmeanexp")
+    x, axes = operand_and_axes(x, axis, "nn.logmeanexp")
     total = logsumexp(x, axes, where=where, keepdims=keepdims)
     return total - fnp.log(_count(x, axes, where, keepdims))
 
@@ -205,7 +103,7 @@ def standardize(
         >>> nn.standardize(fnp.array([1.0, 3.0]), epsilon=0.0)
         Array([-1.,  1.])
     """
-    x, axes = _operand(x, axis, "standardize")
+    x, axes = operand_and_axes(x, axis, "nn.standardize")
     count = _count(x, axes, where, True) if mean is None or variance is None else None
 
     def average(values: Any) -> Any:

@@ -23,7 +23,7 @@ from fxla.core.primitive import registered
 from fxla.ops import elementwise
 from tests.laws.sample import BFLOAT16, Sample, draw_bool, draw_float, draw_int
 
-__all__ = ["SAMPLES", "on_python_numbers"]
+__all__ = ["SAMPLES", "mp", "on_python_numbers"]
 
 mp = mpmath.mp.clone()
 mp.dps = 40
