@@ -60,8 +60,7 @@ def _row(
                     ulps=ULPS if smooth else 64,
                     whole=name.startswith("complex"),
                     second=second,
-                    defined=len(differentiable) == len(domains)
-                    or (smooth and bool(differentiable)),
+                    defined=by is None or flat or (smooth and by != ()),
                     holomorphic=holomorphic,
                 )
             )

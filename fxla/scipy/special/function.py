@@ -8,7 +8,7 @@ from typing import Any
 
 from fxla.numpy.dispatch import as_values, broadcast, convert_all, public
 from fxla.numpy.typed import ANY_NUMBER
-from fxla.numpy.universal import loop_dtypes
+from fxla.numpy.ufunc_loops import loop_dtypes
 from fxla.ops.elementwise import Elementwise, convert
 
 __all__ = ["special_function"]
