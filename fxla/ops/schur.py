@@ -48,7 +48,7 @@ class Schur(_Underived):
 
     def impl(self, a: Any, *, as_complex: bool) -> tuple[Any, ...]:
         a = np.asarray(a)
-        output = "complex" if as_complex else "real"
+        output: Any = "complex" if as_complex else "real"
         dtype = complex_dtype(a.dtype) if as_complex else a.dtype
 
         def one(x: Any) -> Any:

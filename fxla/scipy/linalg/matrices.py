@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.linalg
@@ -250,7 +250,7 @@ def convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
     return whole[first : n + m - 1 - (trim - first)]
 
 
-def dft(n: int, scale: str | None = None) -> Any:
+def dft(n: int, scale: Literal["sqrtn", "n"] | None = None) -> Any:
     """The matrix of the discrete Fourier transform. See `scipy.linalg.dft`.
 
     Args:
@@ -327,7 +327,7 @@ def invhilbert(n: int) -> Any:
     return as_array(scipy.linalg.invhilbert(n))
 
 
-def pascal(n: int, kind: str | None = "symmetric") -> Any:
+def pascal(n: int, kind: Literal["symmetric", "lower", "upper"] = "symmetric") -> Any:
     """Pascal's matrix of binomial coefficients. See `scipy.linalg.pascal`.
 
     Args:
@@ -341,10 +341,10 @@ def pascal(n: int, kind: str | None = "symmetric") -> Any:
                [1., 1., 0.],
                [1., 2., 1.]])
     """
-    return as_array(scipy.linalg.pascal(n, kind or "symmetric", exact=False))
+    return as_array(scipy.linalg.pascal(n, kind, exact=False))
 
 
-def invpascal(n: int, kind: str | None = "symmetric") -> Any:
+def invpascal(n: int, kind: Literal["symmetric", "lower", "upper"] = "symmetric") -> Any:
     """The inverse of Pascal's matrix. See `scipy.linalg.invpascal`.
 
     Args:
@@ -357,4 +357,4 @@ def invpascal(n: int, kind: str | None = "symmetric") -> Any:
         Array([[ 1., -0.],
                [-1.,  1.]])
     """
-    return as_array(scipy.linalg.invpascal(n, kind or "symmetric", exact=False))
+    return as_array(scipy.linalg.invpascal(n, kind, exact=False))

@@ -70,8 +70,9 @@ def test_solve_triangular(trans, lower):
 
 def test_solve_by_structure():
     upper = np.triu(P)
-    for kind, a in (("gen", N), (None, N), ("sym", P), ("her", P), ("pos", P), ("diagonal",
-                    np.diag(V)), ("upper triangular", upper), ("lower triangular", upper.T)):  # fmt: skip
+    given = {"gen": N, None: N, "sym": P, "her": P, "pos": P, "diagonal": np.diag(V),
+             "upper triangular": upper, "lower triangular": upper.T}  # fmt: skip
+    for kind, a in given.items():
         agree(lambda a, b, k=kind: la.solve(a, b, assume_a=k), np.linalg.solve, a, V, rtol=1e-10)
         gradients_agree(lambda b, a=a, k=kind: la.solve(a, b, assume_a=k), V, rtol=1e-5)
     for kind in ("sym", "pos"):
