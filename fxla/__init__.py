@@ -11,7 +11,7 @@ A step of gradient descent, compiled:
         return loss, w - 0.1 * grad
 """
 
-from fxla import lax, nn, numpy, random, tree, tree_util
+from fxla import dtypes, flatten_util, image, lax, nn, numpy, random, tree, tree_util
 from fxla.compile.devices import Device, block_until_ready, device_get, device_put, devices
 from fxla.compile.pool import threads
 from fxla.compile.recycle import release_memory
@@ -29,6 +29,7 @@ from fxla.control.jit import jit
 from fxla.control.jit_primitive import disable_jit
 from fxla.core.array import Array
 from fxla.core.dtypes import default_dtype
+from fxla.core.trace import typeof
 from fxla.transforms.autodiff import (
     grad,
     hessian,
@@ -59,9 +60,12 @@ __all__ = [
     "device_put",
     "devices",
     "disable_jit",
+    "dtypes",
     "eval_shape",
+    "flatten_util",
     "grad",
     "hessian",
+    "image",
     "jacfwd",
     "jacobian",
     "jacrev",
@@ -79,6 +83,7 @@ __all__ = [
     "threads",
     "tree",
     "tree_util",
+    "typeof",
     "value_and_grad",
     "vjp",
     "vmap",

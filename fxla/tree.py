@@ -6,6 +6,7 @@ leaves until they are registered. The names are those of ``jax.tree`` and ``jax.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -24,7 +25,10 @@ from fxla.core.pytree import (
 )
 
 __all__ = [
+    "Partial",
     "all",
+    "all_leaves",
+    "broadcast",
     "flatten",
     "flatten_with_path",
     "keystr",
@@ -37,8 +41,14 @@ __all__ = [
     "register_dataclass",
     "register_pytree_node",
     "register_pytree_node_class",
+    "register_pytree_with_keys",
+    "register_pytree_with_keys_class",
+    "register_static",
     "structure",
     "transpose",
+    "treedef_children",
+    "treedef_is_leaf",
+    "treedef_tuple",
     "unflatten",
 ]
 
@@ -227,3 +237,148 @@ def register_pytree_node_class(cls: type[Any]) -> type[Any]:
     """
     register_node(cls, lambda x: x.tree_flatten(), cls.tree_unflatten)
     return cls
+
+
+class Partial(functools.partial[Any]):
+    """`functools.partial` that is a pytree: its arguments are subtrees, its function is static.
+
+    Example:
+        >>> import fxla
+        >>> scaled = Partial(lambda a, x: a * x, 3.0)
+        >>> float(fxla.jit(lambda f, x: f(x))(scaled, 2.0))
+        6.0
+    """
+
+
+register_node(
+    Partial,
+    lambda f: ((f.args, f.keywords), f.func),
+    lambda function, parts: Partial(function, *parts[0], **parts[1]),
+)
+
+
+def register_static(cls: type[Any]) -> type[Any]:
+    """Decorator: make instances of a hashable class structure without leaves.
+
+    Example:
+        >>> @register_static
+        ... class Mode(str):
+        ...     pass
+        >>> leaves([Mode("train"), 1.0])
+        [1.0]
+    """
+    register_node(cls, lambda x: ((), x), lambda x, _: x)
+    return cls
+
+
+def register_pytree_with_keys(
+    nodetype: type[Any],
+    flatten_with_keys: Callable[[Any], tuple[Iterable[Any], Any]],
+    unflatten_func: Callable[[Any, Sequence[Any]], Any],
+    flatten_func: Callable[[Any], tuple[Iterable[Any], Any]] | None = None,
+) -> None:
+    """Make a class a pytree node, given pairs of a key and a child.
+
+    Args:
+        nodetype: the class.
+        flatten_with_keys: gives pairs of a key and a child, and hashable data that is not traced.
+        unflatten_func: takes that data and the children, gives an instance.
+        flatten_func: gives the children without keys, and the data.
+
+    Example:
+        >>> class Box:
+        ...     def __init__(self, inside):
+        ...         self.inside = inside
+        >>> register_pytree_with_keys(
+        ...     Box, lambda b: ((("inside", b.inside),), None), lambda _, children: Box(*children)
+        ... )
+        >>> leaves(Box(7))
+        [7]
+    """
+
+    def without_keys(x: Any) -> tuple[Iterable[Any], Any]:
+        pairs, data = flatten_with_keys(x)
+        return [child for _, child in pairs], data
+
+    register_node(nodetype, flatten_func or without_keys, unflatten_func)
+
+
+def register_pytree_with_keys_class(cls: type[Any]) -> type[Any]:
+    """Decorator: `register_pytree_with_keys` of the class's ``tree_flatten_with_keys``.
+
+    Example:
+        >>> @register_pytree_with_keys_class
+        ... class Pair:
+        ...     def __init__(self, *both):
+        ...         self.both = both
+        ...
+        ...     def tree_flatten_with_keys(self):
+        ...         return enumerate(self.both), None
+        ...
+        ...     @classmethod
+        ...     def tree_unflatten(cls, _, both):
+        ...         return cls(*both)
+        >>> leaves(Pair(1, 2))
+        [1, 2]
+    """
+    flatten = getattr(cls, "tree_flatten", None)
+    register_pytree_with_keys(
+        cls,
+        lambda x: x.tree_flatten_with_keys(),
+        cls.tree_unflatten,
+        None if flatten is None else lambda x: x.tree_flatten(),
+    )
+    return cls
+
+
+def broadcast(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf = None) -> Any:
+    """The tree of the second argument's structure whose leaves are those of a prefix of it.
+
+    Example:
+        >>> broadcast({"a": 1, "b": 2}, {"a": [0, 0], "b": 0})
+        {'a': [1, 1], 'b': 2}
+    """
+    made = optree.tree_broadcast_prefix(
+        prefix_tree, full_tree, is_leaf=is_leaf, namespace=NAMESPACE
+    )
+    return made
+
+
+def all_leaves(iterable: Iterable[Any], is_leaf: IsLeaf = None) -> bool:
+    """Whether every item is a leaf.
+
+    Example:
+        >>> all_leaves([1, 2.0]), all_leaves([1, [2.0]])
+        (True, False)
+    """
+    return optree.all_leaves(iterable, is_leaf, namespace=NAMESPACE)
+
+
+def treedef_is_leaf(treedef: TreeDef) -> bool:
+    """Whether a structure is a single leaf.
+
+    Example:
+        >>> treedef_is_leaf(structure(3.0)), treedef_is_leaf(structure([3.0]))
+        (True, False)
+    """
+    return treedef.is_leaf()
+
+
+def treedef_children(treedef: TreeDef) -> list[TreeDef]:
+    """The structures one level below.
+
+    Example:
+        >>> len(treedef_children(structure([1, (2, 3)])))
+        2
+    """
+    return treedef.children()
+
+
+def treedef_tuple(treedefs: Iterable[TreeDef]) -> TreeDef:
+    """The structure of a tuple of trees, of their structures.
+
+    Example:
+        >>> treedef_tuple([structure(1), structure([2])]) == structure((1, [2]))
+        True
+    """
+    return tree_structure(tuple([tree_unflatten(t, [0] * t.num_leaves) for t in treedefs]))

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from fxla.core.pytree import TreeDef as PyTreeDef
 from fxla.tree import (
+    Partial,
+    all_leaves,
+    keystr,
+    register_dataclass,
+    register_pytree_node,
+    register_pytree_node_class,
+    register_pytree_with_keys,
+    register_pytree_with_keys_class,
+    register_static,
+    treedef_children,
+    treedef_is_leaf,
+    treedef_tuple,
+)
+from fxla.tree import (
     all as tree_all,
+)
+from fxla.tree import (
+    broadcast as tree_broadcast,
 )
 from fxla.tree import (
     flatten as tree_flatten,
 )
 from fxla.tree import (
     flatten_with_path as tree_flatten_with_path,
-)
-from fxla.tree import (
-    keystr,
-    register_dataclass,
-    register_pytree_node,
-    register_pytree_node_class,
 )
 from fxla.tree import (
     leaves as tree_leaves,
@@ -44,12 +55,18 @@ from fxla.tree import (
 )
 
 __all__ = [
+    "Partial",
     "PyTreeDef",
+    "all_leaves",
     "keystr",
     "register_dataclass",
     "register_pytree_node",
     "register_pytree_node_class",
+    "register_pytree_with_keys",
+    "register_pytree_with_keys_class",
+    "register_static",
     "tree_all",
+    "tree_broadcast",
     "tree_flatten",
     "tree_flatten_with_path",
     "tree_leaves",
@@ -60,4 +77,7 @@ __all__ = [
     "tree_structure",
     "tree_transpose",
     "tree_unflatten",
+    "treedef_children",
+    "treedef_is_leaf",
+    "treedef_tuple",
 ]

@@ -26,6 +26,7 @@ from fxla.lax.arrays import (
     dynamic_update_index_in_dim,
     dynamic_update_slice,
     dynamic_update_slice_in_dim,
+    empty,
     expand_dims,
     full,
     full_like,
@@ -38,8 +39,10 @@ from fxla.lax.arrays import (
     slice_in_dim,
     split,
     squeeze,
+    stack,
     tile,
     transpose,
+    unstack,
 )
 from fxla.lax.barrier import (
     optimization_barrier,
@@ -160,6 +163,8 @@ from fxla.lax.padding import (
     padtype_to_pads,
 )
 from fxla.lax.reductions import (
+    approx_max_k,
+    approx_min_k,
     argmax,
     argmin,
     batch_matmul,
@@ -182,6 +187,7 @@ from fxla.lax.reductions import (
     sort_key_val,
     top_k,
 )
+from fxla.lax.segments import segment_max, segment_min, segment_prod, segment_sum
 from fxla.lax.windows import (
     reduce_window,
     reduce_window_shape_tuple,
@@ -200,6 +206,8 @@ __all__ = [
     "acosh",
     "add",
     "all_gather",
+    "approx_max_k",
+    "approx_min_k",
     "argmax",
     "argmin",
     "asin",
@@ -256,6 +264,7 @@ __all__ = [
     "dynamic_update_index_in_dim",
     "dynamic_update_slice",
     "dynamic_update_slice_in_dim",
+    "empty",
     "eq",
     "erf",
     "erf_inv",
@@ -328,6 +337,10 @@ __all__ = [
     "scatter_min",
     "scatter_mul",
     "scatter_sub",
+    "segment_max",
+    "segment_min",
+    "segment_prod",
+    "segment_sum",
     "select",
     "select_n",
     "shift_left",
@@ -344,6 +357,7 @@ __all__ = [
     "sqrt",
     "square",
     "squeeze",
+    "stack",
     "stop_gradient",
     "sub",
     "switch",
@@ -352,5 +366,6 @@ __all__ = [
     "tile",
     "top_k",
     "transpose",
+    "unstack",
     "while_loop",
 ]

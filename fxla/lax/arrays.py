@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.array import as_array
 from fxla.core.dtypes import canonical_dtype
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import AxisError, ShapeError
@@ -30,6 +31,7 @@ __all__ = [
     "dynamic_update_index_in_dim",
     "dynamic_update_slice",
     "dynamic_update_slice_in_dim",
+    "empty",
     "expand_dims",
     "full",
     "full_like",
@@ -42,8 +44,10 @@ __all__ = [
     "slice_in_dim",
     "split",
     "squeeze",
+    "stack",
     "tile",
     "transpose",
+    "unstack",
 ]
 
 _slice = slice
@@ -460,3 +464,42 @@ def dynamic_update_index_in_dim(operand: Any, update: Any, index: Any, axis: int
     if typeof(update).ndim != ndim:
         update = structure.expand_dims(update, (axis,))
     return dynamic_update_slice_in_dim(operand, update, index, axis)
+
+
+def stack(operands: Sequence[Any], axis: int = 0) -> Any:
+    """Arrays of one shape and dtype along a new axis.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> from fxla import lax
+        >>> lax.stack([np.array(1.0), np.array(2.0)])
+        Array([1., 2.])
+    """
+    if not operands:
+        raise ValueError(f"lax.stack: needs at least one array{where_am_i()}")
+    return as_array(ops.stack(operands, _axis("lax.stack", axis, typeof(operands[0]).ndim + 1)))
+
+
+def unstack(operand: Any, axis: int = 0) -> tuple[Any, ...]:
+    """The slices along an axis, without that axis.
+
+    Example:
+        >>> import fxla.numpy as np
+        >>> from fxla import lax
+        >>> lax.unstack(np.array([1.0, 2.0]))
+        (Array(1.), Array(2.))
+    """
+    at = _axis("lax.unstack", axis, typeof(operand).ndim)
+    sizes = typeof(operand).shape
+    return tuple([as_array(index_in_dim(operand, k, at, keepdims=False)) for k in range(sizes[at])])
+
+
+def empty(shape: Sequence[int], dtype: Any) -> Any:
+    """An array of a shape whose values do not matter; they are zeros.
+
+    Example:
+        >>> from fxla import lax
+        >>> lax.empty((2,), float).shape
+        (2,)
+    """
+    return full(shape, 0, dtype)

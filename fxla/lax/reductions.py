@@ -15,12 +15,14 @@ from fxla.ops import cumulative
 from fxla.ops import dot as _dot
 from fxla.ops import reduce as ops
 from fxla.ops import sort as _sort
-from fxla.ops.elementwise import convert
+from fxla.ops.elementwise import convert, neg
 from fxla.ops.shape import concatenate
 from fxla.ops.structure import broadcast_in_dim, move_axis, reshape
 from fxla.ops.structure import reduce_sum as _reduce_sum
 
 __all__ = [
+    "approx_max_k",
+    "approx_min_k",
     "argmax",
     "argmin",
     "batch_matmul",
@@ -282,3 +284,42 @@ def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
     moved = move_axis(operand, axis % ndim, ndim - 1)
     values, places = _sort.top_k(moved, k, np.dtype(np.int32))
     return tuple(move_axis(x, ndim - 1, axis % ndim) for x in (values, places))
+
+
+def approx_max_k(
+    operand: Any,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> tuple[Any, Any]:
+    """The k largest along an axis, and their positions: exactly, whatever recall is asked for.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> from fxla import lax
+        >>> lax.approx_max_k(fnp.array([1.0, 5.0, 3.0]), 2)[0]
+        Array([5., 3.])
+    """
+    return top_k(operand, k, axis=reduction_dimension)
+
+
+def approx_min_k(
+    operand: Any,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> tuple[Any, Any]:
+    """The k smallest along an axis, and their positions: exactly, whatever recall is asked for.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> from fxla import lax
+        >>> lax.approx_min_k(fnp.array([1.0, 5.0, 3.0]), 2)[0]
+        Array([1., 3.])
+    """
+    values, places = top_k(neg(operand), k, axis=reduction_dimension)
+    return neg(values), places
