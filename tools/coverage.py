@@ -13,6 +13,7 @@ import argparse
 import dataclasses
 import inspect
 import itertools
+import os
 import sys
 import types
 import warnings
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ["FXLA_CHECK"] = "1"  # a kernel that its checker refuses does not count
 
 import fxla
 from fxla.compile.build import build_program
@@ -242,6 +244,19 @@ def _host_calls(x: Any) -> bool:
     return False
 
 
+def _compiles(f: Callable[..., Any], arrays: list[Any]) -> tuple[bool, str | None]:
+    """Whether a program can be built, and what it is on a GPU."""
+    try:
+        jaxpr = simplify(fxla.make_jaxpr(f)(*arrays).jaxpr)
+        build_program(jaxpr)
+    except Exception:
+        return False, None
+    try:
+        return True, "host" if _host_calls(build_program(jaxpr, use_library=False)) else "kernels"
+    except Exception:
+        return True, None
+
+
 def _row(name: str, function: Any, numpys: Any) -> Row:
     short = name.rpartition(".")[2]
     if not callable(function) or isinstance(function, type):
@@ -253,12 +268,7 @@ def _row(name: str, function: Any, numpys: Any) -> Row:
         answers = any(_eager(function, a) is not None for a in _calls(function))
         return Row(name, "static" if answers else "untried")
     f, arrays = _of_arrays(function, args)
-    try:
-        closed = fxla.make_jaxpr(f)(*arrays)
-        program = build_program(simplify(closed.jaxpr), use_library=False)
-        jit, cuda = True, "host" if _host_calls(program) else "kernels"
-    except Exception:
-        jit, cuda = False, None
+    jit, cuda = _compiles(f, arrays)
     jvp, vjp = _gradients(f, arrays)
     batch = _batches(f, arrays) if arrays else None
     return Row(name, "function", jit, jvp, vjp, batch, cuda)
@@ -324,8 +334,8 @@ def page(found: dict[str, list[Row]]) -> str:
         text += [
             f"## {space}",
             "",
-            f"Present: {_percentage(len(present), len(listed))}. Of the functions tried, compiled: "
-            f"{compiled}; batched: {batched}; with derivatives, where there are any: {derived}.",
+            f"Present: {_percentage(len(present), len(listed))}. Of the functions tried, "
+            f"compiled: {compiled}; batched: {batched}; with derivatives, where there are any: {derived}.",
             "",
             "| name | jit | jvp | vjp | batch | CUDA |",
             "|---|---|---|---|---|---|",
