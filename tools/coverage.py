@@ -318,8 +318,8 @@ def page(found: dict[str, list[Row]]) -> str:
         "",
         "Written by `python tools/coverage.py`, which tries every function on small arrays; a test",
         "fails if this page is stale. *jvp* and *vjp* are empty where nothing is differentiable.",
-        "*CUDA*: `kernels` if the whole program becomes kernels, `host` if a part is a library call",
-        "on the host. *value*: a constant, class or dtype; *concrete*: takes no traced arrays;",
+        "*CUDA*: `kernels` if the whole program becomes kernels, `host` if a part is a call on the",
+        "host. *value*: a constant, class or dtype; *concrete*: takes no traced arrays;",
         "*static*: answers with Python objects, of traced arrays by their shape and dtype;",
         "*untried*: no sample call was found by itself, its own tests try it.",
         "",
@@ -334,8 +334,9 @@ def page(found: dict[str, list[Row]]) -> str:
         text += [
             f"## {space}",
             "",
-            f"Present: {_percentage(len(present), len(listed))}. Of the functions tried, "
-            f"compiled: {compiled}; batched: {batched}; with derivatives, where there are any: {derived}.",
+            f"Present: {_percentage(len(present), len(listed))}. Of the functions tried: "
+            f"compiled {compiled}, batched {batched}, with derivatives where there are any "
+            f"{derived}.",
             "",
             "| name | jit | jvp | vjp | batch | CUDA |",
             "|---|---|---|---|---|---|",
