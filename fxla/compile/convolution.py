@@ -12,14 +12,14 @@ written out, with its kernel. Depthwise and tiny ones stay loops.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from fxla.compile.blas import BLAS_DTYPES
-from fxla.compile.phases import Equations, without_holes
+from fxla.compile.equations import Equations, after_transforms
+from fxla.compile.interleave import as_interleaved, has_places
+from fxla.compile.phases import without_holes
 from fxla.core.aval import Aval, Shape
 from fxla.core.jaxpr import Eqn, Jaxpr, Literal
 from fxla.core.primitive import Primitive
-from fxla.errors import InternalError
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
 from fxla.loops.view import IndexTuple, View, binary, extent
@@ -40,15 +40,6 @@ MIN_ROWS = 12
 """Places in a row, or examples, that use what is read of a kernel..."""
 CACHED_KERNEL = 1 << 19
 """... if it has more bytes than this; with fewer rows, windows are written out."""
-LANES = 16
-"""Places that are computed side by side where they are what is contiguous..."""
-MIN_USED = 0.8
-"""... and what part of them must not be idle; otherwise features go side by side."""
-
-
-def after_transforms(self: Primitive, *args: Any, **params: Any) -> Any:
-    """The rule of a primitive that exists only inside the compiler."""
-    raise InternalError(f"{self.name} exists only after all transformations")
 
 
 class Windows(Primitive):
@@ -111,8 +102,13 @@ def products_for_convolutions(jaxpr: Jaxpr, tiles: bool = False) -> Jaxpr:
     if not any(e.primitive is conv_general_dilated_p for e in jaxpr.eqns):
         return jaxpr
     eqns: list[Eqn] = []
-    for eqn in (without_holes(jaxpr) if tiles else jaxpr).eqns:
-        if eqn.primitive is conv_general_dilated_p and _pays(eqn):
+    if tiles:
+        for eqn in jaxpr.eqns:
+            one = eqn.primitive is conv_general_dilated_p and _pays(eqn, tiles)
+            eqns += (as_interleaved(eqn) if one else None) or [eqn]
+        jaxpr, eqns = without_holes(Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)), []
+    for eqn in jaxpr.eqns:
+        if eqn.primitive is conv_general_dilated_p and _pays(eqn, tiles):
             tiled = tiles and _has_rows(eqn)
             eqns += _as_shifted_view(eqn) if tiled else _as_product(eqn)
         else:
@@ -120,7 +116,7 @@ def products_for_convolutions(jaxpr: Jaxpr, tiles: bool = False) -> Jaxpr:
     return Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)
 
 
-def _pays(eqn: Eqn) -> bool:
+def _pays(eqn: Eqn, tiles: bool) -> bool:
     conv: ConvParams = eqn.params["conv"]
     lhs, rhs = (a.aval for a in eqn.inputs)
     out = eqn.outputs[0].aval
@@ -128,7 +124,8 @@ def _pays(eqn: Eqn) -> bool:
         return False
     depth = rhs.size // max(rhs.shape[conv.dims.rhs[0]], 1)
     outputs = rhs.shape[conv.dims.rhs[0]] // conv.groups
-    return min(depth, outputs) >= MIN_FEATURES and out.size * depth >= MIN_WORK
+    few = min(depth, MIN_FEATURES if tiles and has_places(eqn) else outputs)
+    return few >= MIN_FEATURES and out.size * depth >= MIN_WORK
 
 
 def _has_rows(eqn: Eqn) -> bool:
@@ -156,16 +153,16 @@ def _as_shifted_view(eqn: Eqn) -> list[Eqn]:
         x = new.add(pad_p, x, zero, **shape)
         n = len(conv.padding)
         conv = replace(conv, padding=((0, 0),) * n, lhs_dilation=(1,) * n)
-    dims, out = conv.dims, eqn.outputs[0].aval
-    last = dims.out.index(out.ndim - 1)
-    if last >= 2 and not _suits_lanes(conv, x.aval, out, last - 2):
-        # features last: batch, spatial dimensions, features
-        n = len(dims.out)
-        order = (0, *range(2, n), 1)
-        x = new.add(transpose_p, x, perm=tuple(dims.lhs[k] for k in order))
-        inner = (0, n - 1, *range(1, n - 1))
+    dims = conv.dims
+    rank, places = len(dims.out), has_places(eqn) or _is_pointwise(conv, kernel.aval)
+    if places and (dims.lhs[-1], dims.out[-1]) != (rank - 1, rank - 1):
+        x = new.transposed(x, dims.lhs)
+        dims = ConvDims(tuple(range(rank)), dims.rhs, tuple(range(rank)))
+    elif not places and dims.out[1] != rank - 1:
+        x = new.transposed(x, (dims.lhs[0], *dims.lhs[2:], dims.lhs[1]))
+        inner = (0, rank - 1, *range(1, rank - 1))
         dims = ConvDims(inner, dims.rhs, inner)
-        last = 1
+    last = dims.out.index(rank - 1)
     if last == 1 and dims.rhs[0] != len(dims.rhs) - 1:
         n = len(dims.rhs)
         kernel = new.add(transpose_p, kernel, perm=(*dims.rhs[2:], dims.rhs[1], dims.rhs[0]))
@@ -180,12 +177,12 @@ def _as_shifted_view(eqn: Eqn) -> list[Eqn]:
     return new.finish()
 
 
-def _suits_lanes(conv: ConvParams, x: Aval, out: Aval, axis: int) -> bool:
-    """Whether places along a spatial axis, the last of the result, fill the lanes of vectors."""
-    places = out.shape[-1]
-    used = places / (-(-places // LANES) * LANES)
-    contiguous = conv.dims.lhs[axis + 2] == x.ndim - 1 and conv.strides[axis] == 1
-    return contiguous and used >= MIN_USED
+def _is_pointwise(conv: ConvParams, kernel: Aval) -> bool:
+    """Whether it is a product of matrices in a layout that keeps places together."""
+    last = len(conv.dims.out) - 1
+    flat = all(kernel.shape[a] == 1 for a in conv.dims.rhs[2:])
+    kept = conv.dims.lhs[-1] == conv.dims.out[-1] == last
+    return flat and kept and all(s == 1 for s in conv.strides)
 
 
 def _as_product(eqn: Eqn) -> list[Eqn]:

@@ -168,7 +168,8 @@ def _product_kernel(group: Group, written: set[Value]) -> Kernel | None:
     kinds: list[AxisKind] = ["serial"] * len(group.outer)
     nest = wrap(group.index, group.outer, tuple(body), kinds)
     buffers = tuple(group.inputs.values()), tuple(group.outputs.values())
-    return block_contraction(collapse(Kernel(kernel_name(group), *buffers, (), nest)))
+    kernel = Kernel(kernel_name(group), *buffers, (), nest)
+    return block_contraction(collapse(undivide(collapse(kernel))))
 
 
 def _in_parallel(kernel: Kernel) -> Kernel:

@@ -14,42 +14,18 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fxla.compile.equations import Equations
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
-from fxla.core.primitive import Primitive
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvParams
 from fxla.ops.elementwise import add_p
 from fxla.ops.shape import pad_p, slice_p
 
-__all__ = ["Equations", "without_holes"]
+__all__ = ["without_holes"]
 
 MAX_PHASES = 9
 """Convolutions in place of one, at most."""
-
-
-class Equations:
-    """Equations in place of one."""
-
-    def __init__(self, eqn: Eqn) -> None:
-        self.old = eqn
-        self.eqns: list[Eqn] = []
-
-    def add(self, primitive: Primitive, *inputs: Atom, **params: Any) -> Var:
-        """Append an equation; returns its result."""
-        (aval,) = primitive.abstract_eval(*[a.aval for a in inputs], **params)
-        var = Var(aval)
-        self.eqns.append(Eqn(primitive, inputs, params, (var,), self.old.source))
-        return var
-
-    def finish(self) -> list[Eqn]:
-        """The equations, the last of which gives the old one's result."""
-        last = self.eqns[-1]
-        self.eqns[-1] = Eqn(
-            last.primitive, last.inputs, last.params, self.old.outputs, self.old.source
-        )
-        assert last.outputs[0].aval.shape == self.old.outputs[0].aval.shape
-        return self.eqns
 
 
 def without_holes(jaxpr: Jaxpr) -> Jaxpr:

@@ -1,0 +1,45 @@
+"""Equations that a pass puts in place of one, and primitives that only the compiler has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fxla.core.jaxpr import Atom, Eqn, Var
+from fxla.core.primitive import Primitive
+from fxla.errors import InternalError
+from fxla.ops.structure import transpose_p
+
+__all__ = ["Equations", "after_transforms"]
+
+
+def after_transforms(self: Primitive, *args: Any, **params: Any) -> Any:
+    """The rule of a primitive that exists only inside the compiler."""
+    raise InternalError(f"{self.name} exists only after all transformations")
+
+
+class Equations:
+    """Equations in place of one."""
+
+    def __init__(self, eqn: Eqn) -> None:
+        self.old = eqn
+        self.eqns: list[Eqn] = []
+
+    def add(self, primitive: Primitive, *inputs: Atom, **params: Any) -> Var:
+        """Append an equation; returns its result."""
+        (aval,) = primitive.abstract_eval(*[a.aval for a in inputs], **params)
+        var = Var(aval)
+        self.eqns.append(Eqn(primitive, inputs, params, (var,), self.old.source))
+        return var
+
+    def transposed(self, x: Atom, perm: tuple[int, ...]) -> Atom:
+        """An array with permuted axes, itself if they stay where they are."""
+        return x if perm == tuple(range(len(perm))) else self.add(transpose_p, x, perm=perm)
+
+    def finish(self) -> list[Eqn]:
+        """The equations, the last of which gives the old one's result."""
+        last = self.eqns[-1]
+        self.eqns[-1] = Eqn(
+            last.primitive, last.inputs, last.params, self.old.outputs, self.old.source
+        )
+        assert last.outputs[0].aval.shape == self.old.outputs[0].aval.shape
+        return self.eqns
