@@ -157,7 +157,7 @@ def as_interleaved(eqn: Eqn) -> list[Eqn] | None:
         zero = Literal(out.dtype.type(0), Aval((), out.dtype))
         shape = {"low": tuple(low), "high": tuple(high), "interior": (0,) * (rank + 2)}
         padded = new.add(pad_p, x, zero, **shape)
-    places = has_places(eqn)
+    places = has_places(eqn) and dims[-1].results >= FEW_PLACES
     if places:
         moved = new.transposed(padded, axes.lhs)
         w = new.transposed(kernel, axes.rhs)
