@@ -18,7 +18,7 @@ from fxla.compile.equations import Equations, after_transforms
 from fxla.compile.interleave import as_interleaved, has_places
 from fxla.compile.phases import without_holes
 from fxla.core.aval import Aval, Shape
-from fxla.core.jaxpr import Eqn, Jaxpr, Literal
+from fxla.core.jaxpr import Eqn, Jaxpr
 from fxla.core.primitive import Primitive
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
@@ -26,7 +26,7 @@ from fxla.loops.view import IndexTuple, View, binary, extent
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvDims, ConvParams
 from fxla.ops.dot import DotDims, dot_general_p
-from fxla.ops.shape import all_of, pad_p
+from fxla.ops.shape import all_of
 from fxla.ops.structure import inverse_permutation, reshape_p, transpose_p
 from fxla.ops.window_dims import Window, lowered_source
 
@@ -142,26 +142,23 @@ def _as_shifted_view(eqn: Eqn) -> list[Eqn]:
     conv: ConvParams = eqn.params["conv"]
     new = Equations(eqn)
     x, kernel = eqn.inputs
+    dims, rank = conv.dims, len(conv.dims.out)
+    padding: dict[int, tuple[int, int, int]] = {}
     if any(low or high > 0 for low, high in conv.padding) or any(d > 1 for d in conv.lhs_dilation):
-        low, high, interior = ([0] * x.aval.ndim for _ in range(3))
-        for a, (before, after), d in zip(
-            conv.dims.lhs[2:], conv.padding, conv.lhs_dilation, strict=True
-        ):
-            low[a], high[a], interior[a] = before, after, d - 1
-        zero = Literal(x.aval.dtype.type(0), Aval((), x.aval.dtype))
-        shape = {"low": tuple(low), "high": tuple(high), "interior": tuple(interior)}
-        x = new.add(pad_p, x, zero, **shape)
-        n = len(conv.padding)
-        conv = replace(conv, padding=((0, 0),) * n, lhs_dilation=(1,) * n)
-    dims = conv.dims
-    rank, places = len(dims.out), has_places(eqn) or _is_pointwise(conv, kernel.aval)
+        around = zip(dims.lhs[2:], conv.padding, conv.lhs_dilation, strict=True)
+        padding = {a: (low, high, d - 1) for a, (low, high), d in around}
+        flat = ((0, 0),) * len(conv.padding)
+        conv = replace(conv, padding=flat, lhs_dilation=(1,) * len(flat))
+    order = same = tuple(range(rank))
+    places = has_places(eqn) or _is_pointwise(conv, kernel.aval)
     if places and (dims.lhs[-1], dims.out[-1]) != (rank - 1, rank - 1):
-        x = new.transposed(x, dims.lhs)
-        dims = ConvDims(tuple(range(rank)), dims.rhs, tuple(range(rank)))
+        order = dims.lhs
+        dims = ConvDims(same, dims.rhs, same)
     elif not places and dims.out[1] != rank - 1:
-        x = new.transposed(x, (dims.lhs[0], *dims.lhs[2:], dims.lhs[1]))
+        order = (dims.lhs[0], *dims.lhs[2:], dims.lhs[1])
         inner = (0, rank - 1, *range(1, rank - 1))
         dims = ConvDims(inner, dims.rhs, inner)
+    x = new.padded(x, padding, order)
     last = dims.out.index(rank - 1)
     if last == 1 and dims.rhs[0] != len(dims.rhs) - 1:
         n = len(dims.rhs)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from fxla.compile.graph import Graph, Node, Value, index_key, iteration_shape, size_of
 from fxla.compile.regions import Region
-from fxla.loops.view import Contract, Nest, Opaque, Reduce, View
+from fxla.loops.view import Contract, FromMemory, Nest, Opaque, Reduce, View
 
 __all__ = [
     "MAX_DEPTH",
@@ -84,7 +84,7 @@ def plan_storage(graph: Graph, cached: bool = True) -> dict[Value, str]:
             what = _NAMES.get(type(node.form), type(node.form).__name__.lower())
             for out in node.outputs:
                 store(out, f"is the result of a {what}")
-        if isinstance(node.form, (Opaque, Region, Contract)):
+        if isinstance(node.form, (Opaque, Region, Contract, FromMemory)):
             for v in node.inputs:
                 store(v, f"is an operand of {node.eqn.primitive.name}")
         for i, _ in node.in_place:

@@ -20,14 +20,13 @@ from dataclasses import dataclass
 
 from fxla.compile.equations import Equations, after_transforms
 from fxla.core.aval import Aval
-from fxla.core.jaxpr import Atom, Eqn, Literal
+from fxla.core.jaxpr import Eqn
 from fxla.core.primitive import Primitive
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
 from fxla.loops.native_tiles import TILE_DTYPES
 from fxla.loops.view import Contract, IndexTuple, View, binary, int_const
 from fxla.ops.conv_dims import ConvParams
-from fxla.ops.shape import pad_p
 from fxla.ops.structure import inverse_permutation, reshape_p, transpose_p
 
 __all__ = ["Phases", "as_interleaved", "has_places", "interleaved_conv_p"]
@@ -149,17 +148,10 @@ def as_interleaved(eqn: Eqn) -> list[Eqn] | None:
     new = Equations(eqn)
     axes, features = conv.dims, kernel.aval.shape[conv.dims.rhs[0]]
     rank = len(dims)
-    low, high = [0] * (rank + 2), [0] * (rank + 2)
-    for axis, d in zip(axes.lhs[2:], dims, strict=True):
-        low[axis], high[axis] = d.padding
-    padded: Atom = x
-    if any(low) or any(high):
-        zero = Literal(out.dtype.type(0), Aval((), out.dtype))
-        shape = {"low": tuple(low), "high": tuple(high), "interior": (0,) * (rank + 2)}
-        padded = new.add(pad_p, x, zero, **shape)
+    padding = {a: (*d.padding, 0) for a, d in zip(axes.lhs[2:], dims, strict=True)}
     places = has_places(eqn) and dims[-1].results >= FEW_PLACES
     if places:
-        moved = new.transposed(padded, axes.lhs)
+        moved = new.padded(x, padding, axes.lhs)
         w = new.transposed(kernel, axes.rhs)
         parts = new.add(interleaved_conv_p, moved, w, dims=dims, places=True)
         pairs = [a for k in range(rank) for a in (rank + 2 + k, 1 + k)]
@@ -167,7 +159,7 @@ def as_interleaved(eqn: Eqn) -> list[Eqn] | None:
         sizes = [d.results * d.count for d in dims]
         result = new.add(reshape_p, apart, shape=(out.shape[axes.out[0]], *sizes, features))
     else:
-        moved = new.transposed(padded, (axes.lhs[0], *axes.lhs[2:], axes.lhs[1]))
+        moved = new.padded(x, padding, (axes.lhs[0], *axes.lhs[2:], axes.lhs[1]))
         w = new.transposed(kernel, (*axes.rhs[2:], axes.rhs[1], axes.rhs[0]))
         result = new.add(interleaved_conv_p, moved, w, dims=dims, places=False)
     new.transposed(result, inverse_permutation((axes.out[0], *axes.out[2:], axes.out[1])))

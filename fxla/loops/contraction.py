@@ -54,13 +54,15 @@ CHUNK_BYTES = 512
 """Bytes of a row of a chunk, at most..."""
 PANEL_BYTES = 128
 """... and what they are a multiple of, unless there are fewer: columns of the widest tile."""
+TILE_ROWS = 14
+"""Rows of the tallest tile."""
 FEW_ROWS = 42
 """Rows of a chunk whose right operand is small: its results stay in the first cache."""
 SMALL_RIGHT = 1 << 19
 """Bytes of a right operand that stays in the second cache however its rows are cut."""
 CHUNK_WORK = 1 << 19
 """Multiplications of a chunk, at least: some five microseconds."""
-CHUNKS = 8
+CHUNKS = 16
 """Chunks that a contraction with work enough is cut into, at least."""
 
 _names = itertools.count()
@@ -311,11 +313,11 @@ def chunk_shape(m: int, n: int, depth: int, count: int, itemsize: int) -> tuple[
 
     Example:
         >>> chunk_shape(1024, 1024, 1024, 1, 4), chunk_shape(32, 128, 784, 1, 4)
-        ((205, 128), (16, 64))
+        ((210, 128), (16, 64))
     """
     panel = PANEL_BYTES // itemsize
     most = FEW_ROWS if depth * n * itemsize <= SMALL_RIGHT else CHUNK_ROWS
-    rows = -(-m // -(-m // most))
+    rows = _whole_tiles(m, -(-m // most))
     columns = min(n, CHUNK_BYTES // itemsize)
     while -(-m // rows) * -(-n // columns) * count < CHUNKS:
         if rows * columns * depth < 2 * CHUNK_WORK:
@@ -324,7 +326,14 @@ def chunk_shape(m: int, n: int, depth: int, count: int, itemsize: int) -> tuple[
             half = -(-columns // 2)
             columns = -(-half // panel) * panel
         elif rows >= 28:
-            rows = -(-rows // 2)
+            rows = _whole_tiles(rows, 2)
         else:
             break
     return rows, columns
+
+
+def _whole_tiles(m: int, parts: int) -> int:
+    """Rows of each of so many parts: many tiles, if they are many; an even number else."""
+    rows = -(-m // parts)
+    unit = TILE_ROWS if rows >= 4 * TILE_ROWS else 2
+    return min(-(-rows // unit) * unit, m)

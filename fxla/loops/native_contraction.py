@@ -277,21 +277,26 @@ class _Tiles:
         right_of: Callable[[Value], tuple[Value, Value]],
         moves: _Moves | None,
     ) -> None:
-        """Blocks of rows of nearly equal size, and for each the panels of columns."""
-        b, most = self.b, self.shape.rows
-        count = b.bitwise("sdiv", self.rows + (most - 1), most)
-        base, extra = b.bitwise("sdiv", self.rows, count), b.bitwise("srem", self.rows, count)
+        """Blocks of rows, and for each the panels of columns.
 
-        def block(k: Value, _: list[Value]) -> list[Value]:
-            start = k * base + b.intrinsic("smin", k, extra)
-            rows = b.select(k.cmp("slt", extra), base + 1, base)
+        They are as large as can be, but the last two are of about one size: few rows wait for
+        what is read of the right operand.
+        """
+        b, most = self.b, self.shape.rows
+
+        def block(carried: list[Value]) -> list[Value]:
+            (start,) = carried
+            rest = self.rows - start
+            half = b.intrinsic("smin", ((rest + 1) >> 1) + 1 & -2, most)
+            rows = b.select(rest.cmp("sge", 2 * most), self.number(most), half)
+            rows = b.select(rest.cmp("sgt", most), rows, rest)
             source = self.moved(left, start * self.row)
             if moves is not None:
                 source = self.fast(source, rows, moves)
             self.panels(self.moved(self.sums, start * TILE_BYTES), source, right_of, rows)
-            return []
+            return [start + rows]
 
-        b.loop(self.number(0), count, 1, [], block)
+        b.while_loop([self.number(0)], lambda at: at[0].cmp("slt", self.rows), block)
 
     def fast(self, source: Value, rows: Value, moves: _Moves) -> Value:
         """A block of rows where it is read fast: in place, or moved."""

@@ -37,6 +37,7 @@ from fxla.loops.ir import (
 
 __all__ = [
     "Contract",
+    "FromMemory",
     "IndexTuple",
     "Nest",
     "Opaque",
@@ -73,6 +74,11 @@ class View:
 
     def __getitem__(self, index: IndexTuple) -> Expr:
         return self.at(index)
+
+
+@dataclass(frozen=True, slots=True)
+class FromMemory(View):
+    """A `View` of operands that are in memory, not computed where it reads them."""
 
 
 @dataclass(frozen=True, slots=True)
