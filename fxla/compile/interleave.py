@@ -108,6 +108,7 @@ class InterleavedConv(Primitive):
 
         def element(out: IndexTuple, red: IndexTuple) -> Expr:
             *a, c = red
+            a = [int_const(0) if d.taps == 1 else k for k, d in zip(a, dims, strict=True)]
             if places:
                 n, f, o, q = out[0], out[1 : rank + 1], out[rank + 1], out[rank + 2 :]
             else:

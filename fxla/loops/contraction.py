@@ -62,8 +62,9 @@ SMALL_RIGHT = 1 << 19
 """Bytes of a right operand that stays in the second cache however its rows are cut."""
 CHUNK_WORK = 1 << 19
 """Multiplications of a chunk, at least: some five microseconds."""
-CHUNKS = 16
-"""Chunks that a contraction with work enough is cut into, at least."""
+CHUNKS = 8
+"""Chunks that a contraction with work enough is cut into, at least; twice as many if two threads
+could not share them evenly."""
 
 _names = itertools.count()
 
@@ -319,7 +320,10 @@ def chunk_shape(m: int, n: int, depth: int, count: int, itemsize: int) -> tuple[
     most = FEW_ROWS if depth * n * itemsize <= SMALL_RIGHT else CHUNK_ROWS
     rows = _whole_tiles(m, -(-m // most))
     columns = min(n, CHUNK_BYTES // itemsize)
-    while -(-m // rows) * -(-n // columns) * count < CHUNKS:
+    while True:
+        chunks = -(-m // rows) * -(-n // columns) * count
+        if chunks >= CHUNKS * (1 + chunks % 2):
+            break
         if rows * columns * depth < 2 * CHUNK_WORK:
             break
         if columns > 2 * panel or (rows < 28 and columns > panel):

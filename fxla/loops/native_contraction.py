@@ -1,6 +1,6 @@
 """The native printing of contractions: loops around the tiles of `fxla.loops.native_tiles`.
 
-A chunk's results live in scratch memory, `TILE_BYTES` for a row. They start as zeros; tiles add to
+A chunk's results live in scratch memory, `TILE_BYTES` for a row. Tiles make them and add to
 them, panel by panel of columns for each block of rows; then the epilogue, ordinary loops, reads
 them. In between, operands are put in fast memory where they would be read slowly in place:
 
@@ -22,7 +22,7 @@ from fxla.loops.ir import INDEX, Buffer, Const, Expr, Extent, For, Index, Let, L
 from fxla.loops.native_expressions import Expressions
 from fxla.loops.native_instructions import LLVM, Value
 from fxla.loops.native_isa import Isa
-from fxla.loops.native_ops import Unsupported, register_type
+from fxla.loops.native_ops import Unsupported
 from fxla.loops.native_tiles import (
     BLOCK_DEPTH,
     LAID_STEP,
@@ -165,36 +165,19 @@ class _Tiles:
     # ------------------------------------------------------------------------- loops
 
     def print(self) -> None:
-        self.clear()
         self.set("rows", self.row)
         if len(self.counts) == 1:
             self.blocks()
         else:
-            self.outer(0, self.left, self.right)
+            self.outer(0, self.left, self.right, self.b.constant(True, "i1"))
 
-    def clear(self) -> None:
-        """Zeros in the columns of the sums that are used, and up to a vector more."""
-        b = self.b
-        kind = register_type(self.c.total.dtype)
-        zeros = b.constant(0.0, kind, self.shape.lanes)
+    def outer(self, level: int, left: Value, right: Value, first: Value) -> None:
+        """All levels but the last two, around tiles that run over those.
 
-        def row(i: Value, _: list[Value]) -> list[Value]:
-            start = self.moved(self.sums, i * TILE_BYTES)
-
-            def vector(j: Value, _: list[Value]) -> list[Value]:
-                at = self.moved(start, j * self.size)
-                b.effect(f"store {zeros.text}, {at.text}, align {self.size}")
-                return []
-
-            b.loop(self.number(0), self.columns, self.shape.lanes, [], vector)
-            return []
-
-        b.loop(self.number(0), self.rows, 1, [], row)
-
-    def outer(self, level: int, left: Value, right: Value) -> None:
-        """All levels but the last two, around tiles that run over those."""
+        `first`: there are no sums yet.
+        """
         if level == len(self.counts) - 2:
-            self.two_levels(left, right)
+            self.two_levels(left, right, first)
             return
 
         def body(k: Value, _: list[Value]) -> list[Value]:
@@ -202,12 +185,12 @@ class _Tiles:
                 self.moved(left, k * self.step_a[level]),
                 self.moved(right, k * self.step_b[level]),
             )
-            self.outer(level + 1, *here)
+            self.outer(level + 1, *here, first & k.cmp("eq", 0))
             return []
 
         self.b.loop(self.number(0), self.counts[level], 1, [], body)
 
-    def two_levels(self, left: Value, right: Value) -> None:
+    def two_levels(self, left: Value, right: Value, first: Value) -> None:
         """Tiles over two levels, which are one where memory goes on without a gap.
 
         Of the outer one so much at a time that all rows and panels find it in the second cache.
@@ -224,6 +207,7 @@ class _Tiles:
 
         def block(k: Value, _: list[Value]) -> list[Value]:
             start = k * together
+            self.set("first", self.b.convert("zext", first & k.cmp("eq", 0), "i64"))
             self.set("outer", b.intrinsic("smin", outer - start, together))
             here, there = self.moved(left, start * a0), self.moved(right, start * b0)
             self.row_blocks(here, lambda p: (there, p * self.size), None)
@@ -256,6 +240,7 @@ class _Tiles:
             count = b.intrinsic("smin", depth - k, BLOCK_DEPTH)
             left, right = self.moved(self.left, k * a1), self.moved(self.right, k * b1)
             self.set("inner", count)
+            self.set("first", b.convert("zext", k.cmp("eq", 0), "i64"))
 
             def fill() -> list[Value]:
                 self.call("pack", packed, right, count, b1, self.columns)

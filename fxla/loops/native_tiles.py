@@ -4,7 +4,7 @@ A *tile* is a block of results that stays in vector registers while products are
 rows by one or two vectors of columns. `print_tiles` prints, for one dtype and instruction set,
 
     tile(ptr t, ptr a, ptr b, ptr steps, i64 rows, i64 vectors)
-        t[r, v] += sum over k0, k1 of a[r, k0, k1] * b[k0, k1, v]
+        t[r, v] += sum over k0, k1 of a[r, k0, k1] * b[k0, k1, v], or = if `steps` says so
     pack(ptr to, ptr from, i64 count, i64 step, i64 columns)
         columns of a matrix as panels of `panel` columns, one after the other, filled with zeros
     lay(ptr to, ptr from, i64 rows, i64 step, i64 count)
@@ -62,13 +62,15 @@ TILE_DTYPES = ("float32", "float64")
 STEPS = {
     name: k
     for k, name in enumerate(
-        ("rows", "inner_a", "inner_b", "inner", "outer_a", "outer_b", "outer", "mask")
+        ("rows", "inner_a", "inner_b", "inner", "outer_a", "outer_b", "outer", "mask", "first")
     )
 }
-"""Name and number of the 8-byte slots of `steps`: strides in bytes, counts, lanes of b's end."""
+"""Name and number of the 8-byte slots of `steps`: strides in bytes, counts, lanes of b's end, and
+whether there are no sums yet."""
 
-_ROWS = {1: (1, 2, 4, 8, 14), 2: (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14)}
-"""Rows of the tiles that there are, for one and two vectors; other numbers take several."""
+_ROWS = {1: (1, 4), 2: (1, 2, 4, 7, 8, 10, 12)}
+"""Rows of the tiles that there are beside the largest ones, for one and two vectors; other numbers
+take several."""
 _GROUP = 3
 """Rows that are read by one pointer."""
 
@@ -139,64 +141,15 @@ def print_tiles(dtype: DType, isa: Isa) -> str:
     kind = register_type(dtype)
     names = tile_symbols(dtype, isa)
     declared: dict[str, None] = {}
-    functions = []
-    for rows, vectors in _sizes(shape):
-        functions.append(_tile(f"tile.{rows}.{vectors}", kind, shape, rows, vectors, declared))
-    functions.append(_pack(names["pack"], kind, shape, declared))
-    functions.append(_lay(names["lay"], kind, shape, declared))
-    return "\n".join([*declared, *functions, _choice(names["tile"], shape), ""])
+    functions = [
+        _tile(names["tile"], kind, shape, declared),
+        _pack(names["pack"], kind, shape, declared),
+        _lay(names["lay"], kind, shape, declared),
+    ]
+    return "\n".join([*declared, *functions, ""])
 
 
 _PARAMETERS = "ptr %t, ptr %a, ptr %b, ptr %steps"
-
-
-def _sizes(shape: TileShape) -> list[tuple[int, int]]:
-    """Rows and vectors of the tiles that there are."""
-    return [(r, v) for v, menu in _ROWS.items() for r in menu if r <= shape.rows]
-
-
-def _choice(name: str, shape: TileShape) -> str:
-    """The function that calls the tiles for a number of rows and vectors."""
-    sizes = _sizes(shape)
-    cases, blocks = [], []
-    for vectors in (1, 2):
-        menu = [r for r, v in sizes if v == vectors]
-        for rows in range(1, shape.rows + 1):
-            label = f"is{rows}.{vectors}"
-            cases.append(f"i64 {2 * rows + vectors}, label %{label}")
-            lines = [f"{label}:"]
-            done = 0
-            for part in _parts(rows, menu):
-                t, a = f"%t.{label}.{done}", f"%a.{label}.{done}"
-                lines += [
-                    f"  {t} = getelementptr i8, ptr %t, i64 {done * TILE_BYTES}",
-                    f"  {a}.offset = mul i64 %row, {done}",
-                    f"  {a} = getelementptr i8, ptr %a, i64 {a}.offset",
-                    f'  call void @"tile.{part}.{vectors}"(ptr {t}, ptr {a}, ptr %b, ptr %steps)',
-                ]
-                done += part
-            blocks += [*lines, "  ret void"]
-    return "\n".join([
-        f'define void @"{name}"({_PARAMETERS}, i64 %rows, i64 %vectors) nounwind {{',
-        "  %row = load i64, ptr %steps, align 8",
-        "  %twice = shl i64 %rows, 1",
-        "  %which = add i64 %twice, %vectors",
-        f"  switch i64 %which, label %none [{' '.join(cases)}]",
-        *blocks,
-        "none:\n  unreachable\n}",
-    ])  # fmt: skip
-
-
-def _parts(rows: int, menu: list[int]) -> list[int]:
-    """Numbers of the menu that add up to `rows`: one, else the two most equal, else many."""
-    if rows in menu:
-        return [rows]
-    pairs = [(max(r, rows - r), r) for r in menu if rows - r in menu]
-    if pairs:
-        large, _ = min(pairs)
-        return [large, rows - large]
-    largest = max(r for r in menu if r < rows)
-    return [largest, *_parts(rows - largest, menu)]
 
 
 class _Function:
@@ -255,23 +208,70 @@ class _Function:
         return text
 
 
-def _tile(
-    name: str, kind: str, shape: TileShape, rows: int, vectors: int, declared: dict[str, None]
-) -> str:
+def _tile(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> str:
+    """The function that runs the tallest tile there is until all rows are done."""
     f = _Function(kind, shape.lanes)
     b = f.b
-    t, a0, b0, steps = (f.param(n) for n in ("t", "a", "b", "steps"))
-    row = f.slot(steps, "rows")
-    inner_a, inner_b, inner = (f.slot(steps, n) for n in ("inner_a", "inner_b", "inner"))
-    outer_a, outer_b, outer = (f.slot(steps, n) for n in ("outer_a", "outer_b", "outer"))
-    mask = f.mask_below(f.slot(steps, "mask"))
+    t, a, right, steps = (f.param(n) for n in ("t", "a", "b", "steps"))
+    rows, vectors = (f.param(n, "i64") for n in ("rows", "vectors"))
+    slots = {name: f.slot(steps, name) for name in STEPS}
+    mask = f.mask_below(slots["mask"])
+    plain = _Steps(slots, mask)
+
+    def run(menu: tuple[int, ...], width: int) -> list[Value]:
+        """While there are rows: the first tile of the menu that is not taller."""
+
+        def one(size: int, left: Value, here: list[Value]) -> list[Value]:
+            _block(f, shape, _Block(size, width, here[0], here[1], right), plain)
+            down = f.moved(here[0], size * TILE_BYTES), f.moved(here[1], slots["rows"] * size)
+            return [left - size, *down]
+
+        def choose(k: int, left: Value, here: list[Value]) -> list[Value]:
+            if k == len(menu) - 1:
+                return one(menu[k], left, here)
+            return b.branch(
+                left.cmp("sge", menu[k]),
+                lambda: one(menu[k], left, here),
+                lambda: choose(k + 1, left, here),
+            )
+
+        b.while_loop([rows, t, a], lambda c: c[0].cmp("sgt", 0), lambda c: choose(0, c[0], c[1:]))
+        return []
+
+    two, one = ((shape.rows, *(r for r in reversed(_ROWS[v]) if r < shape.rows)) for v in (2, 1))
+    b.branch(vectors.cmp("eq", 2), lambda: run(two, 2), lambda: run(one, 1))
+    return f.finish(name, f"{_PARAMETERS}, i64 %rows, i64 %vectors", declared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What all tiles of a call have in common: the slots of `steps`, and lanes of b's end."""
+
+    slots: dict[str, Value]
+    mask: Value
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One tile: its size, and where its results and operands begin."""
+
+    rows: int
+    vectors: int
+    t: Value
+    a: Value
+    b: Value
+
+
+def _block(f: _Function, shape: TileShape, tile: _Block, steps: _Steps) -> None:
+    """Sums of one tile in registers."""
+    b, rows, vectors, slots, mask = f.b, tile.rows, tile.vectors, steps.slots, steps.mask
+    row, inner_a, inner_b = slots["rows"], slots["inner_a"], slots["inner_b"]
     zero = b.constant(0, "i64")
     places = [
-        f.moved(t, r * TILE_BYTES + v * shape.lanes * f.size)
+        f.moved(tile.t, r * TILE_BYTES + v * shape.lanes * f.size)
         for r in range(rows)
         for v in range(vectors)
     ]
-
     groups = -(-rows // _GROUP)
     twice = row * 2
 
@@ -291,15 +291,18 @@ def _tile(
     def line(_: Value, carried: list[Value]) -> list[Value]:
         at_a, at_b, *sums = carried
         starts = [f.moved(at_a, row * (_GROUP * g)) for g in range(groups)]
-        sums = b.loop(zero, inner, 1, [*starts, at_b, *sums], step)[groups + 1 :]
-        return [f.moved(at_a, outer_a), f.moved(at_b, outer_b), *sums]
+        sums = b.loop(zero, slots["inner"], 1, [*starts, at_b, *sums], step)[groups + 1 :]
+        return [f.moved(at_a, slots["outer_a"]), f.moved(at_b, slots["outer_b"]), *sums]
 
-    first = [f.load(p) for p in places]
-    sums = b.loop(zero, outer, 1, [a0, b0, *first], line)[2:]
+    none = b.constant(0.0, f.kind, shape.lanes)
+    first = b.branch(
+        slots["first"].cmp("ne", 0),
+        lambda: [none] * len(places),
+        lambda: [f.load(p) for p in places],
+    )
+    sums = b.loop(zero, slots["outer"], 1, [tile.a, tile.b, *first], line)[2:]
     for p, x in zip(places, sums, strict=True):
         f.store(x, p)
-    text = f.finish(name, _PARAMETERS, declared)
-    return text.replace("define void", "define internal void", 1)
 
 
 def _pack(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> str:

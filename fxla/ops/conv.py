@@ -19,7 +19,7 @@ from fxla.core.primitive import Primitive, is_linear, is_zero
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
-from fxla.loops.view import IndexTuple, Reduce, View, binary, extent
+from fxla.loops.view import IndexTuple, Reduce, View, binary, extent, int_const
 from fxla.ops.conv_dims import ConvDims, ConvParams
 from fxla.ops.dot import accumulator
 from fxla.ops.elementwise import add, convert
@@ -146,6 +146,7 @@ class ConvGeneralDilated(Primitive):
         def element(out: IndexTuple, red: IndexTuple) -> Expr:
             n, o, *at = (out[a] for a in dims.out)
             *k, c = red
+            k = [int_const(0) if n == 1 else i for i, n in zip(k, window.sizes, strict=True)]
             group = binary("floordiv", o, extent(outputs))
             source, conditions = lowered_source(window, sizes, tuple(at), tuple(k))
             feature, example = c, n
