@@ -171,6 +171,8 @@ def has_places(eqn: Eqn) -> bool:
     """Whether places, not features, are to go side by side in lanes."""
     conv: ConvParams = eqn.params["conv"]
     shape = eqn.outputs[0].aval.shape
+    if not conv.strides:
+        return False
     results = shape[conv.dims.out[-1]] // conv.lhs_dilation[-1]
     few = shape[conv.dims.out[1]] <= FEW_FEATURES
     return few and results >= FEW_PLACES and conv.groups == 1 and conv.strides[-1] == 1

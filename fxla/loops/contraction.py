@@ -48,10 +48,11 @@ from fxla.loops.view import binary, extent, int_const
 
 __all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "Contraction", "block_contraction", "contraction_of"]
 
-CHUNK_ROWS = 252
-"""Rows of a chunk, at most: a multiple of the rows of most tiles."""
-CHUNK_BYTES = 512
-"""Bytes of a row of a chunk, at most..."""
+CHUNK_ROWS = 350
+"""Rows of a chunk, at most: a multiple of the rows of the tallest tile. What a chunk packs of the
+right operand serves all of them..."""
+CHUNK_BYTES = 1024
+"""Bytes of a row of a chunk, at most, for which what it lays of the left operand serves..."""
 PANEL_BYTES = 128
 """... and what they are a multiple of, unless there are fewer: columns of the widest tile."""
 TILE_ROWS = 14
@@ -314,7 +315,7 @@ def chunk_shape(m: int, n: int, depth: int, count: int, itemsize: int) -> tuple[
 
     Example:
         >>> chunk_shape(1024, 1024, 1024, 1, 4), chunk_shape(32, 128, 784, 1, 4)
-        ((210, 128), (16, 64))
+        ((350, 256), (16, 64))
     """
     panel = PANEL_BYTES // itemsize
     most = FEW_ROWS if depth * n * itemsize <= SMALL_RIGHT else CHUNK_ROWS

@@ -46,8 +46,9 @@ __all__ = [
     "tile_symbols",
 ]
 
-TILE_BYTES = 512
-"""Bytes of a row of results that a chunk of work has in fast memory."""
+TILE_BYTES = 1088
+"""Bytes from row to row of the results that a chunk of work has in fast memory: those of a chunk
+and a line more, so that rows do not fight for one place in the cache."""
 BLOCK_DEPTH = 256
 """Terms that are summed before the next block of operands is put in fast memory."""
 LAID_STEP = BLOCK_DEPTH * 8 + 64
