@@ -265,23 +265,35 @@ class _Tiles:
         """Blocks of rows, and for each the panels of columns.
 
         They are as large as can be, but the last two are of about one size: few rows wait for
-        what is read of the right operand.
+        what is read of the right operand. Columns are turned for two blocks at once, where they
+        fit the memory for it: both find them in one cache line.
         """
         b, most = self.b, self.shape.rows
+        two = 2 * most
 
-        def block(carried: list[Value]) -> list[Value]:
+        def some(carried: list[Value]) -> list[Value]:
             (start,) = carried
             rest = self.rows - start
             half = b.intrinsic("smin", ((rest + 1) >> 1) + 1 & -2, most)
-            rows = b.select(rest.cmp("sge", 2 * most), self.number(most), half)
+            rows = b.select(rest.cmp("sge", two), self.number(most), half)
             rows = b.select(rest.cmp("sgt", most), rows, rest)
-            source = self.moved(left, start * self.row)
+            source, step = self.moved(left, start * self.row), self.row
             if moves is not None:
+                if two <= self.shape.panel:
+                    rows = b.select(moves.turn & rest.cmp("sge", two), self.number(two), rows)
                 source = self.fast(source, rows, moves)
-            self.panels(self.moved(self.sums, start * TILE_BYTES), source, right_of, rows)
+                step = b.select(moves.lay, self.number(LAID_STEP), step)
+
+            def block(at: Value, _: list[Value]) -> list[Value]:
+                few = b.intrinsic("smin", rows - at, most)
+                sums = self.moved(self.sums, (start + at) * TILE_BYTES)
+                self.panels(sums, self.moved(source, at * step), right_of, few)
+                return []
+
+            b.loop(self.number(0), rows, most, [], block)
             return [start + rows]
 
-        b.while_loop([self.number(0)], lambda at: at[0].cmp("slt", self.rows), block)
+        b.while_loop([self.number(0)], lambda at: at[0].cmp("slt", self.rows), some)
 
     def fast(self, source: Value, rows: Value, moves: _Moves) -> Value:
         """A block of rows where it is read fast: in place, or moved."""

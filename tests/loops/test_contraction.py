@@ -13,7 +13,13 @@ from fxla.compile.build import int_value
 from fxla.compile.native import compile_native, host_isa
 from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
-from fxla.loops.contraction import block_contraction, chunk_shape, contraction_of
+from fxla.loops.contraction import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    block_contraction,
+    chunk_shape,
+    contraction_of,
+)
 from fxla.loops.extents import canonical, parametrise
 from fxla.loops.ir import (
     INDEX,
@@ -33,7 +39,7 @@ from fxla.loops.ir import (
     walk_stmts,
 )
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
-from fxla.loops.native_tiles import tile_shape
+from fxla.loops.native_tiles import TILE_BYTES, tile_shape
 from fxla.loops.view import binary, extent, int_const
 
 RNG = np.random.default_rng(0)
@@ -139,14 +145,16 @@ def test_products_of_every_remainder(isa: Isa, dtype: str) -> None:
         (60, 1100, 600),  # columns packed, rows laid apart on some machines
         (61, 33, 1024),  # rows at the distance of a power of two
         (300, 20, 50),  # several chunks of rows
+        (533, 70, 300),  # columns far apart, turned for two blocks of rows where they fit
     ],
 )
-@pytest.mark.parametrize("turned", [False, True])
-def test_products_whose_operands_are_moved(isa: Isa, m: int, n: int, k: int, turned: bool) -> None:
-    a, b = whole(m, k), whole(k, n)
-    stored = np.ascontiguousarray(a.T) if turned else a
-    kernel = product(m, n, k, "f8", turned)
-    got = run(kernel, isa, np.full((m, n), np.nan), stored, b, ranges=3)
+@pytest.mark.parametrize("turned", ["f8", "f8 turned", "f4 turned"])
+def test_products_whose_operands_are_moved(isa: Isa, m: int, n: int, k: int, turned: str) -> None:
+    dtype = turned[:2]
+    a, b = whole(m, k, dtype=dtype), whole(k, n, dtype=dtype)
+    stored = np.ascontiguousarray(a.T) if "turned" in turned else a
+    kernel = product(m, n, k, dtype, "turned" in turned)
+    got = run(kernel, isa, np.full((m, n), np.nan, dtype), stored, b, ranges=3)
     np.testing.assert_array_equal(got, a @ b)
 
 
@@ -229,6 +237,7 @@ def test_the_checker_knows_what_tiles_are() -> None:
 def test_chunks_fit_their_memory(sizes: tuple[int, int, int], count: int) -> None:
     m, n, k = sizes
     rows, columns = chunk_shape(m, n, k, count, 4)
-    assert 1 <= rows <= min(m, 252)
-    assert 1 <= columns <= min(n, 128)
-    assert columns in (n, 32, 64, 96, 128)
+    assert 1 <= rows <= min(m, CHUNK_ROWS)
+    assert 1 <= columns <= min(n, CHUNK_BYTES // 4)
+    assert columns == n or columns % 32 == 0
+    assert CHUNK_BYTES <= TILE_BYTES
