@@ -57,7 +57,12 @@ from fxla.ops.structure import broadcast_in_dim_p
 __all__ = ["Build", "build_program"]
 
 
-def build_program(jaxpr: Jaxpr, use_library: bool = True, tiles: bool = False) -> Program:
+def build_program(
+    jaxpr: Jaxpr,
+    use_library: bool = True,
+    tiles: bool = False,
+    made: Callable[[Kernel, str], object] | None = None,
+) -> Program:
     """Compile a jaxpr to a program.
 
     Args:
@@ -65,8 +70,9 @@ def build_program(jaxpr: Jaxpr, use_library: bool = True, tiles: bool = False) -
         use_library: whether matrix products may go to BLAS and rows may wait in the first cache; on
             a GPU products are generated loops, and each thread has a row.
         tiles: whether the target prints the tiles of contractions, so that few need BLAS.
+        made: called with each kernel of the program, and its key, as soon as it is certain.
     """
-    return Build(use_library, tiles).program(jaxpr)
+    return Build(use_library, tiles, made=made).program(jaxpr)
 
 
 class Build:
@@ -82,11 +88,16 @@ class Build:
     """
 
     def __init__(
-        self, use_library: bool = True, tiles: bool = False, merging: bool = False
+        self,
+        use_library: bool = True,
+        tiles: bool = False,
+        merging: bool = False,
+        made: Callable[[Kernel, str], object] | None = None,
     ) -> None:
         self.use_library = use_library
         self.tiles = tiles
         self.merging = merging
+        self.made = made
         self.kernels: dict[str, Kernel] = {}
         self.notes: list[str] = []
         self.constants: dict[tuple[str, bytes], tuple[Buffer, Any]] = {}
@@ -237,8 +248,11 @@ class Build:
         if checks_enabled():
             check_kernel(kernel, "scheduling")
         key = kernel_key(kernel)
-        kernel = self.kernels.setdefault(key, kernel)
-        return Launch(kernel, args, n_outputs, sizes, count, grain)
+        if key not in self.kernels:
+            self.kernels[key] = kernel
+            if self.made is not None:
+                self.made(kernel, key)
+        return Launch(self.kernels[key], args, n_outputs, sizes, count, grain)
 
     def node(self, node: Node, place: dict[Value, Pointer]) -> list[Instruction]:
         """Instructions of a library call or a region."""

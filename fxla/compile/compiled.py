@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
-from fxla.compile.native import compile_kernels
+from fxla.compile.native import Batch, Printed
 from fxla.compile.numba_cpu import compile_numba
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported
 
-__all__ = ["CompiledKernel", "compile_all", "target"]
+__all__ = ["CompiledKernel", "Kernels", "target"]
 
 
 def target() -> str:
@@ -41,26 +40,53 @@ class CompiledKernel:
 _compiled: dict[tuple[str, str], CompiledKernel] = {}
 
 
-def compile_all(kernels: Sequence[Kernel], content: Sequence[str]) -> list[CompiledKernel]:
-    """Compile kernels, or find them compiled. What the native target lacks, numba serves.
+class Kernels:
+    """The kernels of a program on their way to code, by the native target or by numba.
 
-    Args:
-        kernels: with run-time sizes.
-        content: the key of each, from `fxla.loops.extents.kernel_key`.
+    The native target prints a kernel when it is added, and other threads compile what is printed
+    while the rest of the program is built. What that target lacks, numba compiles in the end.
     """
-    chosen = target()
-    keys = [(chosen, key) for key in content]
-    missing = {key: k for key, k in zip(keys, kernels, strict=True) if key not in _compiled}
-    reasons: dict[tuple[str, str], str] = dict.fromkeys(missing, "FXLA_TARGET=numba")
-    if chosen == "native":
-        done = compile_kernels(list(missing.values()))
-        for key, native in zip(missing, done, strict=True):
-            if isinstance(native, Unsupported):
-                reasons[key] = str(native)
-            else:
-                _compiled[key] = CompiledKernel(native.address, True, native, "")
-    for key, kernel in missing.items():
-        if key not in _compiled:
-            function = compile_numba(kernel)
-            _compiled[key] = CompiledKernel(function.address, False, function, reasons[key])
-    return [_compiled[key] for key in keys]
+
+    def __init__(self) -> None:
+        self._target = target()
+        self._batch = Batch() if self._target == "native" else None
+        self._found: dict[str, tuple[Kernel, Printed | str]] = {}
+
+    def add(self, kernel: Kernel, key: str) -> None:
+        """Have a kernel compiled, unless it is known.
+
+        Args:
+            kernel: with run-time sizes.
+            key: from `fxla.loops.extents.kernel_key`.
+        """
+        if (self._target, key) in _compiled or key in self._found:
+            return
+        printed: Printed | str = "FXLA_TARGET=numba"
+        if self._batch is not None:
+            added = self._batch.add(kernel)
+            printed = str(added) if isinstance(added, Unsupported) else added
+        self._found[key] = (kernel, printed)
+
+    def packed(self, key: str) -> bool:
+        """Whether a kernel that was added takes its arguments as an array of addresses."""
+        known = _compiled.get((self._target, key))
+        return isinstance(self._found[key][1], Printed) if known is None else known.packed
+
+    def finish(self) -> None:
+        """Wait until everything is compiled and loaded."""
+        if self._batch is not None:
+            self._batch.finish()
+        for key, (kernel, printed) in self._found.items():
+            _compiled[self._target, key] = self._code(kernel, printed)
+        self._found.clear()
+
+    def _code(self, kernel: Kernel, printed: Printed | str) -> CompiledKernel:
+        if isinstance(printed, Printed):
+            assert self._batch is not None
+            native = self._batch.function(kernel, printed)
+            return CompiledKernel(native.address, True, native, "")
+        function = compile_numba(kernel)
+        return CompiledKernel(function.address, False, function, printed)
+
+    def __getitem__(self, key: str) -> CompiledKernel:
+        return _compiled[self._target, key]

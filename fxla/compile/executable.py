@@ -14,7 +14,7 @@ import numpy as np
 
 from fxla.compile.blas import blas_address, blas_threads
 from fxla.compile.build import build_program
-from fxla.compile.compiled import CompiledKernel, target
+from fxla.compile.compiled import CompiledKernel, Kernels, target
 from fxla.compile.driver import print_driver
 from fxla.compile.gemm import gemm_address
 from fxla.compile.image import HostFunction, Image, image_of
@@ -212,21 +212,32 @@ def executable_from(program: Program) -> Executable:
 _known: weakref.WeakValueDictionary[str, Executable] = weakref.WeakValueDictionary()
 
 
+def built_executable(jaxpr: Jaxpr) -> Executable:
+    """Build a program and compile it; its first kernels are compiled while others are made."""
+    kernels = Kernels()
+    try:
+        program = build_program(jaxpr, tiles=target() == "native", made=kernels.add)
+    except BaseException:
+        kernels.finish()
+        raise
+    return Executable(image_of(program, kernels), lambda: program)
+
+
 def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
     """Build and compile a program, or find it: in this process, or on disk."""
     with no_collection():
-        build = functools.partial(build_program, tiles=target() == "native")
         jaxpr = inline_calls(jaxpr)
         key = program_key(jaxpr)
         if key is None:
-            return executable_from(build(jaxpr))
+            return built_executable(jaxpr)
         found = _known.get(key)
         if found is None:
             image = load_image(key)
             if image is not None:
-                found = Executable(image, functools.partial(build, jaxpr))
+                build = functools.partial(build_program, jaxpr, tiles=target() == "native")
+                found = Executable(image, build)
             else:
-                found = executable_from(build(jaxpr))
+                found = built_executable(jaxpr)
                 save_image(key, found.image)
             _known[key] = found
         return found

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.compiled import CompiledKernel, compile_all
+from fxla.compile.compiled import CompiledKernel, Kernels
 from fxla.compile.driver import print_driver
 from fxla.compile.native import compile_text
 from fxla.compile.program import CONSTANT_BYTES, Buffer, HostCall, Program
@@ -60,16 +60,28 @@ class Image:
     driver: int
 
 
-def image_of(program: Program) -> Image:
-    """Compile the kernels and the driver of a program."""
+def image_of(program: Program, kernels: Kernels | None = None) -> Image:
+    """Compile the kernels and the driver of a program.
+
+    Args:
+        program: any.
+        kernels: those that are being compiled already, which are finished.
+    """
+    kernels = Kernels() if kernels is None else kernels
     found = program.kernels()
-    kernels = compile_all(found, [program.keys.get(id(k)) or kernel_key(k) for k in found])
-    driver = print_driver(program, [k.packed for k in kernels])
-    address = compile_text(driver.text, ["program"], effort=driver.effort)["program"]
+    keys = [program.keys.get(id(k)) or kernel_key(k) for k in found]
+    try:
+        for kernel, key in zip(found, keys, strict=True):
+            kernels.add(kernel, key)
+        driver = print_driver(program, [kernels.packed(key) for key in keys])
+        address = compile_text(driver.text, ["program"], effort=driver.effort)["program"]
+    finally:
+        kernels.finish()
     return Image(
         _types(program.inputs), _types(program.outputs), program.arena, constant_table(program),
         tuple([_host_function(f) if isinstance(f, HostCall) else f for f in driver.functions]),
-        tuple(driver.integers), driver.shared, work_of(program.body), tuple(kernels), address,
+        tuple(driver.integers), driver.shared, work_of(program.body),
+        tuple([kernels[key] for key in keys]), address,
     )  # fmt: skip
 
 

@@ -149,6 +149,8 @@ def _emit(text: str, machine: Any) -> bytes:
 
 
 _POINTER = ctypes.c_void_p
+_LONG = ("ParseAssembly", "TargetMachineEmitToMemory")
+"""What takes long: the others keep the interpreter's lock, which a thread may wait 5 ms for."""
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ContextCreate": (_POINTER, ()),
     "ContextDispose": (None, (_POINTER,)),
@@ -170,12 +172,13 @@ def _without_lock() -> Any:
     global _unlocked
     if _unlocked is None:
         try:
-            library = ctypes.CDLL(llvm.ffi.lib._lib_handle._name)
+            path = llvm.ffi.lib._lib_handle._name
+            free, held = ctypes.CDLL(path), ctypes.PyDLL(path)
             for name, (result, parameters) in _SIGNATURES.items():
-                function = library[f"LLVMPY_{name}"]
+                function = (free if name in _LONG else held)[f"LLVMPY_{name}"]
                 function.restype, function.argtypes = result, parameters
-                setattr(library, name, function)
-            _unlocked = library
+                setattr(free, name, function)
+            _unlocked = free
         except (AttributeError, OSError):
             _unlocked = False
     return _unlocked or None

@@ -52,8 +52,10 @@ from fxla.loops.native_tiles import (
 )
 
 __all__ = [
+    "Batch",
     "NativeFunction",
     "Place",
+    "Printed",
     "compile_kernels",
     "compile_native",
     "compile_text",
@@ -122,15 +124,14 @@ def compile_kernels(
     kernels: Sequence[Kernel], isa: Isa | None = None
 ) -> list[NativeFunction | Unsupported]:
     """Compile kernels together; for each its code, or why the numba target must compile it."""
-    isa = host_isa() if isa is None else isa
     with _lock:
-        batch = _Batch(isa)
+        batch = Batch(isa)
         try:
             found = [batch.add(kernel) for kernel in kernels]
         finally:
             batch.finish()
         return [
-            x if isinstance(x, Unsupported) else NativeFunction(k.name, _kernels[x.text, isa])
+            x if isinstance(x, Unsupported) else batch.function(k, x)
             for k, x in zip(kernels, found, strict=True)
         ]
 
@@ -234,7 +235,7 @@ def _tile_entry(dtype: np.dtype[Any], isa: Isa) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Printed:
+class Printed:
     """A kernel as text: what it declares, its definition, and the symbol in both."""
 
     declared: tuple[str, ...]
@@ -242,23 +243,26 @@ class _Printed:
     symbol: str
 
 
-def _print(kernel: Kernel, isa: Isa) -> _Printed:
+def _print(kernel: Kernel, isa: Isa) -> Printed:
     """The text of a kernel under a name that no other kernel has, and no library function."""
     plain = f"kernel.{kernel.name}"
     declared, text = native_parts(dataclasses.replace(kernel, name=plain), isa)
     symbol = f"{plain}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    return _Printed(declared, text.replace(f'@"{plain}"', f'@"{symbol}"', 1), symbol)
+    return Printed(declared, text.replace(f'@"{plain}"', f'@"{symbol}"', 1), symbol)
 
 
-class _Batch:
+class Batch:
     """Kernels on their way to one or more object files.
 
     While kernels are printed here, full modules are compiled by other threads.
+
+    Args:
+        isa: what to compile for; by default this machine.
     """
 
-    def __init__(self, isa: Isa) -> None:
-        self.isa = isa
-        self.waiting: list[_Printed] = []
+    def __init__(self, isa: Isa | None = None) -> None:
+        self.isa = host_isa() if isa is None else isa
+        self.waiting: list[Printed] = []
         self.lines = 0
         self.modules: list[_Module | _TileModule] = []
         self.tiles: set[str] = set()
@@ -266,7 +270,7 @@ class _Batch:
         self.taken = threading.Lock()
         self.next = 0
 
-    def add(self, kernel: Kernel) -> _Printed | Unsupported:
+    def add(self, kernel: Kernel) -> Printed | Unsupported:
         """Print a kernel, and have it compiled if nothing knows it."""
         try:
             printed = _print(kernel, self.isa)
@@ -283,7 +287,7 @@ class _Batch:
             self._start_thread()
         return printed
 
-    def _from_disk(self, printed: _Printed) -> bool:
+    def _from_disk(self, printed: Printed) -> bool:
         path = _entry_path(printed.text, self.isa, EFFORT)
         found = None if path is None else read_entry(path)
         if found is None:
@@ -294,7 +298,7 @@ class _Batch:
         _kernels[printed.text, self.isa] = address
         return True
 
-    def _want_tiles(self, printed: _Printed) -> None:
+    def _want_tiles(self, printed: Printed) -> None:
         """Have the tiles that a kernel calls compiled beside it."""
         declared = "".join(line for line in printed.declared if TILE_PREFIX in line)
         for dtype in TILE_DTYPES if declared else ():
@@ -326,6 +330,10 @@ class _Batch:
                     return
                 self.next += 1
             self.modules[at].compile(self.isa)
+
+    def function(self, kernel: Kernel, printed: Printed) -> NativeFunction:
+        """The code of a kernel that was added before everything was finished."""
+        return NativeFunction(kernel.name, _kernels[printed.text, self.isa])
 
     def finish(self) -> None:
         """Compile what is left, and load everything."""
@@ -359,7 +367,7 @@ class _TileModule:
 class _Module:
     """Kernels that become one object file."""
 
-    def __init__(self, kernels: tuple[_Printed, ...]) -> None:
+    def __init__(self, kernels: tuple[Printed, ...]) -> None:
         self.kernels = kernels
         self.code = b""
         self.error: BaseException | None = None

@@ -19,7 +19,7 @@ import pytest
 from fxla.compile import compiled
 from fxla.compile.executable import compile_jaxpr
 from fxla.compile.llvm import host_isa
-from fxla.compile.native import compile_kernels
+from fxla.compile.native import Batch
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import typeof
 from fxla.loops.native import print_native
@@ -57,7 +57,7 @@ def check(case: Case, isa: Isa, monkeypatch: pytest.MonkeyPatch) -> None:
     if not usable(case, isa):
         pytest.skip("float16 needs hardware conversion")
     monkeypatch.setattr(compiled, "_compiled", {})
-    monkeypatch.setattr(compiled, "compile_kernels", functools.partial(compile_kernels, isa=isa))
+    monkeypatch.setattr(compiled, "Batch", functools.partial(Batch, isa))
     program, consts = program_of(case)
     operands = sample.draw()
     with np.errstate(all="ignore"), warnings.catch_warnings():
