@@ -14,7 +14,7 @@ import itertools
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -130,9 +130,10 @@ def emit_object(text: str, isa: Isa, effort: int, triple: str = "") -> bytes:
     layout = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.target_data}"\n'
     library = None if os.environ.get("FXLA_CHECK") == "1" else _without_lock()
     try:
-        if library is None:
-            return _emit(layout + text, machine)
-        return _emit_unlocked(library, layout + text, machine)
+        with _without_strength_reduction():
+            if library is None:
+                return _emit(layout + text, machine)
+            return _emit_unlocked(library, layout + text, machine)
     except RuntimeError as error:
         raise InternalError(f"generated LLVM text is not valid: {error}\n{text}") from error
     finally:
@@ -146,6 +147,32 @@ def _emit(text: str, machine: Any) -> bytes:
     module.verify()
     code: bytes = machine.emit_object(module)
     return code
+
+
+_emitting = 0
+
+
+@contextlib.contextmanager
+def _without_strength_reduction() -> Iterator[None]:
+    """Leave out a pass that takes a fifth of the time and finds nothing.
+
+    The printers make addresses of strides and keep what does not change out of loops. The switch
+    is the process's, so it is set while something here is compiled, and not for numba's code; LLVM
+    ends the process if it does not know a switch, so versions that were not tried are left alone.
+    """
+    global _emitting
+    known = llvm.llvm_version_info[0] in (20, 22)
+    with _lock:
+        _emitting += 1
+        if known and _emitting == 1:
+            llvm.set_option("fxla", "-disable-lsr=true")
+    try:
+        yield
+    finally:
+        with _lock:
+            _emitting -= 1
+            if known and _emitting == 0:
+                llvm.set_option("fxla", "-disable-lsr=false")
 
 
 _POINTER = ctypes.c_void_p
