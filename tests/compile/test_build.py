@@ -36,6 +36,26 @@ def kinds(program: Program) -> list[type]:
     return [type(i) for i in walk_instructions(program.body)]
 
 
+def test_every_kernel_is_told_once_and_no_other() -> None:
+    """Also those of loops, whose trial as one kernel may be given up; equal ones are one."""
+
+    def f(x: Any, w: Any) -> Any:
+        def step(h: Any, row: Any) -> Any:
+            return fnp.tanh(h @ w + row), (h * 2).sum()
+
+        h, sums = lax.scan(step, fnp.zeros(300), x @ w)
+        small = lax.fori_loop(0, 5, lambda _, y: fnp.sin(y), x[0, :3])
+        return h, sums, small, fnp.tanh(x), fnp.tanh(x + 1), fnp.tanh(x[:7])
+
+    told: dict[str, Any] = {}
+    program = program_of(
+        f, np.ones((20, 300)), np.ones((300, 300)), made=lambda k, key: told.update({key: k})
+    )
+    assert [id(k) for k in told.values()] == [id(k) for k in program.kernels()]
+    assert [program.keys[id(k)] for k in program.kernels()] == list(told)
+    assert len(told) > 4
+
+
 def test_arguments_that_are_results_are_copied() -> None:
     program = program_of(lambda x, y: (y, x, x), X, X)
     assert kinds(program) == [Copy] * 3
