@@ -19,6 +19,7 @@ __all__ = [
     "MissingExtraError",
     "NonConcreteBooleanIndexError",
     "NotDifferentiableError",
+    "ReadOnlyError",
     "ShapeError",
     "TracerArrayConversionError",
     "TracerBoolConversionError",
@@ -68,6 +69,10 @@ class TracerArrayConversionError(ConcretizationError):
 
 class NonConcreteBooleanIndexError(FxlaError, IndexError):
     """A traced boolean mask would give a result whose size is not known while tracing."""
+
+
+class ReadOnlyError(FxlaError, ValueError):
+    """A write to an argument of a traced function, or to an array from outside of it."""
 
 
 class LeakedTracerError(FxlaError, RuntimeError):

@@ -40,8 +40,10 @@ def add_in_parts(jaxpr: Jaxpr) -> Jaxpr:
         if eqn.primitive is add_p:
             a, b = (parts_of(x) for x in eqn.inputs)
             return [*a, *b] if a and b else []
+        if eqn.primitive not in parts:
+            return []
         zeros = made_by.get(eqn.inputs[0]) if isinstance(eqn.inputs[0], Var) else None
-        if eqn.primitive not in parts or zeros is None or zeros.primitive is not broadcast_in_dim_p:
+        if zeros is None or zeros.primitive is not broadcast_in_dim_p:
             return []
         (value,) = zeros.inputs
         return [eqn] if isinstance(value, Literal) and value.value == 0 else []

@@ -140,6 +140,7 @@ def make_jaxpr(
             return f(*full, **given_kwargs)
 
         with_static.__name__ = function_name(f)
+        with_static.__wrapped__ = f  # type: ignore[attr-defined]
         leaves, tree = tree_flatten((dynamic, kwargs))
         flat_f = FlatFunction(with_static, tree)
         avals = [abstract(x) for x in leaves]

@@ -16,13 +16,13 @@ from fxla.core.aval import Aval
 from fxla.core.jaxpr import Jaxpr, Var
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import tree_flatten, tree_unflatten
-from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.staging import eval_jaxpr, evaluate_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import InternalError
 from fxla.loops.view import View
 from fxla.ops.dot import dot_general_p
 from fxla.ops.structure import batch_in_front, instantiate
-from fxla.transforms.api import check_leaf, function_name, wraps_as
+from fxla.transforms.api import argument, check_leaf, function_name, traced_call, wraps_as
 from fxla.transforms.dce import dce_jaxpr
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import backward
@@ -104,7 +104,7 @@ class Checkpoint(Primitive):
         return jaxpr.out_avals
 
     def impl(self, *args: Any, jaxpr: Jaxpr, policy: Policy | None) -> tuple[Any, ...]:
-        return eval_jaxpr(jaxpr, *args)
+        return evaluate_jaxpr(jaxpr, *args)
 
     def jvp(
         self, primals: Any, tangents: Any, *, jaxpr: Jaxpr, policy: Policy | None
@@ -327,10 +327,10 @@ def checkpoint(
         trees: list[Any] = []
 
         def flat(*xs: Value) -> list[Value]:
-            given, given_kwargs = tree_unflatten(tree, xs)
+            given, given_kwargs = tree_unflatten(tree, [argument(x) for x in xs])
             rest = iter(given)
             full = [fixed[i] if i in fixed else next(rest) for i in range(len(args))]
-            out, out_tree = tree_flatten(function(*full, **given_kwargs))
+            out, out_tree = tree_flatten(traced_call(function, *full, **given_kwargs))
             trees[:] = [out_tree]
             return out
 

@@ -20,12 +20,12 @@ from fxla.core.dtypes import int32, is_bool, is_integer
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr, Var
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, structure_text, tree_flatten, tree_unflatten
-from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.staging import eval_jaxpr, evaluate_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.elementwise import convert, eq, maximum, minimum, ne, select
 from fxla.ops.structure import batch_in_front, broadcast_in_dim, move_axis, zeros_of
-from fxla.transforms.api import check_leaf, function_name
+from fxla.transforms.api import check_leaf, function_name, traced_call
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import transpose_jaxpr
 
@@ -45,7 +45,7 @@ class Cond(Primitive):
 
     def impl(self, *args: Any, branches: tuple[Jaxpr, ...]) -> tuple[Any, ...]:
         index = min(max(int(args[0]), 0), len(branches) - 1)
-        return eval_jaxpr(branches[index], *args[1:])
+        return evaluate_jaxpr(branches[index], *args[1:])
 
     def jvp(
         self, primals: Any, tangents: Any, *, branches: tuple[Jaxpr, ...]
@@ -284,7 +284,7 @@ def _traced_branches(
     for f in functions:
 
         def flat(*xs: Value, f: Callable[..., Any] = f) -> list[Value]:
-            out, out_tree = tree_flatten(f(*tree_unflatten(tree, xs)))
+            out, out_tree = tree_flatten(traced_call(f, *tree_unflatten(tree, xs)))
             trees.append(out_tree)
             return out
 

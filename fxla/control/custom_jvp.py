@@ -16,12 +16,12 @@ from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_zero
 from fxla.core.pytree import structure_text, tree_flatten, tree_map, tree_unflatten
-from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.staging import evaluate_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, is_tracing, typeof, where_am_i
 from fxla.errors import InternalError
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import batch_in_front
-from fxla.transforms.api import function_name, what_is, wraps_as
+from fxla.transforms.api import argument, function_name, traced_call, what_is, wraps_as
 from fxla.transforms.jvp import instantiate_tangent
 from fxla.transforms.vmap import place_axis, vmap_flat
 
@@ -42,7 +42,7 @@ class CustomJvpCall(Primitive):
         return jaxpr.out_avals
 
     def impl(self, *args: Any, jaxpr: Jaxpr, rule: FlatRule) -> tuple[Any, ...]:
-        return eval_jaxpr(jaxpr, *args)
+        return evaluate_jaxpr(jaxpr, *args)
 
     def jvp(
         self, primals: Any, tangents: Any, *, jaxpr: Jaxpr, rule: FlatRule
@@ -181,13 +181,13 @@ class custom_jvp:
             full = list(args)
             for i, x in zip(positions, selected, strict=True):
                 full[i] = x
-            return self._f(*full)
+            return traced_call(self._f, *full)
 
         leaves, tree = tree_flatten(tuple(args[i] for i in positions))
         trees: list[Any] = []
 
         def flat(*xs: Value) -> list[Value]:
-            out, out_tree = tree_flatten(of_arrays(*tree_unflatten(tree, xs)))
+            out, out_tree = tree_flatten(of_arrays(*tree_unflatten(tree, [argument(x) for x in xs])))
             trees[:] = [out_tree]
             return out
 

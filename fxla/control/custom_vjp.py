@@ -15,12 +15,12 @@ from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import leaf_paths, structure_text, tree_flatten, tree_unflatten
-from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.staging import evaluate_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, NotDifferentiableError
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import batch_in_front, instantiate, reduce_sum
-from fxla.transforms.api import function_name, what_is, wraps_as
+from fxla.transforms.api import argument, function_name, traced_call, what_is, wraps_as
 from fxla.transforms.vmap import place_axis, prefix_leaves, vmap_flat
 
 __all__ = ["custom_vjp", "custom_vjp_call_p", "linear_by_vjp_p"]
@@ -43,7 +43,7 @@ class CustomVjpCall(Primitive):
         return jaxpr.out_avals
 
     def impl(self, *args: Any, jaxpr: Jaxpr, **params: Any) -> tuple[Any, ...]:
-        return eval_jaxpr(jaxpr, *args)
+        return evaluate_jaxpr(jaxpr, *args)
 
     def jvp(
         self,
@@ -293,14 +293,14 @@ class custom_vjp:
             full = list(args)
             for i, x in zip(positions, selected, strict=True):
                 full[i] = x
-            return f(*full)
+            return traced_call(f, *full)
 
         diff_args = tuple(args[i] for i in positions)
         leaves, tree = tree_flatten(diff_args)
         trees: list[Any] = []
 
         def flat(*xs: Value) -> list[Value]:
-            out, out_tree = tree_flatten(call(self._f, tree_unflatten(tree, xs)))
+            out, out_tree = tree_flatten(call(self._f, tree_unflatten(tree, [argument(x) for x in xs])))
             trees[:] = [out_tree]
             return out
 

@@ -177,6 +177,7 @@ class JitFunction:
             return f(*full, **dynamic_kwargs, **named)
 
         with_static.__name__ = self._name
+        with_static.__wrapped__ = f  # type: ignore[attr-defined]
         rest = tuple(x for i, x in enumerate(args) if i not in fixed)
         rest_kwargs = {k: v for k, v in kwargs.items() if k not in named}
         key = (

@@ -21,7 +21,7 @@ from fxla.core.aval import Aval
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.scopes import special
-from fxla.core.staging import eval_jaxpr
+from fxla.core.staging import evaluate_jaxpr
 from fxla.core.trace import AxisFrame, Value
 from fxla.errors import InternalError
 from fxla.ops.structure import batch_in_front
@@ -41,7 +41,7 @@ class Jit(Primitive):
 
     def impl(self, *args: Any, jaxpr: Jaxpr, name: str) -> tuple[Any, ...]:
         if mode.disabled:
-            return eval_jaxpr(jaxpr, *args)
+            return evaluate_jaxpr(jaxpr, *args)
         return tuple(executable_of(jaxpr)(*args))
 
     def jvp(

@@ -16,7 +16,7 @@ from fxla.core.aval import Aval
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr, Var
 from fxla.core.primitive import Linear, Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, structure_text, tree_flatten, tree_unflatten
-from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.staging import eval_jaxpr, evaluate_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, NotDifferentiableError
 from fxla.ops.elementwise import neg, sub
@@ -48,7 +48,7 @@ class CustomLinearSolve(Primitive):
         return solve.out_avals
 
     def impl(self, *args: Any, solve: Jaxpr, **params: Any) -> tuple[Any, ...]:
-        return eval_jaxpr(solve, *args)
+        return evaluate_jaxpr(solve, *args)
 
     def jvp(
         self, primals: Any, tangents: Any, *, n_consts: int, matvec: Jaxpr, **params: Any

@@ -34,7 +34,7 @@ from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, ShapeError
 from fxla.ops.elementwise import add, convert
 from fxla.ops.structure import batch_move, instantiate, move_axis, zeros_of
-from fxla.transforms.api import check_leaf, function_name, what_is
+from fxla.transforms.api import check_leaf, function_name, traced_call, what_is
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import backward
 
@@ -467,7 +467,7 @@ def _traced_body(
     def body(*leaves: Value) -> list[Value]:
         carry = tree_unflatten(init_tree, leaves[: len(init_leaves)])
         x = tree_unflatten(xs_tree, leaves[len(init_leaves) :])
-        result: Any = f(carry, x)
+        result: Any = traced_call(f, carry, x)
         if not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(
                 f"lax.scan: {name} must return a pair (carry, y), got "
@@ -545,7 +545,7 @@ def fori_loop(
 
         def step(carry: Any, _: Any) -> Any:
             i, value = carry
-            return (i + 1, body_fun(i, value)), None
+            return (i + 1, traced_call(body_fun, i, value)), None
 
         step.__name__ = name
         (_, result), _ = scan(step, (first, init_val), None, max(0, last - first))
@@ -556,7 +556,7 @@ def fori_loop(
 
     def body(carry: Any) -> Any:
         i, end, value = carry
-        return i + 1, end, body_fun(i, value)
+        return i + 1, end, traced_call(body_fun, i, value)
 
     body.__name__ = name
     dtype = typeof(upper).dtype if not typeof(upper).weak_type else typeof(lower).dtype
@@ -589,5 +589,5 @@ def map_(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> 
         Array([0., 1., 4.])
     """
     del batch_size
-    _, ys = scan(lambda _, x: (None, f(x)), None, xs)
+    _, ys = scan(lambda _, x: (None, traced_call(f, x)), None, xs)
     return ys

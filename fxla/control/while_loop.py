@@ -33,7 +33,7 @@ from fxla.errors import NotDifferentiableError
 from fxla.ops.elementwise import convert, select
 from fxla.ops.reduce import reduce_or
 from fxla.ops.structure import batch_move, broadcast_in_dim, instantiate
-from fxla.transforms.api import check_leaf, function_name
+from fxla.transforms.api import check_leaf, function_name, traced_call
 from fxla.transforms.partial_eval import PartialTrace
 
 __all__ = ["while_loop", "while_p"]
@@ -336,7 +336,7 @@ def _traced_loop(
     trees: list[Any] = []
 
     def body(*flat: Value) -> list[Value]:
-        out, out_tree = tree_flatten(body_fun(tree_unflatten(tree, flat)))
+        out, out_tree = tree_flatten(traced_call(body_fun, tree_unflatten(tree, flat)))
         trees[:] = [out_tree]
         return out
 
@@ -350,7 +350,7 @@ def _traced_loop(
     check_carry("lax.while_loop", name, avals, closed.out_avals, tree, trees[0])
 
     def condition(*flat: Value) -> list[Value]:
-        return tree_flatten(cond_fun(tree_unflatten(tree, flat)))[0]
+        return tree_flatten(traced_call(cond_fun, tree_unflatten(tree, flat)))[0]
 
     tested = trace_to_jaxpr(condition, avals, "while_loop", function_name(cond_fun))
     if (

@@ -20,28 +20,85 @@ from fxla.core.trace import (
     Trace,
     Tracer,
     Value,
+    eval_trace,
     is_on_device,
-    raise_leaked,
+    leaked,
     running,
     state,
     typeof,
 )
 
-__all__ = ["JaxprTrace", "JaxprTracer", "eval_jaxpr", "trace_to_jaxpr"]
+__all__ = ["JaxprTrace", "JaxprTracer", "eval_jaxpr", "evaluate_jaxpr", "trace_to_jaxpr"]
 
 
 class JaxprTracer(Tracer):
-    """A value that a `JaxprTrace` knows as a variable."""
+    """A value that a `JaxprTrace` knows as a variable (or a number, as a literal)."""
 
     __slots__ = ("variable",)  # not `var`, which is the variance
+    owner: JaxprTrace
 
-    def __init__(self, trace: Trace, var: Var) -> None:
+    def __init__(self, trace: JaxprTrace, var: Atom) -> None:
         self.owner = trace
         self.variable = var
 
     @property
     def aval(self) -> Aval:
         return self.variable.aval
+
+    def concrete(self) -> Value | None:
+        return self.owner.constants.value(self.variable)
+
+    known = concrete
+
+    def assume(self, other: Any) -> None:
+        self.variable = other.variable
+
+    def clone(self) -> JaxprTracer:
+        return JaxprTracer(self.owner, self.variable)
+
+
+class Constants:
+    """What a program computes from no argument: evaluated when somebody asks, and then kept.
+
+    So ``a = np.zeros(3)``, ``a[0] = 1`` and ``if a.any():`` can be traced like any NumPy code.
+    """
+
+    __slots__ = ("made_by", "values")
+
+    def __init__(self) -> None:
+        self.made_by: dict[Any, Eqn] = {}
+        self.values: dict[Any, Value] = {}
+
+    def note(self, eqn: Eqn) -> None:
+        """Remember an equation if its results depend on no argument."""
+        for a in eqn.inputs:
+            if type(a) is Var and a not in self.made_by and a not in self.values:
+                return
+        if not (eqn.primitive.collective or eqn.primitive.effectful):
+            for v in eqn.outputs:
+                self.made_by[v] = eqn
+
+    def value(self, atom: Atom) -> Value | None:
+        """The value of a variable, or None if it depends on an argument."""
+        if type(atom) is Literal:
+            return np.asarray(atom.value, atom.aval.dtype)
+        if atom not in self.made_by:
+            return self.values.get(atom)
+        wanted: list[Any] = [atom]
+        with running(eval_trace):
+            while wanted:  # a chain may be longer than Python's stack
+                eqn = self.made_by.get(wanted[-1])
+                if eqn is None or wanted[-1] in self.values:
+                    wanted.pop()
+                    continue
+                missing = [a for a in eqn.inputs if type(a) is Var and a not in self.values]
+                if missing:
+                    wanted += missing
+                    continue
+                args = [a.value if type(a) is Literal else self.values[a] for a in eqn.inputs]
+                found = eqn.primitive.bind(*args, **eqn.params)
+                self.values.update(zip(eqn.outputs, found, strict=True))
+        return self.values[atom]
 
 
 class JaxprTrace(Trace):
@@ -52,7 +109,8 @@ class JaxprTrace(Trace):
         self.label = label
         self.function = function
         self.eqns: list[Eqn] = []
-        self.captured: dict[int, tuple[Var, Value]] = {}
+        self.captured: dict[Any, tuple[Var, Value]] = {}
+        self.constants = Constants()
 
     def argument(self, aval: Aval) -> JaxprTracer:
         """A new input."""
@@ -64,16 +122,23 @@ class JaxprTrace(Trace):
             return x.variable
         if isinstance(x, Tracer):
             if not x.owner.alive:
-                raise_leaked(x)
+                return self.atom(leaked(x))
         elif isinstance(x, np.ndarray):
             if x.ndim == 0 and x.flags.owndata:
                 return Literal(x[()], typeof(x))
         elif not is_on_device(x):
             return Literal(x, typeof(x))
-        entry = self.captured.get(id(x))
+        key = x.variable if isinstance(x, JaxprTracer) else id(x)
+        entry = self.captured.get(key)
         if entry is None:
-            entry = self.captured[id(x)] = (Var(typeof(x)), x)
+            entry = self.captured[key] = (Var(typeof(x)), x)
+            known = x.known() if isinstance(x, Tracer) else x
+            if isinstance(known, np.ndarray):
+                self.constants.values[entry[0]] = known
         return entry[0]
+
+    def lift(self, x: Value) -> JaxprTracer:
+        return JaxprTracer(self, self.atom(x))
 
     def record(
         self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
@@ -83,7 +148,9 @@ class JaxprTrace(Trace):
             [Var(a) for a in primitive.abstract_eval(*[typeof(x) for x in args], **params)]
         )
         inputs = tuple([self.atom(x) for x in args])
-        self.eqns.append(Eqn(primitive, inputs, params, outputs, user_source()))
+        eqn = Eqn(primitive, inputs, params, outputs, user_source())
+        self.eqns.append(eqn)
+        self.constants.note(eqn)
         return tuple([JaxprTracer(self, v) for v in outputs])
 
     def process(
@@ -99,7 +166,9 @@ class JaxprTrace(Trace):
         for eqn in program.eqns:
             inputs = tuple([names.get(a, a) for a in eqn.inputs])
             outputs = tuple([Var(v.aval) for v in eqn.outputs])
-            self.eqns.append(Eqn(eqn.primitive, inputs, eqn.params, outputs, source))
+            recorded = Eqn(eqn.primitive, inputs, eqn.params, outputs, source)
+            self.eqns.append(recorded)
+            self.constants.note(recorded)
             for inner, outer in zip(eqn.outputs, outputs, strict=True):
                 names[inner] = outer
                 values[inner] = JaxprTracer(self, outer)
@@ -169,7 +238,7 @@ def trace_to_jaxpr(
     state.axes = (*before, *axes)
     try:
         with running(trace, ends=True):
-            outs = f(*arguments)
+            outs = f(*[a.clone() for a in arguments])  # which `f` may write to
             return trace.close(arguments, outs)
     finally:
         state.axes = before
@@ -178,3 +247,9 @@ def trace_to_jaxpr(
 def eval_jaxpr(jaxpr: Jaxpr, *args: Value) -> tuple[Value, ...]:
     """Run a jaxpr by binding each of its primitives under the current trace."""
     return jaxpr.run(*args)
+
+
+def evaluate_jaxpr(jaxpr: Jaxpr, *args: Value) -> tuple[Value, ...]:
+    """Run a jaxpr on concrete arrays, whatever is being traced."""
+    with running(eval_trace):
+        return jaxpr.run(*args)

@@ -49,6 +49,7 @@ __all__ = [
     "is_on_device",
     "is_same",
     "is_tracing",
+    "leaked",
     "named_axis",
     "program_evaluation",
     "raise_leaked",
@@ -93,6 +94,13 @@ class Trace(ABC):
         with running(self):
             return program.run(*args)
 
+    def lift(self, x: Value) -> Value:
+        """A value of an outer trace, or a concrete one, as a tracer of this trace.
+
+        It is constant to this trace until a value that is not is written into it.
+        """
+        return x
+
 
 class EvalTrace(Trace):
     """Evaluates: every operation runs on concrete arrays at once."""
@@ -105,7 +113,7 @@ class EvalTrace(Trace):
         on_device = False
         for x in args:
             if isinstance(x, Tracer):
-                raise_leaked(x)
+                return self.process(primitive, [leaked(y) for y in args], params)
             on_device = on_device or is_on_device(x)
         if on_device:
             found: tuple[Value, ...] = device_evaluation[0](primitive, args, params)
@@ -279,11 +287,12 @@ def _method(name: str) -> Callable[..., Any]:
 _OPERATORS = "add sub mul truediv floordiv mod divmod pow matmul and or xor lshift rshift".split()
 _UNARY = "neg pos abs invert round".split()
 _COMPARISONS = "eq ne lt le gt ge".split()
+_IN_PLACE = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
 _METHODS = (
     "all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy "
     "cumprod cumsum diagonal dot flatten item max mean min nonzero prod ptp ravel repeat reshape "
     "round searchsorted sort squeeze std sum swapaxes take to_device tolist trace transpose var "
-    "view block_until_ready"
+    "view block_until_ready fill partition put resize"
 ).split()
 
 
@@ -292,12 +301,15 @@ class Tracer:
 
     Attributes:
         owner: the trace it belongs to (`trace` is the matrix trace, as for arrays).
+        alias: what it shares memory with in the user's eyes; not set if with nothing. See
+            `fxla.core.aliasing`.
         aval: its shape and dtype.
     """
 
-    __slots__ = ("__weakref__", "owner")
+    __slots__ = ("__weakref__", "alias", "owner")
     __array_priority__ = 1000
     owner: Trace
+    alias: Any
 
     @property
     def aval(self) -> Aval:
@@ -343,6 +355,18 @@ class Tracer:
         """The concrete array behind this tracer, if there is one (as under ``grad``)."""
         return None
 
+    def known(self) -> Value | None:
+        """The concrete array behind this tracer, if it depends on no argument of any trace."""
+        return None
+
+    def assume(self, other: Any) -> None:
+        """Become another tracer of the same trace: what was written into this one."""
+        raise NotImplementedError
+
+    def clone(self) -> Any:
+        """Another tracer of the same value, which is not written to when this one is."""
+        raise NotImplementedError
+
     @property
     def T(self) -> Any:  # noqa: N802 - NumPy's name
         """Axes reversed."""
@@ -355,18 +379,30 @@ class Tracer:
 
     @property
     def real(self) -> Any:
-        """Real part."""
+        """Real part; assigning to it writes into the array."""
         return array_methods["real"](self)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        array_methods["set_real"](self, value)
 
     @property
     def imag(self) -> Any:
-        """Imaginary part."""
+        """Imaginary part; assigning to it writes into the array."""
         return array_methods["imag"](self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        array_methods["set_imag"](self, value)
 
     @property
     def flat(self) -> Any:
-        """The elements in C order, as a 1-d array."""
-        return array_methods["ravel"](self)
+        """The elements in C order, as a 1-d array that writes through."""
+        return array_methods["flat"](self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        array_methods["set_flat"](self, value)
 
     @property
     def at(self) -> Any:
@@ -386,7 +422,7 @@ class Tracer:
     def __iter__(self) -> Any:
         if not self.aval.shape:
             raise TypeError("iteration over a 0-d array")
-        return iter([self[i] for i in range(self.aval.shape[0])])
+        return (self[i] for i in range(self.aval.shape[0]))
 
     def __getitem__(self, index: Any) -> Any:
         return array_methods["getitem"](self, index)
@@ -412,7 +448,7 @@ class Tracer:
     def _to_number(self, kind: type) -> Any:
         known = self.concrete()
         if known is not None:
-            if _stored(sys._getframe(2)):
+            if _stored(sys._getframe(2)) and self.known() is None:
                 self.__array__()
             return kind(np.asarray(known).item()) if np.size(known) == 1 else kind(known)
         raise TracerIntegerConversionError(
@@ -438,8 +474,10 @@ class Tracer:
         return int(self._to_number(int))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        constant = self.known()
+        if constant is not None:
+            return np.array(constant, dtype)
         known = self.concrete()
-        del dtype, copy
         hint = (
             "its value must stay traced for the derivative to see it"
             if known is not None
@@ -448,8 +486,9 @@ class Tracer:
         raise TracerArrayConversionError(
             f"numpy.asarray of a traced {self.aval}: {hint}{where_am_i()}. A function that is not "
             "NumPy's, or an assignment into a NumPy array such as `a[i] = x`, asked for a concrete "
-            "array. Use the function of that name in `fxla.numpy`, or `a.at[i].set(x)` on "
-            "`a = fxla.numpy.asarray(a)`; for a value outside the derivative use `stop_gradient`."
+            "array. Use the function of that name in `fxla.numpy`; write into an array that was "
+            "made in the traced function, such as `a = np.array(a)`; for a value outside the "
+            "derivative use `stop_gradient`."
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -462,15 +501,25 @@ class Tracer:
         return array_methods["array_namespace"](self, api_version=api_version)
 
     def __format__(self, spec: str) -> str:
+        known = self.known()
+        if known is not None and not np.ndim(known):
+            return format(np.asarray(known)[()], spec)
         return format(str(self), spec if not spec or spec[-1] in "s<>^" else "")
 
     def __repr__(self) -> str:
-        return f"Tracer<{self.aval}>"
+        known = self.known()
+        return f"Tracer<{self.aval}>" if known is None else repr(as_array(known))
+
+    def __str__(self) -> str:
+        known = self.known()
+        return repr(self) if known is None else str(known)
 
 
 for _name in _OPERATORS:
     setattr(Tracer, f"__{_name}__", _method(_name))
     setattr(Tracer, f"__r{_name}__", _method("r" + _name))
+for _name in _IN_PLACE:
+    setattr(Tracer, f"__i{_name}__", _method("i" + _name))
 for _name in (*_UNARY, *_COMPARISONS):
     setattr(Tracer, f"__{_name}__", _method(_name))
 for _name in _METHODS:
@@ -530,6 +579,20 @@ def where_am_i() -> str:
     if trace is None:
         return place
     return f'{place}, in "{trace.function}" traced by {trace.label}'
+
+
+def leaked(x: Value) -> Value:
+    """The value of a tracer whose transformation has ended, if it depended on no argument.
+
+    Raises:
+        LeakedTracerError: if it did.
+    """
+    if not isinstance(x, Tracer):
+        return x
+    known = x.known()
+    if known is None:
+        raise_leaked(x)
+    return known
 
 
 def raise_leaked(x: Tracer) -> NoReturn:

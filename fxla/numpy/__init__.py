@@ -26,6 +26,7 @@ from fxla.numpy import (
     histograms,
     joining,
     linalg,
+    local_arrays,
     logic,
     mapping,
     matrices,
@@ -105,6 +106,7 @@ __all__ += taking.__all__
 __all__ += ufuncs.__all__
 
 operators.install(globals())
+local_arrays.install(globals())
 protocols.install(globals(), sys.modules[__name__])
 selected_functions.install()
 

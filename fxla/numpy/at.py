@@ -42,7 +42,7 @@ from fxla.ops.index import scatter, scatter_add, scatter_max, scatter_min, scatt
 from fxla.ops.shape import stack
 from fxla.ops.structure import broadcast_in_dim, broadcast_to, expand_dims, full, reshape
 
-__all__ = ["IndexedUpdate", "Updater"]
+__all__ = ["IndexedUpdate", "Updater", "assigned"]
 
 _MODES = {
     None: "fill",
@@ -283,6 +283,11 @@ def _traced_update(
         unique = hints.get("unique_indices", False) or _all_unique(entries)
         out = rule(x, plan.indices, updates, plan.dims, plan.sizes, _MODES[mode], unique)
     return reshape(out, aval.shape)
+
+
+def assigned(x: Value, index: Any, values: Any) -> Value:
+    """``x[index] = values`` as a new value."""
+    return _traced_update("x[...] = v", x, index, scatter, values, {})
 
 
 def _fitted(call: str, values: Value, shape: tuple[int, ...]) -> Value:

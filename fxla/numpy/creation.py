@@ -42,6 +42,7 @@ from fxla.numpy.dispatch import (
     shape_of,
 )
 from fxla.numpy.typed import REAL_AND_COMPLEX
+from fxla.numpy.views import layout_in_memory
 from fxla.ops import elementwise as ops
 from fxla.ops.elementwise import convert
 from fxla.ops.shape import iota
@@ -132,6 +133,13 @@ def array(
     return expand_dims(made, range(missing)) if missing > 0 else made
 
 
+def is_as_asked(a: Any, dtype: Any) -> bool:
+    """Whether an argument is a traced array of a dtype: then it is its own ``asarray``."""
+    if not isinstance(a, Tracer) or a.weak_type:
+        return False
+    return dtype is None or canonical_dtype(dtype) == a.dtype
+
+
 @public(np.asarray)
 def asarray(
     a: Any,
@@ -152,6 +160,8 @@ def asarray(
         Array([1., 2.])
     """
     only_plain("np.asarray", order=order, device=device, like=like)
+    if not copy and is_as_asked(a, dtype):
+        return a
     return array.traced(a, dtype, copy=bool(copy))  # type: ignore[attr-defined]
 
 
@@ -173,6 +183,8 @@ def asanyarray(
         Array([1., 2.])
     """
     only_plain("np.asanyarray", order=order, device=device, like=like)
+    if not copy and is_as_asked(a, dtype):
+        return a
     return array.traced(a, dtype, copy=bool(copy))  # type: ignore[attr-defined]
 
 
@@ -186,6 +198,8 @@ def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
         Array([3.])
     """
     only_plain("np.ascontiguousarray", like=like)
+    if is_as_asked(a, dtype) and a.ndim and layout_in_memory(a).flags.c_contiguous:
+        return a
     return array.traced(a, dtype, copy=False, ndmin=1)  # type: ignore[attr-defined]
 
 

@@ -37,6 +37,8 @@ from fxla.core.dtypes import (
 from fxla.core.trace import Tracer, Value, eval_trace, state, typeof, where_am_i
 from fxla.errors import AxisError, DtypeError, ShapeError, TracerIntegerConversionError
 from fxla.numpy.typed import typed
+from fxla.numpy.views import SHARING, viewing
+from fxla.numpy.writing import fresh, put_result
 from fxla.ops.elementwise import convert
 from fxla.ops.shape import stack
 from fxla.ops.structure import broadcast_to
@@ -171,9 +173,15 @@ def public(
         def traced(*args: Any, **kwargs: Any) -> Any:
             if _has_open_size(args) or (kwargs and _has_open_size(kwargs.values())):
                 return with_open_size[0](numpy_function, known, body, args, kwargs)
+            if kwargs and kwargs.get("out") is not None:
+                return written(*args, **kwargs)
             if kwargs and not takes_any and not keywords.issuperset(kwargs):
                 kwargs = _supported(f"np.{known}", kwargs, keywords)
-            return body(*args, **kwargs)
+            out = body(*args, **kwargs)
+            return out if known in SHARING else fresh(out, args)
+
+        def written(*args: Any, out: Any, **kwargs: Any) -> Any:
+            return put_result(out, call.traced(*args, **kwargs), f"np.{known}(out=...)")  # type: ignore[attr-defined]
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if state.trace is eval_trace and _precision.default is float64:
@@ -188,6 +196,7 @@ def public(
 
         if by_type is not None:
             traced = typed(traced, by_type)
+        traced = viewing(known, traced)
         functools.update_wrapper(traced, body)
         functools.update_wrapper(call, body)
         call.__name__ = call.__qualname__ = known

@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.aliasing import writable_copy
 from fxla.core.array import Array, _updater
 from fxla.core.dtypes import canonical_dtype, is_bool, is_complex, is_inexact
 from fxla.core.trace import Tracer, array_methods, where_am_i
 from fxla.errors import DtypeError
+from fxla.numpy import mutation
 from fxla.numpy.at import Updater
 from fxla.numpy.indexing import getitem
+from fxla.numpy.mutation import indexed_view
 from fxla.numpy.selected_items import choose, is_selecting
 from fxla.numpy.typed import ANY_NUMBER, typed
 from fxla.numpy.ufuncs import exponent_of
@@ -117,8 +120,10 @@ def _getitem(self: Any, index: Any) -> Any:
     if type(index) in _BASIC or (
         type(index) is tuple and all([type(i) in _BASIC for i in index])  # noqa: C419 - faster
     ):
-        return _basic_getitem(self, index)
-    return choose(self, index) if is_selecting(index) else getitem(self, index)
+        return indexed_view(self, index, _basic_getitem(self, index))
+    if is_selecting(index):
+        return choose(self, index)
+    return indexed_view(self, index, getitem(self, index))
 
 
 def _power(power: Callable[..., Any], sqrt: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,13 +146,6 @@ def _power(power: Callable[..., Any], sqrt: Callable[..., Any]) -> Callable[...,
     return operator
 
 
-def _setitem(self: Any, index: Any, value: Any) -> None:
-    raise TypeError(
-        f"x[i] = v on a traced {self.aval}: traced arrays are not written to{where_am_i()}. Write "
-        f"`x = x.at[i].set(v)`, or `x = x.at[i].add(v)` for `x[i] += v`."
-    )
-
-
 # --- methods that are not simply a function -------------------------------------------------
 
 
@@ -158,7 +156,8 @@ def _astype(self: Any, dtype: Any, order: Any = "K", casting: str = "unsafe", **
             f"x.astype: cannot cast {self.aval} to {wanted.name} by the rule {casting!r}"
             f"{where_am_i()}"
         )
-    return convert(self, wanted)
+    out = convert(self, wanted)
+    return out.clone() if out is self and rest.get("copy", True) else out
 
 
 def _reshape(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -178,22 +177,16 @@ def _transpose(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _flatten(self: Any, order: str = "C") -> Any:
-    return array_methods["ravel"](self, order=order)
+    return array_methods["ravel"](_copy(self), order=order).clone()
 
 
-def _sorted(function: Callable[..., Any]) -> Callable[..., Any]:
-    def method(self: Any, axis: Any = -1, **kwargs: Any) -> Any:
-        raise TypeError(
-            f"x.sort() sorts in place, and a traced {self.aval} is not written to{where_am_i()}. "
-            "Write `x = np.sort(x)`."
-        )
-
-    return method
+def _copy(self: Any, order: Any = "C") -> Any:
+    return writable_copy(self)
 
 
 def _view(self: Any, dtype: Any = None) -> Any:
     if dtype is None:
-        return self
+        return indexed_view(self, Ellipsis, self.clone())
     wanted = np.dtype(dtype)
     width = self.dtype.itemsize
     if wanted.itemsize != width or is_complex(wanted) or is_complex(self.dtype):
@@ -277,17 +270,16 @@ def install(functions: Mapping[str, Callable[..., Any]]) -> None:
         "clip": _clip(functions["clip"]),
         "compress": _compress(functions["compress"]),
         "to_device": _to_device,
-        "sort": _sorted(functions["sort"]),
-        "copy": _same,
+        "copy": _copy,
         "block_until_ready": _same,
         "view": _view,
         "item": _item,
         "tolist": _tolist,
         "getitem": _getitem,
-        "setitem": _setitem,
         "at": Updater,
     }
     array_methods.update(table)
+    mutation.install(functions)
     for name in (*_BINARY, *_COMPARISONS, *_UNARY, "pow"):
         setattr(Tracer, f"__{name}__", table[name])
         if "r" + name in table:

@@ -14,14 +14,13 @@ from typing import Any, NoReturn
 
 from fxla.core.trace import Tracer, array_methods, where_am_i
 from fxla.numpy.dispatch import describe, dispatched
+from fxla.numpy.mutation import ufunc_at
 from fxla.numpy.ufunc_methods import attach_methods, method_of_traced
+from fxla.numpy.writing import put_into, put_result
 
 __all__ = ["install"]
 
 _INSTEAD = {
-    "copyto": "`x = np.where(mask, values, x)`",
-    "place": "`x = np.where(mask, values, x)`",
-    "putmask": "`x = np.where(mask, values, x)`",
     "asmatrix": "`np.atleast_2d`",
     "nditer": "`np.vectorize`, or whole-array operations",
     "save": "the value that the traced function returns",
@@ -80,13 +79,15 @@ def _array_ufunc(
         name = f"np.{ufunc.__name__}"
         ours = dispatched.get(ufunc)
         out = kwargs.get("out")
-        if out is not None and any(o is not None for o in out):
-            raise TypeError(
-                f"{name}: out= (or an in-place operator such as `a += x`) would write a traced "
-                f"{self.aval} into an array{where_am_i()}. Write `a = a + x`, or `a.at[i].add(x)` "
-                "for a part of it."
-            )
         kwargs.pop("out", None)
+        if out is not None and any(o is not None for o in out):
+            casting, where = kwargs.get("casting", "same_kind"), kwargs.pop("where", True)
+            found = array_ufunc(self, ufunc, method, *inputs, **kwargs)
+            if where is True:
+                return put_result(out, found, f"{name}(out=...)", casting)
+            return put_into(out[0], found, f"{name}(out=...)", casting, where)
+        if method == "at":
+            return ufunc_at(ufunc, *inputs)
         if ours is not None and method == "__call__":
             return ours(*inputs, **kwargs)
         known = method_of_traced(functions, ufunc, method)

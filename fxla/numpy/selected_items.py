@@ -12,6 +12,7 @@ from fxla.core.trace import Tracer, Value, is_same, typeof, where_am_i
 from fxla.numpy.dispatch import as_value, convert_all, describe
 from fxla.numpy.indexing import getitem, layout_of, read_index
 from fxla.numpy.selection import Selection, common_selection, indexing, no_fixed_size
+from fxla.numpy.writing import fresh
 from fxla.ops.elementwise import add, and_, convert, eq, lt, not_, select
 from fxla.ops.index import take
 from fxla.ops.shape import rev
@@ -90,7 +91,8 @@ def select_by_mask(x: Value, index: Any) -> Selection:
         raise no_fixed_size("x[i, :, mask]", "x[mask] beside an integer and a slice")
     n = mask.size
     raw = reshape(x, (*shape[:axis], n, *shape[axis + mask.ndim :]))
-    return Selection(raw, reshape(mask, (n,)), axis)
+    # neither changes when the array or the mask is written to
+    return Selection(fresh(raw, [x]), fresh(reshape(mask, (n,)), [mask]), axis)
 
 
 def chosen_elements(s: Selection, index: Any, call: str) -> Value:

@@ -21,6 +21,7 @@ from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.core.patience import make_room, once_worth
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, eval_trace, running, state, typeof
+from fxla.numpy.writing import fresh
 from fxla.ops.elementwise import Convert
 from fxla.transforms.dce import dce_jaxpr
 
@@ -81,6 +82,8 @@ def typed(
                 else:
                     _collect(x, key, operands, numbers)
             for name, x in kwargs.items():
+                if name == "out" and x is not None:
+                    raise _Untypable  # it is written to
                 key.append(name)
                 _collect(x, key, operands, numbers)
         except _Untypable:
@@ -93,7 +96,7 @@ def typed(
                     signature, lambda: _program(function, args, kwargs, operands, numbers)
                 )
             if found is None or type(found) is int:
-                return function(*args, **kwargs)
+                return fresh(function(*args, **kwargs), operands)
         for position, convert in found.numbers:
             operands[position] = convert(operands[position])
         trace = state.trace
@@ -102,7 +105,7 @@ def typed(
         outs = trace.run(found.jaxpr, operands)
         if found.many is None:
             (out,) = outs
-            return out if isinstance(out, Tracer) else as_array(out)
+            return fresh(out, operands) if isinstance(out, Tracer) else as_array(out)
         results = [x if isinstance(x, Tracer) else as_array(x) for x in outs]
         return found.many(results)
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
+from fxla.core.aliasing import freeze
 from fxla.core.dtypes import bfloat16
 from fxla.core.pytree import TreeDef, leaf_paths, tree_flatten, tree_unflatten
-from fxla.core.trace import Tracer, Value, typeof, where_am_i
+from fxla.core.trace import Tracer, Value, state, typeof, where_am_i
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 __all__ = [
     "FlatFunction",
+    "argument",
     "check_leaf",
     "flatten_function",
     "function_name",
+    "local_arrays",
     "normalise_argnums",
+    "traced_call",
     "what_is",
     "wraps_as",
 ]
@@ -85,6 +91,28 @@ def check_result(x: Any, path: str, name: str) -> None:
         ) from None
 
 
+local_arrays: list[Callable[[Callable[..., Any]], AbstractContextManager[Any]]] = [
+    contextlib.nullcontext
+]
+"""The scope in which a user's function is traced; the NumPy floor says what it is."""
+
+
+def argument(x: Any) -> Any:
+    """An argument as the traced function sees it: an array that it may not write to."""
+    if isinstance(x, Tracer):
+        if x.owner is not state.trace and x.aval.shape:
+            x = state.trace.lift(x)
+    elif isinstance(x, np.ndarray) and x.shape and x.dtype.kind in "biufc":
+        x = state.trace.lift(x)
+    return freeze(x) if isinstance(x, Tracer) and x.owner is state.trace else x
+
+
+def traced_call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a user's function that is being traced."""
+    with local_arrays[0](f):
+        return f(*args, **kwargs)
+
+
 @dataclass
 class FlatFunction:
     """A user's function as a function of flat leaves. Records the tree of its last result."""
@@ -96,8 +124,8 @@ class FlatFunction:
     has_aux: bool = False
 
     def __call__(self, *leaves: Value) -> list[Value]:
-        args, kwargs = tree_unflatten(self.in_tree, leaves)
-        out = self.f(*args, **kwargs)
+        args, kwargs = tree_unflatten(self.in_tree, [argument(x) for x in leaves])
+        out = traced_call(self.f, *args, **kwargs)
         if self.has_aux:
             if not (isinstance(out, tuple) and len(out) == 2):
                 raise TypeError(

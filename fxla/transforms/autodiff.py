@@ -25,6 +25,7 @@ from fxla.ops.shape import slice_in_dim
 from fxla.ops.structure import instantiate, move_axis, reshape
 from fxla.transforms.api import (
     FlatFunction,
+    argument,
     flatten_function,
     function_name,
     normalise_argnums,
@@ -160,12 +161,13 @@ def _select_arguments(
     """`f` as a function of the arguments at `argnums` only, and those arguments."""
 
     def of_selected(*selected: Any) -> Any:
-        given = list(args)
+        given = [argument(x) if isinstance(x, np.ndarray) else x for x in args]
         for i, x in zip(argnums, selected, strict=True):
             given[i] = x
         return f(*given, **kwargs)
 
     of_selected.__name__ = function_name(f)
+    of_selected.__wrapped__ = f  # type: ignore[attr-defined]
     return of_selected, tuple(args[i] for i in argnums)
 
 

@@ -40,7 +40,7 @@ __all__ = ["JVPTrace", "JVPTracer", "jvp", "jvp_flat", "jvp_jaxpr"]
 
 
 class JVPTracer(Tracer):
-    """A primal value with a tangent."""
+    """A primal value with a tangent; None is the tangent of what does not depend on an input."""
 
     __slots__ = ("primal", "tangent")
 
@@ -56,6 +56,18 @@ class JVPTracer(Tracer):
     def concrete(self) -> Value | None:
         known = self.primal
         return known.concrete() if isinstance(known, Tracer) else known
+
+    def known(self) -> Value | None:
+        if self.tangent is not None:
+            return None
+        x = self.primal
+        return x.known() if isinstance(x, Tracer) else x
+
+    def assume(self, other: Any) -> None:
+        self.primal, self.tangent = other.primal, other.tangent
+
+    def clone(self) -> JVPTracer:
+        return JVPTracer(self.owner, self.primal, self.tangent)
 
 
 class JVPTrace(Trace):
@@ -75,6 +87,11 @@ class JVPTrace(Trace):
             return x.primal, x.tangent
         return x, None
 
+    def lift(self, x: Value) -> Value:
+        if isinstance(x, Tracer) and x.owner is self:
+            return x
+        return JVPTracer(self, x, None)
+
     def process(
         self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
     ) -> tuple[Value, ...]:
@@ -82,13 +99,13 @@ class JVPTrace(Trace):
         pairs = [self.split(x) for x in args]
         primals = tuple([p for p, _ in pairs])
         if all(t is None or is_zero(t) for _, t in pairs):
-            return self.parent.process(primitive, primals, params)
+            return tuple([self.lift(o) for o in self.parent.process(primitive, primals, params)])
         tangents = tuple([Zero(typeof(p).tangent()) if t is None else t for p, t in pairs])
         with running(self.parent):
             outs, out_tangents = primitive.jvp(primals, tangents, **params)
         return tuple(
             [
-                o if is_zero(t) else JVPTracer(self, o, t)
+                self.lift(o) if is_zero(t) else JVPTracer(self, o, t)
                 for o, t in zip(outs, out_tangents, strict=True)
             ]
         )
@@ -99,7 +116,7 @@ class JVPTrace(Trace):
         primals = [p for p, _ in pairs]
         varying = tuple([t is not None and not is_zero(t) for _, t in pairs])
         if True not in varying:
-            return self.parent.run(program, primals)
+            return tuple([self.lift(o) for o in self.parent.run(program, primals)])
         both = _tangent_program(program, varying)
         if both is None:
             return super().run(program, args)
@@ -109,7 +126,7 @@ class JVPTrace(Trace):
         tangents = iter(found[len(nonzero) :])
         return tuple(
             [
-                JVPTracer(self, o, next(tangents)) if nz else o
+                JVPTracer(self, o, next(tangents)) if nz else self.lift(o)
                 for o, nz in zip(found, nonzero, strict=False)
             ]
         )

@@ -30,6 +30,9 @@ class PartialTrace(JaxprTrace):
         """Whether a value depends on an unknown input."""
         return isinstance(x, JaxprTracer) and x.owner is self
 
+    def lift(self, x: Value) -> Value:  # type: ignore[override]
+        return x
+
     def process(
         self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
     ) -> tuple[Value, ...]:

@@ -23,7 +23,7 @@ from fxla.core.trace import (
     Tracer,
     Value,
     is_on_device,
-    raise_leaked,
+    leaked,
     typeof,
 )
 from fxla.ops.dot import DotGeneral, dot_general_p
@@ -58,8 +58,6 @@ def straight_line(program: Jaxpr) -> Evaluate:
     def evaluate(args: Sequence[Value]) -> tuple[Any, ...]:
         for x in args:
             if type(x) not in _READY:
-                if isinstance(x, Tracer):
-                    raise_leaked(x)
                 if any(is_on_device(y) for y in args):
                     return program.run(*args)
                 return evaluate([_ready(y) for y in args])
@@ -79,10 +77,10 @@ def straight_line(program: Jaxpr) -> Evaluate:
 
 def _ready(x: Value) -> Any:
     """A concrete value as NumPy's array or scalar."""
+    x = leaked(x)
     if isinstance(x, np.ndarray):
         return x.view(np.ndarray)
-    ready = isinstance(x, (np.generic, Tracer))
-    return x if ready else np.asarray(x, typeof(x).dtype)[()]
+    return x if isinstance(x, np.generic) else np.asarray(x, typeof(x).dtype)[()]
 
 
 class _Contexts(threading.local):

@@ -24,6 +24,7 @@ from fxla.core.trace import (
     Tracer,
     Value,
     current_trace,
+    eval_trace,
     is_same,
     program_evaluation,
     running,
@@ -42,12 +43,15 @@ __all__ = ["Tape", "TapeTrace", "TapeTracer", "record"]
 
 
 class TapeTracer(Tracer):
-    """A value that varies with an input. Its tangent has the number `slot` on the tape."""
+    """A value that varies with an input. Its tangent has the number `slot` on the tape.
+
+    The slot is None if it does not vary, as an array that the function made and may yet write to.
+    """
 
     __slots__ = ("aval", "primal", "slot")
     aval: Aval
 
-    def __init__(self, trace: Trace, primal: Value, aval: Aval, slot: int) -> None:
+    def __init__(self, trace: Trace, primal: Value, aval: Aval, slot: int | None) -> None:
         self.owner = trace
         self.primal = primal
         self.aval = aval
@@ -56,6 +60,18 @@ class TapeTracer(Tracer):
     def concrete(self) -> Value | None:
         known = self.primal
         return known.concrete() if isinstance(known, Tracer) else known
+
+    def known(self) -> Value | None:
+        if self.slot is not None:
+            return None
+        x = self.primal
+        return x.known() if isinstance(x, Tracer) else x
+
+    def assume(self, other: Any) -> None:
+        self.primal, self.aval, self.slot = other.primal, other.aval, other.slot
+
+    def clone(self) -> TapeTracer:
+        return TapeTracer(self.owner, self.primal, self.aval, self.slot)
 
 
 class Step:
@@ -109,12 +125,13 @@ class TapeTrace(Trace):
         for k, x in enumerate(args):
             if type(x) is TapeTracer and x.owner is self:
                 primals.append(x.primal)
-                at.append(k)
-                slots.append(x.slot)
+                if x.slot is not None:
+                    at.append(k)
+                    slots.append(x.slot)
             else:
                 primals.append(x)
         if not at:
-            return self.parent.run(program, args)
+            return tuple([self.lift(o) for o in self.parent.run(program, primals)])
         varying = tuple(at)
         rule = None if state.axes else program.derived.get(varying)  # as `known_rule`, sooner
         if type(rule) is not LinearRule:
@@ -130,7 +147,7 @@ class TapeTrace(Trace):
         outs: list[Value] = []
         for place, aval, tangent in rule.results:
             if tangent is None:
-                outs.append(found[place] if place >= 0 else args[~place])
+                outs.append(self.lift(found[place]) if place >= 0 else args[~place])
             elif place >= 0:
                 outs.append(TapeTracer(self, found[place], aval, first + tangent))
             else:
@@ -138,13 +155,20 @@ class TapeTrace(Trace):
         return tuple(outs)
 
     def _mine(self, x: Value) -> bool:
-        return type(x) is TapeTracer and x.owner is self
+        return type(x) is TapeTracer and x.owner is self and x.slot is not None
+
+    def lift(self, x: Value) -> Value:
+        if isinstance(x, Tracer) and x.owner is self:
+            return x
+        aval = typeof(x)
+        return TapeTracer(self, x, aval, None)
 
     def process(
         self, primitive: Primitive, args: Sequence[Value], params: dict[str, Any]
     ) -> tuple[Value, ...]:
         if not any(self._mine(x) for x in args):
-            return self.parent.process(primitive, args, params)
+            values = [x.primal if type(x) is TapeTracer and x.owner is self else x for x in args]
+            return tuple([self.lift(o) for o in self.parent.process(primitive, values, params)])
         program = one_equation_program(primitive, [typeof(x) for x in args], params)
         if program is not None:
             known_rule(program, tuple([k for k, x in enumerate(args) if self._mine(x)]), now=True)
@@ -160,14 +184,14 @@ class TapeTrace(Trace):
         tangents: list[Any] = []
         unknowns, slots, weak = [], [], False
         for x in args:
-            if type(x) is TapeTracer and x.owner is self:
+            mine = type(x) is TapeTracer and x.owner is self
+            primals.append(x.primal if mine else x)
+            if mine and x.slot is not None:
                 unknowns.append(inner.argument(x.aval.tangent()))
                 slots.append(x.slot)
                 weak = weak or x.aval.weak_type
-                primals.append(x.primal)
                 tangents.append(unknowns[-1])
             else:
-                primals.append(x)
                 tangents.append(Zero(typeof(x).tangent()))
         with running(inner, ends=True):
             outs, found = primitive.jvp(tuple(primals), tuple(tangents), **params)
@@ -188,7 +212,10 @@ class TapeTrace(Trace):
             else [typeof(o) for o in outs]
         )
         return tuple(
-            [self.varying(o, a) if nz else o for o, a, nz in zip(outs, avals, nonzero, strict=True)]
+            [
+                self.varying(o, a) if nz else self.lift(o)
+                for o, a, nz in zip(outs, avals, nonzero, strict=True)
+            ]
         )
 
 
@@ -344,6 +371,9 @@ def record(
         mine = type(o) is TapeTracer and o.owner is trace
         values.append(o.primal if mine else o)
         results.append(o.slot if mine else None)
+    if trace.parent is not eval_trace:  # an array that was read here may be written to later
+        for step in trace.steps:
+            step.residuals = [x.clone() if isinstance(x, Tracer) else x for x in step.residuals]
     return values, Tape(tuple(trace.steps), tuple(slots), tuple(results))
 
 

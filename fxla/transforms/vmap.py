@@ -38,11 +38,11 @@ __all__ = ["BatchTrace", "BatchTracer", "vmap", "vmap_flat", "vmap_jaxpr"]
 
 
 class BatchTracer(Tracer):
-    """A value that hides a batch axis at position `axis` of `value`."""
+    """A value that hides a batch axis at position `axis` of `value`; None if all agree."""
 
     __slots__ = ("axis", "value")
 
-    def __init__(self, trace: Trace, value: Value, axis: int) -> None:
+    def __init__(self, trace: Trace, value: Value, axis: int | None) -> None:
         self.owner = trace
         self.value = value
         self.axis = axis
@@ -50,7 +50,26 @@ class BatchTracer(Tracer):
     @property
     def aval(self) -> Aval:
         a = typeof(self.value)
+        if self.axis is None:
+            return a
         return Aval(a.shape[: self.axis] + a.shape[self.axis + 1 :], a.dtype, a.weak_type)
+
+
+    def known(self) -> Value | None:
+        if self.axis is not None:
+            return None
+        return self.value.known() if isinstance(self.value, Tracer) else self.value
+
+    def concrete(self) -> Value | None:
+        if self.axis is not None:
+            return None
+        return self.value.concrete() if isinstance(self.value, Tracer) else self.value
+
+    def assume(self, other: Any) -> None:
+        self.value, self.axis = other.value, other.axis
+
+    def clone(self) -> BatchTracer:
+        return BatchTracer(self.owner, self.value, self.axis)
 
 
 class BatchTrace(Trace):
@@ -80,15 +99,20 @@ class BatchTrace(Trace):
         axes = tuple([a for _, a in pairs])
         collective = primitive.collective and self.frame.name in params["axis_name"]
         if not collective and all(a is None for a in axes):
-            return self.parent.process(primitive, values, params)
+            return tuple([self.lift(o) for o in self.parent.process(primitive, values, params)])
         with running(self.parent):
             outs, out_axes = primitive.batch(self.frame, values, axes, **params)
         return tuple(
             [
-                o if a is None else BatchTracer(self, o, a)
+                self.lift(o) if a is None else BatchTracer(self, o, a)
                 for o, a in zip(outs, out_axes, strict=True)
             ]
         )
+
+    def lift(self, x: Value) -> Value:
+        if isinstance(x, Tracer) and x.owner is self:
+            return x
+        return BatchTracer(self, x, None)
 
     def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
         assert self.parent is not None
@@ -101,7 +125,7 @@ class BatchTrace(Trace):
         jaxpr, out_axes = mapped
         return tuple(
             [
-                o if a is None else BatchTracer(self, o, a)
+                self.lift(o) if a is None else BatchTracer(self, o, a)
                 for o, a in zip(self.parent.run(jaxpr, values), out_axes, strict=True)
             ]
         )

@@ -80,11 +80,14 @@ def test_concrete_values_are_there_under_forward_mode() -> None:
 
 def test_asarray_is_refused_even_where_the_value_is_known() -> None:
     with pytest.raises(TracerArrayConversionError, match="stay traced for the derivative"):
-        jvp(lambda x: np.asarray(x), (2.5,), (1.0,))
+        jvp(lambda x: x.__array__(), (2.5,), (1.0,))
+
+
+ZEROS = np.zeros(3)
 
 
 def store(x: Any) -> Any:
-    a = np.zeros(3)
+    a = ZEROS.copy()
     a[0] = x
     return a[0]
 
@@ -96,7 +99,7 @@ def test_a_number_stored_in_a_numpy_array_is_refused() -> None:
     assert isinstance(staged.value.__cause__, ConcretizationError)
     with pytest.raises(ValueError, match="setting an array element") as forward:
         jvp(store, (2.5,), (1.0,))
-    assert "a.at[i].set(x)" in str(forward.value.__cause__)
+    assert "`a = np.array(a)`" in str(forward.value.__cause__)
 
 
 def test_a_number_may_be_stored_elsewhere() -> None:
@@ -158,17 +161,17 @@ def test_a_number_that_fills_a_numpy_array_is_refused() -> None:
     """``a.fill(x)`` asks for ``float(x)`` too; ``a.fill(float(x))`` says that it is meant."""
 
     def fill(x: Any) -> Any:
-        a = np.zeros(3)
+        a = ZEROS.copy()
         a.fill(x)
         return a[0]
 
     def fill_with_number(x: Any) -> Any:
-        a = np.zeros(3)
+        a = ZEROS.copy()
         a.fill(float(x))
         return add(x, float(a[0]))
 
     with pytest.raises(ValueError, match="setting an array element") as refused:
         jvp(fill, (2.5,), (1.0,))
-    assert "a.at[i].set(x)" in str(refused.value.__cause__)
+    assert "`a = np.array(a)`" in str(refused.value.__cause__)
     out, tangent = jvp(fill_with_number, (2.5,), (1.0,))
     assert (float(out), float(tangent)) == (5.0, 1.0)

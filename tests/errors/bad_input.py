@@ -219,23 +219,24 @@ def int_of_a_tracer() -> Any:
 @raises(TypeError)
 def asarray_of_a_tracer() -> Any:
     def model(x: Any) -> Any:
-        return np.asarray(x).sum()
+        return np.unwrap.__wrapped__(x)
 
     return fxla.grad(model)(X)
 
 
 @raises(ValueError)
 def stored_in_a_numpy_array() -> Any:
+    held = np.zeros(2)
+
     def model(x: Any) -> Any:
-        out = np.zeros(2)
-        out[0] = x
-        return out.sum()
+        held[0] = x
+        return held.sum()
 
     return fxla.grad(model)(SCALAR)
 
 
-@raises(TypeError)
-def assignment_to_a_tracer() -> Any:
+@raises(ValueError)
+def assignment_to_an_argument() -> Any:
     def model(x: Any) -> Any:
         x[0] = 5.0
         return x
@@ -243,7 +244,32 @@ def assignment_to_a_tracer() -> Any:
     return fxla.jit(model)(X)
 
 
+@raises(ValueError)
+def traced_array_from_outside_changed() -> Any:
+    def model(x: Any) -> Any:
+        total = x * 2.0
+
+        def add(y: Any) -> Any:
+            nonlocal total
+            total += y
+            return total.sum()
+
+        return fxla.grad(add)(x)
+
+    return fxla.jit(model)(X)
+
+
 @raises(TypeError)
+def result_of_another_dtype_written() -> Any:
+    def model(x: Any) -> Any:
+        count = np.zeros(3, int)
+        count += x
+        return count
+
+    return fxla.jit(model)(X)
+
+
+@raises(ValueError)
 def captured_array_changed_in_place() -> Any:
     total = np.zeros(3)
 
