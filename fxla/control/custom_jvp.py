@@ -187,7 +187,9 @@ class custom_jvp:
         trees: list[Any] = []
 
         def flat(*xs: Value) -> list[Value]:
-            out, out_tree = tree_flatten(of_arrays(*tree_unflatten(tree, [argument(x) for x in xs])))
+            out, out_tree = tree_flatten(
+                of_arrays(*tree_unflatten(tree, [argument(x) for x in xs]))
+            )
             trees[:] = [out_tree]
             return out
 

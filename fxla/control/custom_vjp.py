@@ -300,7 +300,9 @@ class custom_vjp:
         trees: list[Any] = []
 
         def flat(*xs: Value) -> list[Value]:
-            out, out_tree = tree_flatten(call(self._f, tree_unflatten(tree, [argument(x) for x in xs])))
+            out, out_tree = tree_flatten(
+                call(self._f, tree_unflatten(tree, [argument(x) for x in xs]))
+            )
             trees[:] = [out_tree]
             return out
 

@@ -169,8 +169,10 @@ def _reread(base: Tracer, alias: Alias, fresh: set[int]) -> None:
     """Read the live views of an array again, but those whose value is known already."""
     for reference in list(alias.views):
         view = reference()
-        own = None if view is None else view.alias
-        if view is None or own.base is not base:  # gone, or since made a view in another way
+        if view is None:
+            continue
+        own: Alias = view.alias
+        if own.base is not base or own.read is None:  # since made a view in another way
             continue
         if id(view) not in fresh:
             _assume(view, own.read(base))

@@ -204,7 +204,7 @@ class JaxprTrace(Trace):
         atoms = tuple([self.atom(x) for x in outs])
         captured = list(self.captured.values())
         jaxpr = Jaxpr(
-            tuple([var for var, _ in captured] + [a.variable for a in arguments]),
+            (*[var for var, _ in captured], *[a.variable for a in arguments]),  # type: ignore[arg-type]
             tuple(self.eqns),
             atoms,
         )

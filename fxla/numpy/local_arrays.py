@@ -24,7 +24,7 @@ import numpy as np
 
 from fxla.core.aliasing import CAPTURED, freeze
 from fxla.core.staging import JaxprTrace
-from fxla.core.trace import Tracer, Trace, Value, eval_trace, state
+from fxla.core.trace import Trace, Tracer, Value, eval_trace, state
 from fxla.numpy.dispatch import _has_tracer
 from fxla.numpy.views import SHARING
 from fxla.transforms.api import local_arrays
@@ -198,7 +198,7 @@ class _Scope:
 
     def __init__(self) -> None:
         self.open = 0
-        self.replaced: list[tuple[dict[str, Any], str, Any]] = []
+        self.replaced: list[tuple[dict[str, Any], str, Maker]] = []
         self.namespaces: set[int] = set()
 
 
@@ -213,7 +213,7 @@ def _globals_of(function: Any) -> dict[str, Any] | None:
             break
         function = inner
     if not hasattr(function, "__globals__"):
-        function = getattr(type(function), "__call__", None)
+        function = vars(type(function)).get("__call__")
     found: dict[str, Any] | None = getattr(function, "__globals__", None)
     return found
 
@@ -246,9 +246,9 @@ class LocalArrays:
                 for name, original in _originals.items():
                     if vars(np).get(name) is _makers[name]:
                         vars(np)[name] = original
-                for place, name, maker in _scope.replaced:
-                    if place.get(name) is maker:
-                        place[name] = maker.original
+                for place, name, replaced in _scope.replaced:
+                    if place.get(name) is replaced:
+                        place[name] = replaced.original
                 _scope.replaced.clear()
                 _scope.namespaces.clear()
 

@@ -29,7 +29,7 @@ Write = Callable[[Value, Value], Value]
 
 
 def layout_in_memory(x: Tracer) -> np.ndarray[Any, Any]:
-    """An array of the shape and strides that `x` would have in NumPy; its elements are not there."""
+    """An array of the shape and strides that `x` has in NumPy; its elements are not there."""
     alias = getattr(x, "alias", None)
     if alias is not None and alias.strided is not None:
         base = x if alias.base is None else alias.base
@@ -77,14 +77,15 @@ def _ordered_back(order: str) -> Write:
 
 def _reshape(x: Tracer, view: Value, args: Any, kwargs: Any) -> Write | None:
     order = args[1] if len(args) > 1 else kwargs.get("order", "C")
-    order = "F" if order == "F" else "C"
+    by_columns = order == "F"
     alias = getattr(x, "alias", None)
-    if (alias is not None and alias.strided is not None) or order == "F":
+    if (alias is not None and alias.strided is not None) or by_columns:
         try:
-            np.reshape(layout_in_memory(x), typeof(view).shape, order=order, copy=False)
+            memory = layout_in_memory(x)
+            np.reshape(memory, typeof(view).shape, order="F" if by_columns else "C", copy=False)
         except ValueError:
             return None
-    return _ordered_back(order)
+    return _ordered_back("F" if by_columns else "C")
 
 
 def _ravel(x: Tracer, view: Value, args: Any, kwargs: Any) -> Write | None:
@@ -112,7 +113,7 @@ def _turned_back(name: str) -> Callable[..., Write]:
     def inverse(x: Tracer, view: Value, args: Any, kwargs: Any) -> Write:
         if name == "flip":
             axis = args[0] if args else kwargs.get("axis")
-            axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
+            axes = tuple(range(x.ndim)) if axis is None else tuple(np.atleast_1d(axis))
         else:
             axes = (0,) if name == "flipud" else (1,)
         reversed_axes = tuple(int(a) % x.ndim for a in axes)
@@ -124,7 +125,7 @@ def _turned_back(name: str) -> Callable[..., Write]:
 def _rot90(x: Tracer, view: Value, args: Any, kwargs: Any) -> Write:
     positions = np.arange(x.ndim)
     k = int(args[0] if args else kwargs.get("k", 1)) % 4
-    i, j = (args[1] if len(args) > 1 else kwargs.get("axes", (0, 1)))
+    i, j = args[1] if len(args) > 1 else kwargs.get("axes", (0, 1))
     i, j = int(positions[i]), int(positions[j])
     swapped = list(range(x.ndim))
     swapped[i], swapped[j] = j, i
@@ -158,7 +159,9 @@ _INVERSES: dict[str, Callable[..., Write | None]] = {
     "real": _real,
     "imag": _imag,
 }
-_INVERSES |= dict.fromkeys("expand_dims squeeze atleast_1d atleast_2d atleast_3d".split(), _shaped_back)
+_INVERSES |= dict.fromkeys(
+    "expand_dims squeeze atleast_1d atleast_2d atleast_3d".split(), _shaped_back
+)
 _INVERSES |= {
     name: _permuted_back(name)
     for name in "transpose permute_dims matrix_transpose swapaxes moveaxis rollaxis".split()

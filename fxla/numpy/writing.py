@@ -81,13 +81,17 @@ def put_result(out: Any, found: Any, call: str, casting: Any = "same_kind") -> A
     if not isinstance(out, tuple):
         return put_into(out, found, call, casting)
     results = found if isinstance(found, tuple) else (found,)
-    made = [r if o is None else put_into(o, r, call, casting) for o, r in zip(out, results, strict=True)]
+    made = [
+        r if o is None else put_into(o, r, call, casting) for o, r in zip(out, results, strict=True)
+    ]
     return tuple(made) if isinstance(found, tuple) else made[0]
 
 
 def fresh(out: Any, operands: Any) -> Any:
-    """A function's result; a copy if it is one of the operands, which share no memory with it."""
+    """A function's result as an array of its own memory: no operand, nor a view of one."""
     if isinstance(out, Tracer):
+        if getattr(out, "alias", None) is not None:
+            return out.clone()
         for x in operands:
             if x is out:
                 return out.clone()

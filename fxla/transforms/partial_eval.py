@@ -30,7 +30,7 @@ class PartialTrace(JaxprTrace):
         """Whether a value depends on an unknown input."""
         return isinstance(x, JaxprTracer) and x.owner is self
 
-    def lift(self, x: Value) -> Value:  # type: ignore[override]
+    def lift(self, x: Value) -> Value:
         return x
 
     def process(

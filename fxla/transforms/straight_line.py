@@ -20,7 +20,6 @@ import numpy as np
 
 from fxla.core.jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var
 from fxla.core.trace import (
-    Tracer,
     Value,
     is_on_device,
     leaked,

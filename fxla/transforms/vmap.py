@@ -54,7 +54,6 @@ class BatchTracer(Tracer):
             return a
         return Aval(a.shape[: self.axis] + a.shape[self.axis + 1 :], a.dtype, a.weak_type)
 
-
     def known(self) -> Value | None:
         if self.axis is not None:
             return None

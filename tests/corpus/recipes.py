@@ -28,15 +28,15 @@ def gauss_elimination(a, b):
 @case(SYMMETRIC)
 def cholesky(a):
     n = a.shape[0]
-    l = zeros((n, n))
+    low = zeros((n, n))
     for i in range(n):
         for j in range(i + 1):
-            s = np.dot(l[i, :j], l[j, :j])
+            s = np.dot(low[i, :j], low[j, :j])
             if i == j:
-                l[i, i] = np.sqrt(a[i, i] - s)
+                low[i, i] = np.sqrt(a[i, i] - s)
             else:
-                l[i, j] = (a[i, j] - s) / l[j, j]
-    return l
+                low[i, j] = (a[i, j] - s) / low[j, j]
+    return low
 
 
 @case(SQUARE)

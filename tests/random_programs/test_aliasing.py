@@ -24,7 +24,9 @@ def _view(a: Any, kind: int, k: int, j: int) -> Any:
     n = a.ndim
     axis = k % n if n else 0
     if n == 0:
-        return [lambda: a[...], lambda: a.reshape(1), lambda: a[None], lambda: a.ravel()][kind % 4]()
+        return [lambda: a[...], lambda: a.reshape(1), lambda: a[None], lambda: a.ravel()][
+            kind % 4
+        ]()
     size = a.shape[axis]
     at = (slice(None),) * axis
     ways = [
@@ -54,7 +56,7 @@ def _view(a: Any, kind: int, k: int, j: int) -> Any:
         lambda: a.flatten(),
         lambda: a * 1.0,
         lambda: a[[j % size]] if a.shape[0] == size and size else a,
-        lambda: list(a)[0] if a.shape[0] else a,
+        lambda: next(iter(a)) if a.shape[0] else a,
         lambda: np.rot90(a, k) if n > 1 else a,
         lambda: a.astype(float),
         lambda: a.astype(float, copy=False),

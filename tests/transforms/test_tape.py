@@ -96,7 +96,7 @@ def test_a_pullback_can_be_called_again() -> None:
 
 
 def test_values_that_do_not_vary_are_known() -> None:
-    """They are arrays of the trace, for the function to write to, and known there and afterwards."""
+    """They are arrays of the trace, which the function may write to, and known there and later."""
     seen = []
     for _ in range(5):
         fxla.grad(lambda x: seen.append(x > 0) or fnp.sum(x))(np.ones(2))
