@@ -11,13 +11,14 @@ ends NumPy is as it was. `docs/adr` says what else was thought of.
 
 from __future__ import annotations
 
+import dis
 import functools
 import os
 import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Mapping
-from types import FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,31 @@ def _is_library(file: str) -> bool:
     return installed or file.startswith((_PACKAGE, *_STANDARD, "<frozen", "<__array_function__"))
 
 
+@functools.lru_cache(maxsize=4096)
+def _called_names(code: CodeType) -> dict[int, str]:
+    """For each instruction that calls something by a name, or an attribute's name, that name.
+
+    A call's place in the source begins where that of what it calls does.
+    """
+    loads: dict[tuple[Any, Any], list[tuple[tuple[int, int], str]]] = {}
+    calls: list[tuple[int, tuple[Any, Any], tuple[int, int]]] = []
+    for i in dis.get_instructions(code):
+        at = i.positions
+        if at is None or at.end_lineno is None or at.end_col_offset is None:
+            continue
+        start, end = (at.lineno, at.col_offset), (at.end_lineno, at.end_col_offset)
+        if "CALL" in i.opname:
+            calls.append((i.offset, start, end))
+        elif i.opname.startswith("LOAD_") and isinstance(i.argval, str):
+            loads.setdefault(start, []).append((end, i.argval))
+    found = {}
+    for offset, start, end in calls:
+        before = [load for load in loads.get(start, ()) if load[0] < end]
+        if before:
+            found[offset] = max(before)[1]
+    return found
+
+
 def _is_recording(trace: Trace | None) -> bool:
     """Whether a trace, or one around it, writes a program."""
     while trace is not None:
@@ -88,9 +114,22 @@ class Maker:
         functools.update_wrapper(self, original, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if state.trace is eval_trace or _is_library(sys._getframe(1).f_code.co_filename):
+        if state.trace is eval_trace or not self._called_by_user(sys._getframe(1)):
             return self.original(*args, **kwargs)
         return self.traced(args, kwargs)
+
+    def _called_by_user(self, frame: FrameType) -> bool:
+        """Whether a frame of a user's is in a call of this very function.
+
+        Code in C that the user calls has no frame of its own, but the call is of another name.
+        """
+        if _is_library(frame.f_code.co_filename):
+            return False
+        name = _called_names(frame.f_code).get(frame.f_lasti, self.name)
+        if name == self.name:
+            return True
+        called = frame.f_locals.get(name, frame.f_globals.get(name))
+        return called is self or getattr(called, "func", None) is self
 
     def traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result as an array of the current trace."""
@@ -150,9 +189,18 @@ _scanned: dict[int, tuple[int, list[tuple[str, Maker]], list[dict[str, Any]]]] =
 """By a module's dictionary: its size then, names of NumPy's functions in it, modules it uses."""
 
 
+_reached: dict[int, tuple[Any, list[tuple[dict[str, Any], str, Maker]]]] = {}
+"""By a module's dictionary: the sizes it was looked through at, and what was found from there."""
+
+
 def _imports(namespace: dict[str, Any]) -> list[tuple[dict[str, Any], str, Maker]]:
     """Where a user's modules hold functions of NumPy's that make arrays."""
+    state = (len(namespace), len(sys.modules))
+    known = _reached.get(id(namespace))
+    if known is not None and known[0] == state:
+        return known[1]
     found: list[tuple[dict[str, Any], str, Maker]] = []
+    _reached[id(namespace)] = (state, found)
     waiting, seen = [namespace], {id(namespace)}
     while waiting:
         space = waiting.pop()
@@ -243,9 +291,7 @@ class LocalArrays:
         with _lock:
             _scope.open -= 1
             if _scope.open == 0:
-                for name, original in _originals.items():
-                    if vars(np).get(name) is _makers[name]:
-                        vars(np)[name] = original
+                vars(np).update(_originals)
                 for place, name, replaced in _scope.replaced:
                     if place.get(name) is replaced:
                         place[name] = replaced.original
