@@ -57,6 +57,10 @@ class JaxprTracer(Tracer):
         return JaxprTracer(self.owner, self.variable)
 
 
+_SMALL = 1 << 16
+"""Bytes of a captured array that is looked at again, for NumPy code may write to it meanwhile."""
+
+
 class Constants:
     """What a program computes from no argument: evaluated when somebody asks, and then kept.
 
@@ -111,6 +115,15 @@ class JaxprTrace(Trace):
         self.eqns: list[Eqn] = []
         self.captured: dict[Any, tuple[Var, Value]] = {}
         self.constants = Constants()
+        self.bytes: dict[int, bytes] = {}
+
+    def _has_changed(self, x: np.ndarray[Any, Any]) -> bool:
+        """Whether NumPy has written to a captured array since; large ones are trusted."""
+        before = self.bytes.get(id(x))
+        return before is not None and before != x.tobytes()
+
+    def _before(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return np.frombuffer(self.bytes[id(x)], x.dtype).reshape(x.shape)
 
     def argument(self, aval: Aval) -> JaxprTracer:
         """A new input."""
@@ -130,8 +143,13 @@ class JaxprTrace(Trace):
             return Literal(x, typeof(x))
         key = x.variable if isinstance(x, JaxprTracer) else id(x)
         entry = self.captured.get(key)
+        if entry is not None and type(x) is np.ndarray and self._has_changed(x):
+            self.captured[entry[0]] = (entry[0], self._before(x))
+            entry = None
         if entry is None:
             entry = self.captured[key] = (Var(typeof(x)), x)
+            if type(x) is np.ndarray and x.flags.writeable and x.nbytes <= _SMALL:
+                self.bytes[id(x)] = x.tobytes()
             known = x.known() if isinstance(x, Tracer) else x
             if isinstance(known, np.ndarray):
                 self.constants.values[entry[0]] = known
@@ -202,7 +220,10 @@ class JaxprTrace(Trace):
     def close(self, arguments: Sequence[JaxprTracer], outs: Sequence[Value]) -> ClosedJaxpr:
         """The program from `arguments` to `outs`, with what was captured as consts."""
         atoms = tuple([self.atom(x) for x in outs])
-        captured = list(self.captured.values())
+        captured = [
+            (var, self._before(x) if type(x) is np.ndarray and self._has_changed(x) else x)
+            for var, x in self.captured.values()
+        ]
         jaxpr = Jaxpr(
             (*[var for var, _ in captured], *[a.variable for a in arguments]),  # type: ignore[arg-type]
             tuple(self.eqns),

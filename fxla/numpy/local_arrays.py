@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.aliasing import CAPTURED, freeze
+from fxla.core.dtypes import default_float, float64
 from fxla.core.staging import JaxprTrace
 from fxla.core.trace import Trace, Tracer, Value, eval_trace, state
 from fxla.numpy.dispatch import _has_tracer
@@ -135,7 +136,7 @@ class Maker:
         """The result as an array of the current trace."""
         if _has_tracer(args) or _has_tracer(tuple(kwargs.values())):
             return self.ours(*args, **kwargs)
-        if self.name in _BY_SHAPE and _is_recording(state.trace):
+        if default_float() != float64 or (self.name in _BY_SHAPE and _is_recording(state.trace)):
             made = self._computed(args, kwargs)
             if made is not None:
                 return made

@@ -244,6 +244,18 @@ def test_a_pullback_is_of_the_values_when_it_was_made() -> None:
     np.testing.assert_allclose(fxla.jit(f)(X), 2 * X * X)
 
 
+def test_an_array_of_numpys_is_read_when_it_is_used() -> None:
+    def f(x: Any) -> Any:
+        held = X * 1.0  # nothing traced: NumPy's own array
+        a = x * held
+        held += 1
+        b = x + held
+        held[:] = 0
+        return a + b
+
+    np.testing.assert_allclose(fxla.jit(f)(Y), Y * X + Y + X + 1)
+
+
 def test_at_is_functional() -> None:
     def f(x: Any) -> Any:
         a = x * 1.0
