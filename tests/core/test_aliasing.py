@@ -71,7 +71,7 @@ def test_a_frozen_array_and_its_views() -> None:
     def f(x: Any) -> Any:
         freeze(x)
         for y in (x, halves(x)):
-            with pytest.raises(ReadOnlyError, match="x \\+= v: .*is an argument"):
+            with pytest.raises(ReadOnlyError, match=r"x \+= v: .*is an argument"):
                 check_writable(y, "x += v")
         check_writable(writable_copy(x), "x += v")
         check_writable(mul(x, x), "x += v")

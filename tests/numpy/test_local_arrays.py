@@ -1,4 +1,4 @@
-"""NumPy's functions that make arrays give a traced function arrays of its trace, and nobody else."""
+"""NumPy's functions that make arrays give arrays of the trace to whom is traced, nobody else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy import zeros, zeros_like as same_zeros
+from numpy import zeros
+from numpy import zeros_like as same_zeros
 
 import fxla
 from fxla.core.trace import Tracer
@@ -127,7 +128,8 @@ def test_imports_inside_functions_and_methods() -> None:
 
 def test_modules_that_the_users_module_uses(tmp_path: Path, monkeypatch: Any) -> None:
     (tmp_path / "makes_arrays.py").write_text(
-        "from numpy import zeros as blank\n\ndef first(x):\n    a = blank(3)\n    a[0] = x\n    return a\n"
+        "from numpy import zeros as blank\n\n"
+        "def first(x):\n    a = blank(3)\n    a[0] = x\n    return a\n"
     )
     (tmp_path / "uses_it.py").write_text(
         "from makes_arrays import first\n\ndef f(x):\n    return first(x).sum()\n"
