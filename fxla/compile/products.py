@@ -109,10 +109,15 @@ def _last_real(shape: tuple[int, ...], axes: tuple[int, ...]) -> int | None:
     return next((a for a in reversed(axes) if shape[a] != 1), None)
 
 
-def made_tileable(eqn: Eqn) -> list[Eqn] | None:
+def made_tileable(eqn: Eqn, fixed: bool = False) -> list[Eqn] | None:
     """A contraction that tiles can compute, after a transpose of its right operand if need be.
 
     None if it is better left to BLAS.
+
+    Args:
+        eqn: of `dot_general`.
+        fixed: whether the right operand is the same in every iteration of a loop, before which it
+            is transposed once.
     """
     out = eqn.outputs[0].aval
     lhs, rhs = (a.aval for a in eqn.inputs)
@@ -122,7 +127,7 @@ def made_tileable(eqn: Eqn) -> list[Eqn] | None:
         return None
     if m * n * depth < TILE_LIMIT or depth < MIN_DEPTH or not batch or _is_regular(rhs, dims):
         return [eqn]
-    if m < TRANSPOSED_ROWS and dot_layouts(lhs, rhs, dims) is not None:
+    if m < TRANSPOSED_ROWS and not fixed and dot_layouts(lhs, rhs, dims) is not None:
         return None
     perm = (*dims.rhs_batch, *dims.rhs_contract, *dims.rhs_kept(rhs.ndim))
     nb, nk = len(dims.rhs_batch), len(dims.rhs_contract)

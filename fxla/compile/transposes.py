@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from fxla.compile.blas import BLAS_DTYPES
@@ -15,13 +16,18 @@ from fxla.ops.structure import transpose_p
 __all__ = ["absorb_transposes"]
 
 
-def absorb_transposes(jaxpr: Jaxpr, tiles: bool = False) -> Jaxpr:
+def absorb_transposes(jaxpr: Jaxpr, tiles: bool = False, fixed: Collection[Var] = ()) -> Jaxpr:
     """Let contractions read permuted operands in place, and permute those BLAS cannot read.
 
     A contraction of a transposed array becomes one of the array itself, if that keeps the order of
     the result's axes; a transposed contraction becomes one with exchanged operands. Afterwards an
     operand whose axes cannot be read in place, by tiles or else by BLAS, is permuted, which the
     scheduler turns into one copy.
+
+    Args:
+        jaxpr: any.
+        tiles: whether the target prints tiles.
+        fixed: inputs whose transposes are made once for many runs.
     """
     if not any(e.primitive is dot_general_p for e in jaxpr.eqns):
         return jaxpr
@@ -31,7 +37,7 @@ def absorb_transposes(jaxpr: Jaxpr, tiles: bool = False) -> Jaxpr:
     for eqn in jaxpr.eqns:
         if eqn.primitive is dot_general_p:
             eqn = _absorb(_absorb(eqn, 0, made_by), 1, made_by)
-            tiled = made_tileable(eqn) if tiles else None
+            tiled = made_tileable(eqn, eqn.inputs[1] in fixed) if tiles else None
             eqns.extend(_made_regular(eqn) if tiled is None else tiled)
         else:
             eqns.append(eqn)

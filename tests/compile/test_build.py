@@ -107,6 +107,32 @@ def test_library_calls() -> None:
     assert all(c.name for c in calls)
 
 
+@pytest.mark.parametrize("n", [4, 12])
+def test_a_loop_around_products_of_matrices_is_a_kernel_only_if_they_are_small(n: int) -> None:
+    """Tiles compute what they serve faster than the loops of a merged kernel."""
+    w = np.ones((n, n))
+    step = lambda c, _: (fnp.tanh(c @ w), None)  # noqa: E731
+    program = program_of(lambda c: lax.scan(step, c, None, length=9)[0], w, tiles=True)
+    assert (Loop in kinds(program)) == (n == 12)
+
+
+def test_a_constant_of_a_loop_is_transposed_before_it() -> None:
+    w = np.ones((12, 20))
+    c = np.ones((4, 12))
+
+    def run(c: Any, w: Any) -> Any:
+        return lax.scan(lambda c, _: (c + fnp.tanh(c @ w) @ w.T, None), c, None, length=9)[0]
+
+    program = program_of(run, c, w, tiles=True)
+    (at,) = [k for k, i in enumerate(program.body) if isinstance(i, Loop)]
+    before = [i.kernel.name for i in program.body[:at] if isinstance(i, Launch)]
+    loop = program.body[at]
+    assert isinstance(loop, Loop)
+    inside = [i.kernel.name for i in walk_instructions(loop.body) if isinstance(i, Launch)]
+    assert any("transpose" in name for name in before)
+    assert not any("transpose" in name for name in inside)
+
+
 def test_equal_loop_nests_are_one_kernel() -> None:
     """Whatever the sizes are."""
     f = lambda a, b, c: (fnp.sort(fnp.sin(a)), fnp.sort(fnp.sin(b)), fnp.sort(fnp.sin(c)))  # noqa: E731
