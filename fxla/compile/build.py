@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fxla.compile.convolution import products_for_convolutions
+from fxla.compile.fourier import fourier_passes
 from fxla.compile.fusion import plan_lines, plan_storage
 from fxla.compile.grain import chunk_size
 from fxla.compile.graph import Graph, Node, Value, build_graph
@@ -52,6 +53,7 @@ from fxla.loops.ir import Const, Expr, Extent, For, Kernel, Op
 from fxla.loops.view import Contract, Nest, Opaque, View
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.dot import DotDims, dot_general_p
+from fxla.ops.fft import fft_p
 from fxla.ops.structure import broadcast_in_dim_p
 
 __all__ = ["Build", "build_program"]
@@ -281,6 +283,10 @@ class Build:
                 eqn = node.eqn
                 if self.use_library and eqn.primitive is dot_general_p:
                     return [*setup, gemm_of(eqn, operands[0], operands[1], results[0])]
+                if self.use_library and eqn.primitive is fft_p:
+                    passes = fourier_passes(eqn, operands[0], results[0])
+                    if passes is not None:
+                        return [*setup, *passes]
                 return [*setup, host_call(eqn, operands, results)]
         raise InternalError(f"{node.eqn.primitive.name} lowers to {type(form).__name__}")
 

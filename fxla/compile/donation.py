@@ -14,6 +14,7 @@ from fxla.compile.program import (
     Branch,
     Buffer,
     Copy,
+    Fourier,
     Gemm,
     HostCall,
     Instruction,
@@ -59,7 +60,7 @@ def in_place(program: Program, donated: Iterable[int]) -> dict[int, int]:
 def _buffers(i: Instruction) -> Iterator[Buffer | None]:
     """Every buffer that an instruction touches; None if it is of a kind that is not known here."""
     match i:
-        case Launch() | Gemm() | HostCall() | Copy():
+        case Launch() | Gemm() | Fourier() | HostCall() | Copy():
             yield from [p.buffer for p in pointers(i)]
         case Loop(body=body, swapped=swapped):
             yield from [b for pair in swapped for b in pair]

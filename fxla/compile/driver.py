@@ -16,11 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fxla.compile.blas import blas_name
+from fxla.compile.fourier import fourier_names, fourier_plan, fourier_slots
 from fxla.compile.gemm import SLOTS, split_product
+from fxla.compile.pocketfft import POCKETFFT_SLOTS, line_grain, line_routine, scale_bits
 from fxla.compile.program import (
     Branch,
     Buffer,
     Copy,
+    Fourier,
     Gemm,
     HostCall,
     Instruction,
@@ -31,6 +34,7 @@ from fxla.compile.program import (
     Program,
     WhileLoop,
 )
+from fxla.loops.native_fourier import FOURIER_SLOTS
 
 __all__ = ["Driver", "print_driver"]
 
@@ -195,6 +199,8 @@ class _Printer:
                     self.launch(i)
                 case Gemm():
                     self.gemm(i)
+                case Fourier():
+                    self.fourier(i)
                 case HostCall():
                     self.host_call(i)
                 case Copy():
@@ -399,4 +405,56 @@ class _Printer:
         self.pack("%args", [slots[name] for name in SLOTS])
         function = self.function("gemm")
         share, pool = self.share(parts * i.batch > split.grain)
+        self.do(f"call void {function}(ptr {pool}, ptr {share}, ptr %args)")
+
+    # --- transforms ---
+
+    def fourier(self, i: Fourier) -> None:
+        """A pass by a job of `fxla.loops.native_fourier`, or by NumPy."""
+        plan = None if i.scratch is None else fourier_plan(i)
+        if plan is None or i.scratch is None:
+            self.pocketfft(i)
+            return
+        job, table = (self.function(name) for name in fourier_names(i, plan))
+        slots = {
+            "source": ("ptr", self.pointer(i.source)),
+            "target": ("ptr", self.pointer(i.target)),
+            "scratch": ("ptr", self.pointer(i.scratch)),
+            "table": ("ptr", table),
+        }
+        numbers = fourier_slots(i, plan)
+        slots |= {name: ("i64", self.integer(value)) for name, value in numbers.items()}
+        self.pack("%args", [slots[name] for name in FOURIER_SLOTS])
+        share, pool = self.share(plan.units > plan.grain)
+        units, grain = self.integer(plan.units), self.integer(plan.grain)
+        self.do(f"call void {share}(ptr {pool}, ptr {job}, ptr %args, i64 {units}, i64 {grain})")
+
+    def pocketfft(self, i: Fourier) -> None:
+        """Fill the slots that `fxla.compile.pocketfft` reads, and call it."""
+        width = i.precision.itemsize
+        size_in = width if i.kind == "RFFT" else 2 * width
+        size_out = width if i.kind == "IRFFT" else 2 * width
+        lines, grain = i.outer * i.inner, line_grain(i)
+        # lines that lie one behind the other are `inner` too: one call then runs many of them
+        inner = {"in": size_in, "out": size_out}
+        if i.inner == 1:
+            inner = {"in": size_in * i.taken, "out": size_out * i.given}
+        sizes = {
+            "scale": scale_bits(i), "taken": i.taken, "given": i.given,
+            "step_in": size_in * i.inner, "step_out": size_out * i.inner,
+            "inner": lines if i.inner == 1 else i.inner,
+            "outer_in": size_in * i.taken * i.inner, "outer_out": size_out * i.given * i.inner,
+            "inner_in": inner["in"], "inner_out": inner["out"], "lines": lines, "grain": grain,
+        }  # fmt: skip
+        routine = line_routine(i)
+        slots = {
+            "function": ("ptr", self.function(routine)),
+            "data": ("ptr", self.function(f"{routine}:data")),
+            "source": ("ptr", self.pointer(i.source)),
+            "target": ("ptr", self.pointer(i.target)),
+        }
+        slots |= {name: ("i64", self.integer(value)) for name, value in sizes.items()}
+        self.pack("%args", [slots[name] for name in POCKETFFT_SLOTS])
+        function = self.function("pocketfft")
+        share, pool = self.share(lines > grain)
         self.do(f"call void {function}(ptr {pool}, ptr {share}, ptr %args)")

@@ -16,8 +16,10 @@ from fxla.compile.blas import blas_address, blas_threads
 from fxla.compile.build import build_program
 from fxla.compile.compiled import CompiledKernel, Kernels, target
 from fxla.compile.driver import print_driver
+from fxla.compile.fourier import fourier_job, fourier_table
 from fxla.compile.gemm import gemm_address
 from fxla.compile.image import HostFunction, Image, image_of
+from fxla.compile.pocketfft import line_address, pocketfft_address
 from fxla.compile.pool import pool
 from fxla.compile.program import Program
 from fxla.compile.simplify import inline_calls
@@ -77,9 +79,14 @@ _ROUTINES: dict[str, Callable[[], int]] = {
     "parallel_for": lambda: pool().parallel_for,
     "pool": lambda: pool().state,
     "gemm": gemm_address,
+    "pocketfft": pocketfft_address,
     "blas_threads": blas_threads,
 }
 """What a driver calls, or hands on, beside kernels and BLAS."""
+
+
+_FAMILIES = {"pocketfft": line_address, "fourier": fourier_job}
+"""Likewise, by what stands before the colon in a name; names without one are of BLAS."""
 
 
 class Executable:
@@ -141,7 +148,14 @@ class Executable:
         if isinstance(what, str):
             if what in ("pool", "parallel_for") and not self.image.shared:
                 return 0
-            return _ROUTINES[what]() if what in _ROUTINES else blas_address(what)
+            if what in _ROUTINES:
+                return _ROUTINES[what]()
+            if what.startswith("fourier table:"):
+                table = fourier_table(what)
+                self._keep.append(table)
+                return int(table.__array_interface__["data"][0])
+            family = _FAMILIES.get(what.partition(":")[0], blas_address)
+            return family(what)
         callback = _callback(what)
         self._keep.append(callback)
         address = ctypes.cast(callback, ctypes.c_void_p).value

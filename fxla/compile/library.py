@@ -1,8 +1,9 @@
 """Which library call serves what: the one table of what does not become generated loops.
 
 Matrix products above `LOOP_LIMIT` multiplications go to BLAS (`fxla.compile.blas`), by address.
-Everything a primitive declares `Opaque` (LAPACK, FFT, sorting) calls the primitive's own NumPy
-value on arrays that view the program's memory.
+Fourier transforms are jobs of `fxla.compile.fourier`. Everything else that a primitive declares
+`Opaque` (LAPACK, sorting) calls the primitive's own NumPy value on arrays that view the program's
+memory.
 """
 
 from __future__ import annotations

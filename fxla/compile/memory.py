@@ -14,6 +14,7 @@ from fxla.compile.program import (
     Branch,
     Buffer,
     Copy,
+    Fourier,
     Gemm,
     HostCall,
     Instruction,
@@ -122,6 +123,8 @@ def pointers(i: Instruction) -> list[Pointer]:
             return list(args)
         case Gemm(a=a, b=b, c=c):
             return [a, b, c]
+        case Fourier(source=source, target=target, scratch=scratch):
+            return [source, target, *([] if scratch is None else [scratch])]
         case HostCall(inputs=inputs, outputs=outputs):
             return [*inputs, *outputs]
         case Copy(destination=d, source=s):

@@ -62,6 +62,7 @@ __all__ = [
     "load_module",
     "packed",
     "place_of",
+    "shared_module",
 ]
 
 _FORMAT = "fxla-object-4"
@@ -232,6 +233,20 @@ def _tile_entry(dtype: np.dtype[Any], isa: Isa) -> bytes:
     """The entry of the tiles of a dtype; printed only if nobody has compiled them."""
     names = list(tile_symbols(dtype, isa).values())
     return _entry(tile_key(dtype, isa), names, lambda: print_tiles(dtype, isa), isa, EFFORT)
+
+
+def shared_module(
+    key: str, names: Sequence[str], text: Callable[[], str], isa: Isa
+) -> dict[str, int]:
+    """The addresses of functions that many programs call, compiled once for all.
+
+    Args:
+        key: stands for the text, as it is printed only if nobody has compiled it.
+        names: of the functions, which no other module defines.
+        text: prints the module.
+        isa: what it is compiled for.
+    """
+    return load_module(_entry(key, names, text, isa, EFFORT))
 
 
 @dataclass(frozen=True, slots=True)

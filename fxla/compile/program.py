@@ -21,6 +21,7 @@ __all__ = [
     "Branch",
     "Buffer",
     "Copy",
+    "Fourier",
     "Gemm",
     "HostCall",
     "Instruction",
@@ -126,6 +127,38 @@ class Gemm(Instruction):
     c: Pointer
     batch: int = 1
     batch_strides: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(eq=False, slots=True)
+class Fourier(Instruction):
+    """The transform `kind` of the middle axis of [outer, taken, inner], to [outer, given, inner].
+
+    Attributes:
+        kind: FFT, IFFT, RFFT or IRFFT.
+        precision: dtype of a real part.
+        length: of the axis, on the real side of RFFT and IRFFT.
+        source, target: where the arrays are; they may be one place if `kind` is FFT or IFFT.
+        scratch: memory of the job that computes it; None if NumPy's loops do.
+    """
+
+    kind: str
+    precision: DType
+    length: int
+    source: Pointer
+    target: Pointer
+    outer: int
+    inner: int
+    scratch: Pointer | None = None
+
+    @property
+    def taken(self) -> int:
+        """Elements of a line before the transform."""
+        return self.length // 2 + 1 if self.kind == "IRFFT" else self.length
+
+    @property
+    def given(self) -> int:
+        """Elements of a line after it."""
+        return self.length // 2 + 1 if self.kind == "RFFT" else self.length
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """fxla's own code as object files: what is compiled when the package is built.
 
 ``python -m fxla.compile.runtime`` compiles, for each level of processors, the modules that no
-user's program decides: tiles of contractions, the entry of jitted functions, the pool, the
-allocator of large results, and the products that go to BLAS. The build of a wheel runs it, and so
-does the benchmark in a checkout; see `fxla.compile.shipped` for what it writes. The same source
-gives the same files.
+user's program decides: tiles of contractions, Fourier transforms, the entry of jitted functions,
+the pool, the allocator of large results, and the products that go to BLAS. The build of a wheel
+runs it, and so does the benchmark in a checkout; see `fxla.compile.shipped` for what it writes. The
+same source gives the same files.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from fxla.compile.gemm import gemm_text
 from fxla.compile.levels import LEVELS, Level
 from fxla.compile.llvm import emit_object
 from fxla.compile.native import EFFORT, packed
+from fxla.compile.pocketfft import pocketfft_text
 from fxla.compile.pool import POOL_NAMES
 from fxla.compile.pool_text import FUTEX_CALL, pool_text
 from fxla.compile.recycle import RECYCLER_NAMES, recycler_text
 from fxla.compile.shipped import OBJECTS, write_shipped
+from fxla.loops.native_fourier import fourier_key, fourier_symbols, print_fourier
 from fxla.loops.native_tiles import TILE_DTYPES, print_tiles, tile_key, tile_symbols
 
 __all__ = ["OwnModule", "compile_level", "main", "own_modules"]
@@ -61,6 +63,9 @@ def own_modules(level: Level) -> Iterator[OwnModule]:
     for dtype in map(np.dtype, TILE_DTYPES):
         names = tuple(tile_symbols(dtype, level.isa).values())
         yield OwnModule(print_tiles(dtype, level.isa), names, tile_key(dtype, level.isa))
+        names = fourier_symbols(dtype, level.isa)
+        yield OwnModule(print_fourier(dtype, level.isa), names, fourier_key(dtype, level.isa))
+    yield OwnModule(pocketfft_text(), ("pocketfft",), pocketfft_text())
 
 
 def compile_level(level: Level, directory: Path = OBJECTS) -> Path:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 
 from fxla.compile.memory import pointers
-from fxla.compile.program import Branch, Copy, Gemm, HostCall, Instruction, Launch, Loop, WhileLoop
+from fxla.compile.program import (
+    Branch,
+    Copy,
+    Fourier,
+    Gemm,
+    HostCall,
+    Instruction,
+    Launch,
+    Loop,
+    WhileLoop,
+)
 from fxla.loops.ir import While, walk_stmts
 
 __all__ = ["work_of"]
@@ -28,6 +38,8 @@ def _work_of_one(i: Instruction) -> float:
             return touched + math.prod(max(n, 1) for n in sizes)
         case Gemm(m=m, n=n, k=k, batch=batch):
             return m * n * k * batch
+        case Fourier(length=n, outer=outer, inner=inner):
+            return n * n.bit_length() * outer * inner
         case Copy(nbytes=nbytes):
             return nbytes / 8
         case Loop(length=length, body=body):

@@ -27,7 +27,8 @@ class HoistedSum:
     Attributes:
         position: which of the sums it was.
         factors: the two factors in one iteration.
-        given: for each factor the input of the iteration that it is, if it is one.
+        given: for each factor the input of the iteration that it is, if it is one...
+        made: ... else which of the further outputs it is.
         dims: of the contraction in one iteration.
         perm: a permutation of the result, if the loop had one.
     """
@@ -35,6 +36,7 @@ class HoistedSum:
     position: int
     factors: tuple[Var, Var]
     given: tuple[int | None, int | None]
+    made: tuple[int, int]
     dims: DotDims
     perm: tuple[int, ...] | None
 
@@ -88,14 +90,18 @@ def hoist_sums(body: Jaxpr, first: int, count: int, stacked: int) -> tuple[Jaxpr
             found.append(replace(hoisted, given=(a, b)))
     if not found:
         return body, []
+    factors: dict[Var, int] = {}
+    for k, h in enumerate(found):
+        a, b = (
+            factors.setdefault(f, len(factors)) if at is None else 0
+            for f, at in zip(h.factors, h.given, strict=True)
+        )
+        found[k] = replace(h, made=(a, b))
     gone = {h.position for h in found}
     dead = {e for h in found for e in (made_by[_var(body.outs[h.position])],)}
     eqns = tuple(e for e in body.eqns if e not in dead)
     invars = tuple(v for i, v in enumerate(body.invars) if i - first not in gone)
     outs = tuple(a for i, a in enumerate(body.outs) if i not in gone)
-    factors = tuple(
-        f for h in found for f, at in zip(h.factors, h.given, strict=True) if at is None
-    )
     return Jaxpr(invars, eqns, (*outs, *factors)), found
 
 
@@ -131,4 +137,25 @@ def _as_sum(
     a, b = eqn.inputs
     if not (isinstance(a, Var) and isinstance(b, Var)):
         return None
-    return HoistedSum(position, (a, b), (None, None), eqn.params["dims"], perm)
+    dims: DotDims = eqn.params["dims"]
+    a, dims = _untransposed(a, dims, made_by)
+    b, swapped = _untransposed(b, dims.swapped(), made_by)
+    return HoistedSum(position, (a, b), (None, None), (0, 0), swapped.swapped(), perm)
+
+
+def _untransposed(factor: Var, dims: DotDims, made_by: dict[Var, Eqn]) -> tuple[Var, DotDims]:
+    """A left factor, or what it is the transpose of: that is stacked, and read in place later."""
+    eqn = made_by.get(factor)
+    if eqn is None or eqn.primitive is not transpose_p or not isinstance(eqn.inputs[0], Var):
+        return factor, dims
+    perm = eqn.params["perm"]
+    kept = [perm[a] for a in dims.lhs_kept(len(perm))]
+    if kept != sorted(kept):
+        return factor, dims
+    moved = DotDims(
+        tuple(perm[a] for a in dims.lhs_contract),
+        dims.rhs_contract,
+        tuple(perm[a] for a in dims.lhs_batch),
+        dims.rhs_batch,
+    )
+    return eqn.inputs[0], moved

@@ -248,10 +248,15 @@ class Scan(Primitive):
             reverse=not reverse,
         )
         n_xs = sum(linear[k + c :])
-        stacked = iter(found[len(sums) + c + n_xs :])
+        stacked = found[len(sums) + c + n_xs :]
         given = [*consts, *const_avals, *ct_carries, *xs, *ct_ys]
         totals = {
-            h.position: h.total(*(next(stacked) if at is None else given[at] for at in h.given))
+            h.position: h.total(
+                *(
+                    given[i] if i is not None else stacked[j]
+                    for i, j in zip(h.given, h.made, strict=True)
+                )
+            )
             for h in hoisted
         }
         summed = iter(found[: len(sums)])

@@ -20,16 +20,14 @@ and two registers, step and twice the step, so that 14 rows fit the 16 registers
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 from fxla.loops.ir import DType
 from fxla.loops.native_builder import Builder
 from fxla.loops.native_instructions import BITS, Value, llvm_type
 from fxla.loops.native_isa import Isa
 from fxla.loops.native_ops import register_type
+from fxla.loops.native_sources import state_of_sources
 
 __all__ = [
     "BLOCK_DEPTH",
@@ -119,21 +117,10 @@ def tile_key(dtype: DType, isa: Isa) -> str:
 
     It holds the hash of the source that prints; an installation without sources prints.
     """
-    state = _state_of_source()
+    state = state_of_sources(TILE_SOURCES)
     return (
         "\n".join((state, *tile_symbols(dtype, isa).values())) if state else print_tiles(dtype, isa)
     )
-
-
-@functools.cache
-def _state_of_source() -> str:
-    try:
-        files = [
-            Path(__file__).with_name(f"native_{name}.py").read_bytes() for name in TILE_SOURCES
-        ]
-    except OSError:
-        return ""
-    return hashlib.sha256(b"\0".join(files)).hexdigest()
 
 
 def print_tiles(dtype: DType, isa: Isa) -> str:

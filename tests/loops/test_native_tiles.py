@@ -48,7 +48,7 @@ def test_a_key_is_of_dtype_and_processor() -> None:
 
 
 def test_without_sources_the_text_is_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_tiles, "_state_of_source", lambda: "")
+    monkeypatch.setattr(native_tiles, "state_of_sources", lambda names: "")
     assert tile_key(np.dtype("f4"), BASELINE) == print_tiles(np.dtype("f4"), BASELINE)
 
 
