@@ -1,8 +1,8 @@
 """Images resampled: `resize`, and scaling with translation, by separable filters.
 
 An output pixel is a weighted mean of input pixels. The weights are a matrix for each axis, so that
-a resampled image is a product with one matrix after the other, and differentiable in the image; with
-traced scales and translations also in those. Filters and conventions are those of ``jax.image``.
+a resampled image is a product with one matrix after the other, and differentiable in the image;
+with traced scales and translations also in those. Filters and conventions are ``jax.image``'s.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from dataclasses import replace
 from fxla.loops.collapse import put, size_of_extent
 from fxla.loops.ir import (
     INDEX,
+    Assign,
     AxisKind,
     Buffer,
     Const,
@@ -166,11 +167,16 @@ class _Splitter(Rewriter):
         at = self.axes.get(b.name)
         if at is not None:
             return (*index[:at], self.i, self.j, *index[at + 1 :])
-        whole = binary("add", binary("mul", self.i, Extent(INDEX, self.size)), self.j)
-        return tuple([whole if _is(e, self.index_name) else e for e in index])
+        return tuple([self._whole() if _is(e, self.index_name) else e for e in index])
+
+    def _whole(self) -> Expr:
+        """The index of the loop that was split."""
+        return binary("add", binary("mul", self.i, Extent(INDEX, self.size)), self.j)
 
     def stmt(self, s: Stmt) -> Stmt:
         new = super().stmt(s)
+        if isinstance(new, (Assign, Let, Store)) and _is(new.value, self.index_name):
+            new = replace(new, value=self._whole())
         if isinstance(new, Store):
             return replace(new, index=self._index(new.buffer, new.index))
         return new

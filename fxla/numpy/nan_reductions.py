@@ -5,15 +5,19 @@ What is left out is selected away before anything is computed from it, so its de
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fxla.core.dtypes import bool_, is_complex, is_inexact, real_dtype
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 from fxla.numpy import reductions
 from fxla.numpy.arguments import NoValue, reduced_axes, refuse_out, with_kept_axes
+from fxla.numpy.complex_math import maximum as complex_maximum
+from fxla.numpy.complex_math import minimum as complex_minimum
+from fxla.numpy.complex_order import extreme_of_complex
 from fxla.numpy.dispatch import as_value, broadcast, convert_all, public
 from fxla.ops import reduce
 from fxla.ops.cumulative import greatest, least
@@ -127,7 +131,15 @@ def _extreme(
     (x,) = convert_all([x], dtype)
     valid = is_a_number(x)
     if where is not NoValue and where is not True:
+        if not reductions.is_given(initial):
+            raise ValueError(
+                f"{call}: the reduction has no identity, so to use a where mask one has to specify "
+                f"'initial'{where_am_i()}"
+            )
         valid = and_(valid, reductions.mask_of(where, x, call))
+    if is_complex(dtype):
+        reduction = functools.partial(extreme_of_complex, is_max=combine is maximum)
+        combine = complex_maximum if combine is maximum else complex_minimum
     out = reduction(select(valid, x, full(typeof(x).shape, identity(dtype), dtype)), axes)
     if reductions.is_given(initial):
         out = combine(*broadcast(call, out, convert_all([as_value(initial, call)], dtype)[0]))

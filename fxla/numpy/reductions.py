@@ -26,6 +26,9 @@ from fxla.core.dtypes import (
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.arguments import NoValue, reduced_axes, refuse_out, with_kept_axes
+from fxla.numpy.complex_math import maximum as complex_maximum
+from fxla.numpy.complex_math import minimum as complex_minimum
+from fxla.numpy.complex_order import arg_extreme_of_complex, extreme_of_complex
 from fxla.numpy.dispatch import (
     as_value,
     broadcast,
@@ -266,9 +269,15 @@ def _extreme(
         shape = tuple(n for k, n in enumerate(aval.shape) if k not in axes)
         out = full(shape, identity(aval.dtype), aval.dtype)
     else:
-        out = reduction(masked(x, where, identity(aval.dtype), call), axes)
+        taken = masked(x, where, identity(aval.dtype), call)
+        if is_complex(aval.dtype):
+            out = extreme_of_complex(taken, axes, combine is maximum) if axes else taken
+        else:
+            out = reduction(taken, axes)
     if is_given(initial):
         start, found = convert_all([as_value(initial, call), out], aval.dtype)
+        if is_complex(aval.dtype):
+            combine = complex_maximum if combine is maximum else complex_minimum
         out = combine(*broadcast(call, found, start))
     return with_kept_axes(out, axes, keepdims)
 
@@ -369,6 +378,8 @@ def _arg_extreme(
     if typeof(x).shape[at] == 0:
         raise ShapeError(f"{call}: attempt to get the position in an empty sequence{where_am_i()}")
     (x,) = convert_all([x], typeof(x).dtype)
+    if is_complex(typeof(x).dtype):
+        return with_kept_axes(arg_extreme_of_complex(x, at, find is reduce.argmax), kept, keepdims)
     return with_kept_axes(find(x, at), kept, keepdims)
 
 

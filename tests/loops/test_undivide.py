@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fxla.loops.collapse import collapse
-from fxla.loops.ir import Buffer, For, Kernel, Load, Op, Store, walk_stmts
+from fxla.loops.ir import INDEX, Buffer, For, Kernel, Let, Load, Op, Store, walk_stmts
 from fxla.loops.rewrite import postorder, stmt_exprs
 from fxla.loops.undivide import undivide, unroll_short
-from fxla.loops.view import binary, cast, extent, fresh_index, int_const, unravel
+from fxla.loops.view import binary, cast, extent, fresh_index, fresh_local, int_const, unravel
 from tests.loops.running import run_kernel
 
 F4 = np.dtype(np.float32)
@@ -105,6 +105,21 @@ def test_an_access_that_keeps_its_axis_is_written_as_a_sum() -> None:
     (y,) = run_kernel(split, a)
     assert not divisions(split)
     np.testing.assert_array_equal(y.reshape(-1), a + a[np.arange(60) // 3])
+
+
+def test_an_index_that_is_itself_a_value_becomes_a_position() -> None:
+    x, out = buffer("x", 4), buffer("out", 12)
+    places = Buffer("places", INDEX, (extent(12),))
+    k, t = fresh_index(), fresh_local(INDEX)
+    body = (
+        Store(out, (k,), Load(F4, x, (binary("floordiv", k, extent(3)),))),
+        Let(t, k),
+        Store(places, (k,), t),
+    )
+    kernel = Kernel("k", (x,), (out, places), (), (For(k, extent(12), body),))
+    y, found = run_kernel(undivide(kernel), np.arange(4, dtype=F4))
+    np.testing.assert_array_equal(y.reshape(-1), np.repeat(np.arange(4), 3))
+    np.testing.assert_array_equal(found.reshape(-1), np.arange(12))
 
 
 def test_lanes_go_to_the_loop_around_a_short_one() -> None:

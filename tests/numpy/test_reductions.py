@@ -205,3 +205,22 @@ def test_default_precision() -> None:
     with default_dtype("float32"):
         assert R.mean(np.arange(3)).dtype == np.float32
         assert R.std(np.arange(3)).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin", "ptp"])
+def test_extremes_of_complex_numbers(name):
+    x = np.array([[1 + 2j, 1 - 3j, -2 + 5j], [3 - 1j, 3 - 1j, 0 + 0j]])
+    for axis in (None, 0, 1):
+        agree(
+            lambda z, a=axis: getattr(R, name)(z, axis=a),
+            lambda z, a=axis: getattr(np, name)(z, axis=a),
+            x,
+        )
+    if name.startswith("arg"):
+        x[1, 1] = complex(np.nan, 1)
+        agree(getattr(R, name), getattr(np, name), x)
+    elif name != "ptp":
+        options = {"axis": 1, "where": np.array([True, False, True]), "initial": 1 + 1j}
+        agree(
+            lambda z: getattr(R, name)(z, **options), lambda z: getattr(np, name)(z, **options), x
+        )
