@@ -21,6 +21,7 @@ from bench.plot import draw
 from bench.processes import ROOT, interpreters
 from bench.record import Measured
 from bench.scaling import new_sizes_page, scaling_page
+from bench.surface import surface_page
 from bench.workloads import TUNED, Workload
 
 __all__ = ["main"]
@@ -47,7 +48,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Time fxla beside its peers."
     )
-    commands = ["run", "heldout", "list", "peers", "scaling", "sizes", "import"]
+    commands = ["run", "heldout", "list", "peers", "scaling", "sizes", "import", "surface"]
     parser.add_argument("command", nargs="?", choices=commands, default="run")
     parser.add_argument("--env", type=Path, default=PEERS_ENV, help="where `peers` installs")
     parser.add_argument("--peer-python", help="interpreter of an environment that has peers")
@@ -154,6 +155,8 @@ def main(arguments: list[str] | None = None) -> int:
         show(new_sizes_page(pythons(options), options.count), "sizes", options.write)
     elif options.command == "import":
         show(import_page(pythons(options), options.rounds), "import", options.write)
+    elif options.command == "surface":
+        show(surface_page(options.only), "surface", options.write)
     elif options.floor:
         show(floor_page(every, options.seconds), "floor", options.write)
     else:
