@@ -79,13 +79,24 @@ class Member:
         return isinstance(self.value.form, Reduce)
 
 
+Memo = dict[tuple[object, ...], tuple[Expr, IndexTuple]]
+"""Expressions by value and index; the indices are kept, because keys hold their identities."""
+
+
 @dataclass(eq=False, slots=True)
 class InnerLoop:
-    """One loop nest inside a group's outer loops: one pass over what it computes."""
+    """One loop nest inside a group's outer loops: one pass over what it computes.
+
+    Attributes:
+        extents, index: of its axes.
+        members: what it computes, in order.
+        memo: elements that members read, by value and index; members share their expressions.
+    """
 
     extents: tuple[int, ...]
     index: tuple[Index, ...]
     members: list[Member] = field(default_factory=list)
+    memo: Memo = field(default_factory=dict)
 
     @property
     def reduces(self) -> bool:
@@ -147,15 +158,13 @@ class ExpressionBuilder:
         self.group = group
         self.loop = loop
         self.number = number
-        self.memo: dict[tuple[object, ...], tuple[Expr, IndexTuple]] = {}
+        self.memo: Memo = {}
         self.outer_key = index_key(group.index)
         self.full_key = (*self.outer_key, *index_key(loop.index))
-        self.inputs: list[Value] = []
-        self.reloaded: list[Value] = []
 
     def read(self, value: Value, index: IndexTuple) -> Expr:
         key = (id(value), *index_key(index))
-        known = self.memo.get(key)
+        known = self.loop.memo.get(key) or self.memo.get(key)
         if known is None:
             known = self.memo[key] = (self.find(value, index), index)
         return known[0]
@@ -165,7 +174,6 @@ class ExpressionBuilder:
         if place is not None:
             return self.find_member(value, index, *place)
         if value.stored:
-            self.inputs.append(value)
             return Load(value.aval.dtype, self.group.buffer_of(value), index)
         assert isinstance(value.form, View)
         return value.form.at(index)
@@ -189,7 +197,6 @@ class ExpressionBuilder:
             raise NotFusibleError
         if not loop.extents:
             return member.local
-        self.reloaded.append(value)
         return Load(value.aval.dtype, self.group.buffer_of(value), index)
 
 
@@ -280,6 +287,7 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
         local = fresh_local(dtype, "t")
     member = Member(value, expr, local)
     loop.members.append(member)
+    loop.memo.update(builder.memo)
     group.place[value] = (number, member)
     group.cost += _newly_computed(group, value)
     return True
@@ -319,7 +327,8 @@ def split_outer(group: Group, rank: int) -> Group | None:
         return None
     if rank >= len(group.outer):
         return None
-    inner = InnerLoop(group.outer[rank:], group.index[rank:], group.loops[0].members)
+    (loop,) = group.loops
+    inner = InnerLoop(group.outer[rank:], group.index[rank:], loop.members, loop.memo)
     return Group(
         group.graph, group.outer[:rank], group.index[:rank], [inner], group.place,
         group.inputs, group.outputs, group.cost, group.computed,

@@ -155,6 +155,8 @@ def _allocated(body: tuple[Stmt, ...], depth: int, rows: list[Buffer]) -> tuple[
 def rows_of_one_size(kernel: Kernel) -> Kernel:
     """Scratch rows with one axis get the size that serves all lengths up to it."""
     rows = {s.buffer.name for s in walk_stmts(kernel.body) if isinstance(s, Alloc)}
+    if not rows:
+        return kernel
 
     def widened(b: Buffer) -> Buffer:
         if b.name not in rows or len(b.shape) != 1:

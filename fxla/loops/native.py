@@ -20,6 +20,7 @@ from fxla.loops.contraction import contraction_of
 from fxla.loops.ir import (
     Alloc,
     Assign,
+    Expr,
     For,
     If,
     Kernel,
@@ -102,9 +103,9 @@ class _LanesLoop:
     stored: frozenset[str]
 
 
-def _outlined(kernel: Kernel) -> frozenset[str]:
+def _outlined(exprs: list[Expr]) -> frozenset[str]:
     """The elementary functions of which a kernel has so many that they are called."""
-    counts = Counter(e.name for e in all_exprs(kernel.body) if isinstance(e, Op))
+    counts = Counter(e.name for e in exprs if isinstance(e, Op))
     return frozenset(name for name, n in counts.items() if name in MATH and n > _INLINED)
 
 
@@ -119,7 +120,9 @@ class _Printer(Contractions, Squares):
         self.kernel = kernel
         self.reducing: frozenset[str] = frozenset()
         self.scans: dict[str, Value] = {}
-        self.b.outlined = _outlined(kernel)
+        exprs = all_exprs(kernel.body)
+        self.loaded = frozenset(e.buffer.name for e in exprs if isinstance(e, Load))
+        self.b.outlined = _outlined(exprs)
 
     # ------------------------------------------------------------------ module
 
@@ -154,10 +157,20 @@ class _Printer(Contractions, Squares):
         self.flush()
 
     def _straight(self, body: tuple[Stmt, ...]) -> None:
-        """The statements of a block; stores to fields may be kept for more of them to come."""
+        """The statements of a block; stores to fields may be kept for more of them to come.
+
+        What is printed for one statement stands for the next ones too, as long as nothing that an
+        expression reads has changed.
+        """
+        self.memo = {}
         for s in body:
-            self.memo = {}
             self._stmt(s)
+            if not (isinstance(s, Let) or self._is_plain_store(s)):
+                self.memo = {}
+
+    def _is_plain_store(self, s: Stmt) -> bool:
+        """Whether a statement writes what the kernel does not read."""
+        return isinstance(s, Store) and s.buffer.name not in self.loaded
 
     def _stmt(self, s: Stmt) -> None:
         if isinstance(s, If | While):
