@@ -46,9 +46,10 @@ from fxla.core.aval import Aval
 from fxla.core.check import checks_enabled
 from fxla.core.dtypes import bool_, int32
 from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var
+from fxla.core.patience import make_room
 from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
-from fxla.loops.extents import kernel_key, normal_form
+from fxla.loops.extents import Signature, normal_form, signature
 from fxla.loops.ir import Const, Expr, Extent, For, Kernel, Op
 from fxla.loops.view import Contract, Nest, Opaque, View
 from fxla.ops.conv import conv_general_dilated_p
@@ -57,6 +58,27 @@ from fxla.ops.fft import fft_p
 from fxla.ops.structure import broadcast_in_dim_p
 
 __all__ = ["Build", "build_program"]
+
+_KERNELS = 4096
+_kernels: dict[tuple[str, ...], Kernel] = {}
+"""Kernels in normal form, by their keys and names."""
+
+
+def _kernel_of(literal: Kernel, found: Signature) -> Kernel:
+    """The normal form of a kernel, perhaps made for other sizes before."""
+    buffers = (*literal.inputs, *literal.outputs)
+    key = (found.key, literal.name, *[b.name for b in buffers])
+    known = _kernels.get(key)
+    if known is not None and not checks_enabled():
+        return known
+    kernel, sizes = normal_form(literal)
+    if sizes != found.sizes:
+        raise InternalError(f"kernel {kernel.name}: sizes {found.sizes} became {sizes}")
+    if checks_enabled():
+        check_kernel(kernel, "scheduling")
+    make_room(_kernels, _KERNELS)
+    _kernels[key] = kernel
+    return kernel
 
 
 def build_program(
@@ -254,15 +276,13 @@ class Build:
             if 0 < grain < count:
                 raise NotMergeableError  # several threads would share it
             return Launch(literal, args, n_outputs, (), 0)
-        kernel, sizes = normal_form(literal)
-        if checks_enabled():
-            check_kernel(kernel, "scheduling")
-        key = kernel_key(kernel)
-        if key not in self.kernels:
-            self.kernels[key] = kernel
+        found = signature(literal)
+        kernel = self.kernels.get(found.key)
+        if kernel is None:
+            kernel = self.kernels[found.key] = _kernel_of(literal, found)
             if self.made is not None:
-                self.made(kernel, key)
-        return Launch(self.kernels[key], args, n_outputs, sizes, count, grain)
+                self.made(kernel, found.key)
+        return Launch(kernel, args, n_outputs, found.sizes, count, grain)
 
     def node(self, node: Node, place: dict[Value, Pointer]) -> list[Instruction]:
         """Instructions of a library call or a region."""

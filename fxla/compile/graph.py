@@ -44,6 +44,7 @@ class Value:
         segment: which part of a long straight program it is computed in.
         stored: whether it gets memory.
         literal: its value, if it is a scalar written into the kernels that read it.
+        written: the expression of its literal, once it was read.
         constant: its value, if it is a scalar that kernels load.
     """
 
@@ -57,6 +58,7 @@ class Value:
     segment: int = 0
     stored: bool = False
     literal: Literal | None = None
+    written: Expr | None = None
     constant: Any = None
 
 
@@ -105,8 +107,11 @@ class Graph:
 
     def read(self, value: Value, index: IndexTuple) -> Expr:
         """An element of a value, as the current reader gives it."""
+        if value.written is not None:
+            return value.written
         if value.literal is not None:
-            return const(value.literal.value, value.aval.dtype)
+            value.written = const(value.literal.value, value.aval.dtype)
+            return value.written
         assert self.reader is not None
         return self.reader(value, index)
 

@@ -72,6 +72,7 @@ class Member:
     value: Value
     expr: Expr
     local: Local
+    loads: set[object] | None = None
 
     @property
     def reduces(self) -> bool:
@@ -275,7 +276,7 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
     finally:
         group.graph.reader = None
     mixed = loop.reduces or (loop.members and isinstance(form, Reduce))
-    if expr is None or (mixed and not any(_share_a_read(m, expr) for m in loop.members)):
+    if expr is None or (mixed and not _shares_a_read(loop, expr)):
         for table in (group.inputs, group.outputs):
             for v in [v for v in table if v not in before]:
                 del table[v]
@@ -307,18 +308,25 @@ def _newly_computed(group: Group, value: Value) -> float:
     return work
 
 
-def _share_a_read(member: Member, expr: Expr) -> bool:
-    """Whether an expression reads a member of the loop, or an element that the member reads.
+def _shares_a_read(loop: InnerLoop, expr: Expr) -> bool:
+    """Whether an expression reads a member of the loop, or an element that a member reads.
 
     Only then is one pass over a row better than two.
     """
-
-    def loads(e: Expr) -> set[object]:
-        return {(x.buffer.name, index_key(x.index)) for x in walk_exprs(e) if isinstance(x, Load)}
-
-    if any(isinstance(e, Local) and e.name == member.local.name for e in walk_exprs(expr)):
+    names = {m.local.name for m in loop.members}
+    if any(isinstance(e, Local) and e.name in names for e in walk_exprs(expr)):
         return True
-    return not loads(member.expr).isdisjoint(loads(expr))
+    wanted = _loads(expr)
+    for m in loop.members:
+        if m.loads is None:
+            m.loads = _loads(m.expr)
+        if not wanted.isdisjoint(m.loads):
+            return True
+    return False
+
+
+def _loads(e: Expr) -> set[object]:
+    return {(x.buffer.name, index_key(x.index)) for x in walk_exprs(e) if isinstance(x, Load)}
 
 
 def split_outer(group: Group, rank: int) -> Group | None:

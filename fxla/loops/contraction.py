@@ -126,24 +126,25 @@ def _parts(rows: For, columns: For) -> Contraction | None:
             return None
     if x.dtype != total.dtype or y.dtype != total.dtype:
         return None
-    j = columns.index.name
-    left, right = (y, x) if _uses(x, j) else (x, y)
-    if _uses(left, j) or _uses(right, rows.index.name):
+    i, j = rows.index.name, columns.index.name
+    left, right = (y, x) if j in _names(x) else (x, y)
+    if j in _names(left) or i in _names(right):
         return None
-    names = {rows.index.name, j, *(level.index.name for level in levels)}
+    names = {i, j, *(level.index.name for level in levels)}
     if not (right.index and _counts(right.index[-1], j)):
         return None
-    if any(_uses(e, j) for e in right.index[:-1]):
+    if any(j in _names(e) for e in right.index[:-1]):
         return None
     if not all(_is_affine(e, names) for e in (*left.index, *right.index)):
         return None
-    if any(_uses(level.extent, n) for level in levels for n in names):
+    if not all(names.isdisjoint(_names(level.extent)) for level in levels):
         return None
     return Contraction(rows, columns, total, tuple(levels), left, right, tuple(epilogue))
 
 
-def _uses(e: Expr, name: str) -> bool:
-    return any(isinstance(x, Index) and x.name == name for x in walk_exprs(e))
+def _names(e: Expr) -> set[str]:
+    """The loop indices that an expression depends on."""
+    return {x.name for x in walk_exprs(e) if isinstance(x, Index)}
 
 
 def _counts(e: Expr, name: str) -> bool:
@@ -152,8 +153,8 @@ def _counts(e: Expr, name: str) -> bool:
         case Index():
             return e.name == name
         case Op(name="add", args=(a, b)):
-            return (_counts(a, name) and not _uses(b, name)) or (
-                _counts(b, name) and not _uses(a, name)
+            return (_counts(a, name) and name not in _names(b)) or (
+                _counts(b, name) and name not in _names(a)
             )
     return False
 
@@ -166,9 +167,9 @@ def _is_affine(e: Expr, names: set[str]) -> bool:
         case Op(name="add" | "sub", args=(a, b)):
             return _is_affine(a, names) and _is_affine(b, names)
         case Op(name="mul", args=(a, b)):
-            fixed = [not any(_uses(x, n) for n in names) for x in (a, b)]
-            return any(fixed) and _is_affine(a, names) and _is_affine(b, names)
-    return not any(_uses(e, n) or isinstance(e, Load) for n in names)
+            fixed = any(names.isdisjoint(_names(x)) for x in (a, b))
+            return fixed and _is_affine(a, names) and _is_affine(b, names)
+    return not isinstance(e, Load) and names.isdisjoint(_names(e))
 
 
 # ---------------------------------------------------------------------------- blocks

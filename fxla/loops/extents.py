@@ -2,14 +2,16 @@
 
 `parametrise` turns sizes into run-time arguments, `canonical` gives indices and locals names by
 order of appearance, and `kernel_key` hashes what is left. Traces draw names from counters, so only
-canonical kernels of two traces can be compared.
+canonical kernels of two traces can be compared. `signature` gives that hash, and the sizes, of a
+kernel that is neither: a kernel that is known already need not be rewritten to be found.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from fxla.errors import InternalError
 from fxla.loops.ir import (
@@ -33,7 +35,15 @@ from fxla.loops.ir import (
 )
 from fxla.loops.rewrite import Numbering, Rewriter, dtype_name
 
-__all__ = ["SMALL", "canonical", "kernel_key", "normal_form", "parametrise"]
+__all__ = [
+    "SMALL",
+    "Signature",
+    "canonical",
+    "kernel_key",
+    "normal_form",
+    "parametrise",
+    "signature",
+]
 
 SMALL = 8
 """Sizes up to this one stay constants: loops over them unroll and divisions by them are cheap."""
@@ -82,7 +92,6 @@ def _with_arguments(
     if kernel.extents:
         raise InternalError(f"kernel {kernel.name} is parametrised already")
     arguments: dict[tuple[int, str], Extent] = {}
-    scratch = {s.buffer.name for s in walk_stmts(kernel.body) if isinstance(s, Alloc)}
 
     def change(e: Expr) -> Expr:
         if type(e) is not Extent:
@@ -96,7 +105,7 @@ def _with_arguments(
             known = arguments[e.value, e.role] = Extent(INDEX, 0, f"n{len(arguments)}")
         return known
 
-    new = _FixedScratch(change, scratch).kernel(kernel)
+    new = _FixedScratch(change, _scratch(kernel)).kernel(kernel)
     return replace(new, extents=tuple(arguments.values())), tuple(value for value, _ in arguments)
 
 
@@ -112,8 +121,7 @@ class _FixedScratch(Rewriter):
         if b.name not in self._scratch:
             return super().buffer(b)
         if b.name not in self._fixed:
-            shape = [Const(INDEX, n.value) if isinstance(n, Extent) else n for n in b.shape]
-            self._fixed[b.name] = replace(b, shape=tuple(shape))
+            self._fixed[b.name] = _fixed(b)
         return self._fixed[b.name]
 
 
@@ -128,7 +136,7 @@ def canonical(kernel: Kernel) -> Kernel:
 def _renaming(kernel: Kernel) -> Callable[[Expr], Expr]:
     """Gives indices and locals their names, and changes nothing else."""
     taken = {b.name for b in (*kernel.inputs, *kernel.outputs)}
-    taken |= {s.buffer.name for s in walk_stmts(kernel.body) if isinstance(s, Alloc)}
+    taken |= _scratch(kernel)
     indices: dict[str, str] = {}
     locals_: dict[str, str] = {}
 
@@ -157,13 +165,47 @@ def kernel_key(kernel: Kernel) -> str:
     subexpressions are shared. Everything else does: dtypes, constants to the bit, loop kinds,
     literal extents. A cache that serves a kernel by this key serves one of another name.
     """
-    numbering = _Anonymous()
-    parts = [f"{[e.name for e in kernel.extents]}"]
-    parts += [_buffer_text(b, numbering) for b in kernel.inputs] + ["->"]
-    parts += [_buffer_text(b, numbering) for b in kernel.outputs]
+    return _hashed(kernel, _Anonymous(), [str(e.name) for e in kernel.extents])
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The key of a kernel's normal form, and its sizes."""
+
+    key: str
+    sizes: tuple[int, ...]
+
+
+def signature(kernel: Kernel) -> Signature:
+    """``kernel_key(normal_form(kernel)[0])`` and ``normal_form(kernel)[1]``, without that form.
+
+    Args:
+        kernel: with literal extents.
+
+    Example:
+        >>> import numpy as np
+        >>> from fxla.loops.ir import Load
+        >>> from fxla.loops.view import extent, fresh_index
+        >>> def copy(n):
+        ...     x, out = (Buffer(name, np.dtype("f4"), (extent(n),)) for name in ("x", "out"))
+        ...     i = fresh_index()
+        ...     loop = For(i, extent(n), (Store(out, (i,), Load(x.dtype, x, (i,))),), "vector")
+        ...     return signature(Kernel("copy", (x,), (out,), (), (loop,)))
+        >>> copy(1000).key == copy(2000).key, copy(2000).sizes
+        (True, (2000,))
+    """
+    numbering = _WithArguments(_scratch(kernel))
+    arguments = numbering.arguments
+    key = _hashed(kernel, numbering, arguments.values())
+    return Signature(key, tuple([value for value, _ in arguments]))
+
+
+def _hashed(kernel: Kernel, numbering: _Anonymous, extents: Iterable[str]) -> str:
+    parts = [numbering.buffer(b) for b in kernel.inputs] + ["->"]
+    parts += [numbering.buffer(b) for b in kernel.outputs]
     _block_text(kernel.body, numbering, parts)
     parts += map(str, numbering.keys)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\n".join([*extents, *parts]).encode()).hexdigest()
 
 
 class _Anonymous(Numbering):
@@ -176,12 +218,46 @@ class _Anonymous(Numbering):
     def name(self, of: Index | Local | Buffer) -> str:
         return self._places.setdefault((type(of), of.name), str(len(self._places)))
 
+    def buffer(self, b: Buffer) -> str:
+        """A buffer's place and type."""
+        return f"{self.name(b)} {dtype_name(b.dtype)} {[self.number(n) for n in b.shape]}"
 
-def _buffer_text(b: Buffer, numbering: Numbering) -> str:
-    return f"{numbering.name(b)} {dtype_name(b.dtype)} {[numbering.number(n) for n in b.shape]}"
+
+class _WithArguments(_Anonymous):
+    """Numbers literal sizes as `parametrise` would make them: constants and arguments.
+
+    Attributes:
+        arguments: the names of the sizes that are arguments, by value and role.
+    """
+
+    def __init__(self, scratch: Collection[str]) -> None:
+        super().__init__()
+        self.arguments: dict[tuple[int, str], str] = {}
+        self._scratch = scratch
+
+    def buffer(self, b: Buffer) -> str:
+        return super().buffer(_fixed(b) if b.name in self._scratch else b)
+
+    def _key(self, e: Expr, operands: tuple[int, ...]) -> tuple[Any, ...]:
+        if type(e) is not Extent or e.name is not None:
+            return super()._key(e, operands)
+        if e.value <= SMALL and not e.role:
+            return ("const", "int64", e.value)
+        return ("extent", self.arguments.setdefault((e.value, e.role), f"n{len(self.arguments)}"))
 
 
-def _block_text(body: tuple[Stmt, ...], numbering: Numbering, parts: list[str]) -> None:
+def _scratch(kernel: Kernel) -> set[str]:
+    """Names of the arrays that a kernel has for itself."""
+    return {s.buffer.name for s in walk_stmts(kernel.body) if isinstance(s, Alloc)}
+
+
+def _fixed(b: Buffer) -> Buffer:
+    """A scratch array with a constant shape: it lies on the stack."""
+    shape = [Const(INDEX, n.value) if isinstance(n, Extent) else n for n in b.shape]
+    return replace(b, shape=tuple(shape))
+
+
+def _block_text(body: tuple[Stmt, ...], numbering: _Anonymous, parts: list[str]) -> None:
     number = numbering.number
     for s in body:
         match s:
@@ -203,5 +279,5 @@ def _block_text(body: tuple[Stmt, ...], numbering: Numbering, parts: list[str]) 
             case Store(buffer=b, index=index, value=v):
                 parts.append(f"store {numbering.name(b)} {[number(i) for i in index]} {number(v)}")
             case Alloc(buffer=b):
-                parts.append(f"alloc {_buffer_text(b, numbering)}")
+                parts.append(f"alloc {numbering.buffer(b)}")
     parts.append("end")

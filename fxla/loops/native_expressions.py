@@ -201,7 +201,8 @@ class Expressions:
                     return linear
             elif e.name in ("floordiv", "mod") and _is_size(e.args[1]):
                 return self._index_division(e, results[0], self.plain(results[1]))
-        args = self.b.same(*[self.plain(r) for r in results])
+        values = [self.plain(r) for r in results]
+        args = values if len(values) == 1 else self.b.same(*values)
         return apply_op(self.b, e.name, args, e.args[0].dtype, e.dtype)
 
     def _linear(self, name: str, x: Result, y: Result) -> Result | None:

@@ -16,6 +16,7 @@ same Python function prints scalar and vector code.
 
 from __future__ import annotations
 
+import functools
 import struct
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,7 @@ BITS = {"f16": 16, "f32": 32, "f64": 64, "i1": 1, "i8": 8, "i16": 16, "i32": 32,
 """Width of each scalar type in bits."""
 
 
+@functools.cache
 def llvm_type(name: str, width: int = 0) -> str:
     """LLVM's spelling of a type.
 
@@ -73,7 +75,7 @@ class Value:
         known: the Python number, if it is a constant.
     """
 
-    __slots__ = ("builder", "known", "level", "name", "type", "width")
+    __slots__ = ("_text", "builder", "known", "level", "name", "type", "width")
 
     def __init__(
         self,
@@ -90,6 +92,7 @@ class Value:
         self.width = width
         self.level = level
         self.known = known
+        self._text = ""
 
     @property
     def is_float(self) -> bool:
@@ -99,7 +102,9 @@ class Value:
     @property
     def text(self) -> str:
         """The value with its type, as an operand."""
-        return f"{llvm_type(self.type, self.width)} {self.name}"
+        if not self._text:
+            self._text = f"{llvm_type(self.type, self.width)} {self.name}"
+        return self._text
 
     def __add__(self, other: Value | float) -> Value:
         return self.builder.arith("add", self, other)
@@ -196,11 +201,21 @@ class Instructions:
         self.blocks = [self.entry]
         self.scopes = [Scope(self.entry)]
         self.loop_level = 0
+        self._integers: dict[tuple[int, str, int], Value] = {}
 
     # ------------------------------------------------------------------ values
 
     def constant(self, value: Any, kind: str, width: int = 0) -> Value:
         """A constant, splat if `width` is not 0."""
+        if type(value) is int and kind[0] != "f":
+            key = (value, kind, width)
+            found = self._integers.get(key)
+            if found is None:
+                found = self._integers[key] = self._constant(value, kind, width)
+            return found
+        return self._constant(value, kind, width)
+
+    def _constant(self, value: Any, kind: str, width: int) -> Value:
         text = _literal(kind, value)
         known = float(value) if kind[0] == "f" else int(value)
         name = f"splat ({LLVM[kind]} {text})" if width else text
@@ -213,10 +228,13 @@ class Instructions:
 
     def emit(self, text: str, kind: str, width: int, *operands: Value) -> Value:
         """Print a pure instruction, once, where its operands allow; see the module's docstring."""
-        level = max((v.level for v in operands), default=0)
+        level = 0
+        for v in operands:
+            if v.level > level:
+                level = v.level
         scopes = self.scopes
-        for at in range(level, len(scopes)):
-            found = scopes[at].known.get(text)
+        for scope in scopes[level:] if level else scopes:
+            found = scope.known.get(text)
             if found is not None:
                 return found
         if level >= self.loop_level:
@@ -286,18 +304,26 @@ class Instructions:
 
     def same(self, *values: Value | float) -> list[Value]:
         """Operands brought to one width; numbers take the type of the values."""
-        like = next(v for v in values if isinstance(v, Value))
-        width = max(v.width for v in values if isinstance(v, Value))
+        given = [v for v in values if isinstance(v, Value)]
+        like = given[0]
+        width = max([v.width for v in given])
         return [
             self.splat(v, width) if isinstance(v, Value) else self.constant(v, like.type, width)
             for v in values
         ]
 
+    def pair(self, a: Value | float, b: Value | float) -> tuple[Value, Value]:
+        """Two operands brought to one width, see `same`."""
+        if isinstance(a, Value) and isinstance(b, Value) and a.width == b.width:
+            return a, b
+        x, y = self.same(a, b)
+        return x, y
+
     # ------------------------------------------------------------ instructions
 
     def arith(self, name: str, a: Value | float, b: Value | float) -> Value:
         """add, sub, mul (wrapping for integers); div of floats."""
-        a, b = self.same(a, b)
+        a, b = self.pair(a, b)
         if a.is_float:
             text = f"f{name} contract {a.text}, {b.name}"
             return self.emit(text, a.type, a.width, a, b)
@@ -315,7 +341,7 @@ class Instructions:
 
     def bitwise(self, opcode: str, a: Value | int, b: Value | int) -> Value:
         """and, or, xor, shl, lshr, ashr, sdiv, udiv, srem, urem of integers."""
-        a, b = self.same(a, b)
+        a, b = self.pair(a, b)
         if a.type == "i1" and opcode in ("and", "or"):
             for known, other in ((a, b), (b, a)):
                 if known.known is not None:
@@ -325,13 +351,13 @@ class Instructions:
 
     def compare(self, predicate: str, a: Value | float, b: Value | float) -> Value:
         """A boolean (i1) from an LLVM predicate."""
-        a, b = self.same(a, b)
+        a, b = self.pair(a, b)
         opcode = "fcmp" if a.is_float else "icmp"
         return self.emit(f"{opcode} {predicate} {a.text}, {b.name}", "i1", a.width, a, b)
 
     def select(self, condition: Value, a: Value | float, b: Value | float) -> Value:
         """`a` where the condition holds, else `b`."""
-        a, b = self.same(a, b)
+        a, b = self.pair(a, b)
         if condition.known is not None:
             return a if condition.known else b
         if condition.width:

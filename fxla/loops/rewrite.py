@@ -124,15 +124,14 @@ def with_children(e: Expr, new: tuple[Expr, ...]) -> Expr:
             break
     else:
         return e
-    match e:
-        case Load(dtype=dtype, buffer=buffer):
-            return Load(dtype, buffer, new)
-        case Op(dtype=dtype, name=name):
-            return Op(dtype, name, new)
-        case Cast(dtype=dtype):
-            return Cast(dtype, new[0])
-        case Select(dtype=dtype):
-            return Select(dtype, *new)
+    if isinstance(e, Op):
+        return Op(e.dtype, e.name, new)
+    if isinstance(e, Load):
+        return Load(e.dtype, e.buffer, new)
+    if isinstance(e, Cast):
+        return Cast(e.dtype, new[0])
+    if isinstance(e, Select):
+        return Select(e.dtype, *new)
     raise TypeError(f"an expression without operands: {e!r}")
 
 
@@ -159,23 +158,25 @@ class Rewriter:
     def expr(self, e: Expr) -> Expr:
         """Rewrite an expression."""
         done = self._done
-        if id(e) in done:
-            return done[id(e)]
-        stack: list[tuple[Expr, bool]] = [(e, False)]
+        found = done.get(id(e))
+        if found is not None:
+            return found
+        stack = [e]
         while stack:
-            node, ready = stack.pop()
+            node = stack[-1]
             key = id(node)
             if key in done:
-                continue
-            operands = children(node)
-            if not ready and operands:
-                stack.append((node, True))
-                for c in reversed(operands):
-                    stack.append((c, False))
+                stack.pop()
                 continue
             new = node
+            operands = children(node)
             if operands:
+                missing = [c for c in operands if id(c) not in done]
+                if missing:
+                    stack += reversed(missing)
+                    continue
                 new = with_children(node, tuple([done[id(c)] for c in operands]))
+            stack.pop()
             if type(new) is Load:
                 buffer = self.buffer(new.buffer)
                 new = new if buffer is new.buffer else Load(new.dtype, buffer, new.index)
@@ -254,15 +255,28 @@ class Numbering:
     def number(self, e: Expr) -> int:
         """The number of an expression."""
         of = self._of
-        if id(e) in of:
-            return of[id(e)]
-        for node in list(postorder([e], seen=of)):
-            operands = tuple([of[id(c)] for c in children(node)])
-            key = self._key(node, operands)
-            number = self._numbers.setdefault(key, len(self.keys))
-            if number == len(self.keys):
+        found = of.get(id(e))
+        if found is not None:
+            return found
+        numbers, stack = self._numbers, [e]
+        while stack:
+            node = stack[-1]
+            if id(node) in of:
+                stack.pop()
+                continue
+            operands = children(node)
+            missing = [c for c in operands if id(c) not in of]
+            if missing:
+                stack += reversed(missing)
+                continue
+            stack.pop()
+            below = tuple([of[id(c)] for c in operands])
+            key = self._key(node, below)
+            number = numbers.get(key)
+            if number is None:
+                number = numbers[key] = len(self.keys)
                 self.keys.append(key)
-                self.operands.append(operands)
+                self.operands.append(below)
                 self.examples.append(node)
             self._alive.append(node)
             of[id(node)] = number
