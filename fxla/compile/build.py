@@ -86,6 +86,7 @@ def build_program(
     use_library: bool = True,
     tiles: bool = False,
     made: Callable[[Kernel, str], object] | None = None,
+    noted: bool = True,
 ) -> Program:
     """Compile a jaxpr to a program.
 
@@ -95,8 +96,9 @@ def build_program(
             a GPU products are generated loops, and each thread has a row.
         tiles: whether the target prints the tiles of contractions, so that few need BLAS.
         made: called with each kernel of the program, and its key, as soon as it is certain.
+        noted: whether the program shall say what was fused with what, and why.
     """
-    return Build(use_library, tiles, made=made).program(jaxpr)
+    return Build(use_library, tiles, made=made, noted=noted).program(jaxpr)
 
 
 class Build:
@@ -104,7 +106,7 @@ class Build:
 
     Attributes:
         kernels: every kernel by its content, so that equal loop nests are compiled once.
-        notes: lines for `inspect(...).plan`.
+        notes: lines for `inspect(...).plan`, if `noted`.
         constants: scalars that kernels load.
         failures: for the text of an error the memory that is not 0 if it shall be raised.
         merging: whether the instructions are to become one kernel: then kernels keep literal
@@ -117,11 +119,13 @@ class Build:
         tiles: bool = False,
         merging: bool = False,
         made: Callable[[Kernel, str], object] | None = None,
+        noted: bool = True,
     ) -> None:
         self.use_library = use_library
         self.tiles = tiles
         self.merging = merging
         self.made = made
+        self.noted = noted
         self.kernels: dict[str, Kernel] = {}
         self.notes: list[str] = []
         self.constants: dict[tuple[str, bytes], tuple[Buffer, Any]] = {}
@@ -186,7 +190,9 @@ class Build:
         for value, target in late:
             if place[value] != target:
                 body.append(Copy(target, place[value], aval_bytes(value.aval)))
-        self.notes += plan_lines(graph, reasons, place)
+        if self.noted:
+            self.notes += plan_lines(graph, reasons, place)
+        graph.release()
         return body
 
     def regular_products(self, jaxpr: Jaxpr, n_fixed: int = 0) -> Jaxpr:
@@ -326,7 +332,7 @@ class Build:
         if self.merging:
             return self.control_flow(form, node, operands, place)
         tiles = self.tiles and not isinstance(form, LanesRegion)  # a lane has none
-        trial = Build(self.use_library, tiles, merging=True)
+        trial = Build(self.use_library, tiles, merging=True, noted=self.noted)
         trial.constants, trial.failures = self.constants, self.failures
         outside = {p.buffer for p in operands} | {place[v].buffer for v in node.outputs}
         try:

@@ -100,15 +100,19 @@ class Executable:
         block, run_flat: what `fxla.compile.entry` makes of it when it is called again.
     """
 
-    def __init__(self, image: Image, make_program: Callable[[], Program]) -> None:
+    def __init__(
+        self, image: Image, make_program: Callable[[], Program], program: Program | None = None
+    ) -> None:
         """Make a program ready to run.
 
         Args:
             image: what runs.
             make_program: gives the instructions, for people and tools that want to see them.
+            program: the same without notes, if it is there already.
         """
         self.image = image
         self._make_program = make_program
+        self._given = program
         self.address = image.driver
         if self.address not in _entries:
             _entries[self.address] = _Entry(self.address)
@@ -127,9 +131,14 @@ class Executable:
         self.block: Any = None
         self.run_flat: Any = None
 
-    @functools.cached_property
+    @property
     def program(self) -> Program:
         """Its instructions."""
+        return self.explained if self._given is None else self._given
+
+    @functools.cached_property
+    def explained(self) -> Program:
+        """Its instructions, with notes that say what was fused, and why."""
         return self._make_program()
 
     @property
@@ -227,14 +236,18 @@ _known: weakref.WeakValueDictionary[str, Executable] = weakref.WeakValueDictiona
 
 
 def built_executable(jaxpr: Jaxpr) -> Executable:
-    """Build a program and compile it; its first kernels are compiled while others are made."""
+    """Build a program and compile it; its first kernels are compiled while others are made.
+
+    What people want to see of it is found when they ask.
+    """
     kernels = Kernels()
+    build = functools.partial(build_program, jaxpr, tiles=target() == "native")
     try:
-        program = build_program(jaxpr, tiles=target() == "native", made=kernels.add)
+        program = build(made=kernels.add, noted=False)
     except BaseException:
         kernels.finish()
         raise
-    return Executable(image_of(program, kernels), lambda: program)
+    return Executable(image_of(program, kernels), build, program)
 
 
 def compile_jaxpr(jaxpr: Jaxpr) -> Executable:

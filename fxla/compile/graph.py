@@ -90,6 +90,13 @@ class Graph:
     constants: dict[tuple[str, bytes], Value] = field(default_factory=dict)
     reader: Reader | None = None
 
+    def release(self) -> None:
+        """Take the graph apart once it is used: what refers to each other waits for a collection."""
+        for node in self.nodes:
+            node.outputs = ()
+        for table in (self.inputs, self.nodes, self.outputs, self.constants):
+            table.clear()
+
     def scalar(self, literal: Literal) -> Value:
         """A literal as a value.
 

@@ -60,7 +60,7 @@ def inspect_executable(closed: ClosedJaxpr, executable: Executable) -> Inspectio
     ]
     return Inspection(
         jaxpr=format_jaxpr(closed.jaxpr, len(closed.consts)),
-        plan="\n".join(program.notes),
+        plan="\n".join(executable.explained.notes),
         loops="\n\n".join(str(k) for k in kernels),
         source="\n\n".join(python_source(k).source for k in kernels),
         driver=executable.driver_text,

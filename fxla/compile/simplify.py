@@ -48,6 +48,13 @@ class _Renaming:
     def __call__(self, atom: Atom) -> Atom:
         return atom if isinstance(atom, Literal) else self.env.get(atom, atom)
 
+    def eqn(self, eqn: Eqn) -> Eqn:
+        """The equation with its inputs renamed; itself if they keep their names."""
+        if self.env.keys().isdisjoint(eqn.inputs):
+            return eqn
+        inputs = tuple([self(a) for a in eqn.inputs])
+        return Eqn(eqn.primitive, inputs, eqn.params, eqn.outputs, eqn.source)
+
 
 def inline_calls(jaxpr: Jaxpr) -> Jaxpr:
     """Replace every call by the equations of the program it calls."""
@@ -110,9 +117,7 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
     made_by: dict[Var, Eqn] = {}
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
-        inputs = tuple([rename(a) for a in eqn.inputs])
-        eqn = Eqn(eqn.primitive, inputs, eqn.params, eqn.outputs, eqn.source)
-        eqn, wider = _on_scalars(eqn, made_by)
+        eqn, wider = _on_scalars(rename.eqn(eqn), made_by)
         inputs = eqn.inputs
         if _foldable(eqn):
             with np.errstate(all="ignore"):
@@ -121,7 +126,7 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
                 scalar = np.asarray(value, var.aval.dtype)[()]
                 rename.env[var] = Literal(scalar, var.aval)
             if wider is not None:
-                eqns.append(_renamed_inputs(wider, rename))
+                eqns.append(rename.eqn(wider))
                 made_by[wider.outputs[0]] = eqns[-1]
             continue
         same = _unchanged(eqn) if eqn.primitive.name in ("mul", "div", "sub") else None
@@ -130,7 +135,7 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
         if same is not None:
             rename.env[eqn.outputs[0]] = same
             if wider is not None:
-                eqns.append(_renamed_inputs(wider, rename))
+                eqns.append(rename.eqn(wider))
                 made_by[wider.outputs[0]] = eqns[-1]
             continue
         eqns.append(eqn)
@@ -140,11 +145,6 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
             eqns.append(wider)
             made_by[wider.outputs[0]] = wider
     return Jaxpr(jaxpr.invars, tuple(eqns), tuple(rename(a) for a in jaxpr.outs))
-
-
-def _renamed_inputs(eqn: Eqn, rename: _Renaming) -> Eqn:
-    inputs = tuple([rename(a) for a in eqn.inputs])
-    return Eqn(eqn.primitive, inputs, eqn.params, eqn.outputs, eqn.source)
 
 
 def _on_scalars(eqn: Eqn, made_by: dict[Var, Eqn]) -> tuple[Eqn, Eqn | None]:
@@ -217,19 +217,19 @@ def eliminate_common(jaxpr: Jaxpr) -> Jaxpr:
     rename = _Renaming()
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
-        inputs = tuple([rename(a) for a in eqn.inputs])
+        eqn = rename.eqn(eqn)
         if eqn.primitive.effectful:
-            eqns.append(Eqn(eqn.primitive, inputs, eqn.params, eqn.outputs, eqn.source))
+            eqns.append(eqn)
             continue
         key = (
             eqn.primitive.name,
-            tuple([_atom_key(a) for a in inputs]),
-            tuple([(k, _key(v)) for k, v in sorted(eqn.params.items())]),
+            tuple([_atom_key(a) for a in eqn.inputs]),
+            tuple([(k, _key(v)) for k, v in sorted(eqn.params.items())]) if eqn.params else (),
         )
         known = seen.get(key)
         if known is not None:
             rename.env.update(zip(eqn.outputs, known, strict=True))
             continue
         seen[key] = eqn.outputs
-        eqns.append(Eqn(eqn.primitive, inputs, eqn.params, eqn.outputs, eqn.source))
+        eqns.append(eqn)
     return Jaxpr(jaxpr.invars, tuple(eqns), tuple(rename(a) for a in jaxpr.outs))

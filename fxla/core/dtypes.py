@@ -8,6 +8,7 @@ NumPy itself, so that ``np.result_type`` answers for them too.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Iterator
@@ -84,6 +85,7 @@ class _Precision(threading.local):
 _precision = _Precision()
 
 
+@functools.cache
 def short_name(dtype: DType) -> str:
     """Return the dtype's name in a jaxpr.
 

@@ -9,6 +9,7 @@ kernel that is neither: a kernel that is known already need not be rewritten to 
 from __future__ import annotations
 
 import hashlib
+import marshal
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,6 +46,8 @@ __all__ = [
     "signature",
 ]
 
+_PLAIN = 2
+"""The version of marshal's format in which equal values have equal bytes."""
 SMALL = 8
 """Sizes up to this one stay constants: loops over them unroll and divisions by them are cheap."""
 
@@ -204,8 +207,8 @@ def _hashed(kernel: Kernel, numbering: _Anonymous, extents: Iterable[str]) -> st
     parts = [numbering.buffer(b) for b in kernel.inputs] + ["->"]
     parts += [numbering.buffer(b) for b in kernel.outputs]
     _block_text(kernel.body, numbering, parts)
-    parts += map(str, numbering.keys)
-    return hashlib.sha256("\n".join([*extents, *parts]).encode()).hexdigest()
+    content = (tuple(extents), parts, numbering.keys)
+    return hashlib.sha256(marshal.dumps(content, _PLAIN)).hexdigest()
 
 
 class _Anonymous(Numbering):
@@ -216,7 +219,11 @@ class _Anonymous(Numbering):
         self._places: dict[tuple[type, str], str] = {}
 
     def name(self, of: Index | Local | Buffer) -> str:
-        return self._places.setdefault((type(of), of.name), str(len(self._places)))
+        key = (type(of), of.name)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = str(len(self._places))
+        return place
 
     def buffer(self, b: Buffer) -> str:
         """A buffer's place and type."""
@@ -242,7 +249,7 @@ class _WithArguments(_Anonymous):
         if type(e) is not Extent or e.name is not None:
             return super()._key(e, operands)
         if e.value <= SMALL and not e.role:
-            return ("const", "int64", e.value)
+            return ("const", "int64", int(e.value))
         return ("extent", self.arguments.setdefault((e.value, e.role), f"n{len(self.arguments)}"))
 
 

@@ -61,28 +61,32 @@ of them may be computed at once (`fxla.loops.contraction`).
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Expr:
-    """Base of expressions: a pure scalar of a dtype."""
+    """Base of expressions: a pure scalar of a dtype.
+
+    Nothing changes one. They are not declared frozen because a kernel has thousands, and a frozen
+    dataclass takes three times as long to make.
+    """
 
     dtype: DType
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Const(Expr):
     """A constant known when the kernel is compiled."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Index(Expr):
     """The value of a loop index (int64)."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Extent(Expr):
     """A size (int64): `value` now; once parametrised, the run-time argument `name`.
 
@@ -95,14 +99,14 @@ class Extent(Expr):
     role: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Local(Expr):
     """The value of a scalar local."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Load(Expr):
     """An element of a buffer, by one int64 expression for each axis."""
 
@@ -110,7 +114,7 @@ class Load(Expr):
     index: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Op(Expr):
     """A scalar operation of the table `fxla.loops.scalar`."""
 
@@ -118,14 +122,14 @@ class Op(Expr):
     args: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Cast(Expr):
     """The operand converted to another dtype, as NumPy's ``astype`` does."""
 
     arg: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Select(Expr):
     """`then` where `condition` holds, else `otherwise`. The arm not taken does no loads."""
 

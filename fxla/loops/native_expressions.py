@@ -52,7 +52,7 @@ _FIELDS = 8
 """The most elements between neighbouring lanes that are read as whole vectors and picked from."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Linear:
     """An int64 that is ``base + lane * step``."""
 
@@ -92,7 +92,7 @@ class _Memory:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Place:
     """Where the lanes of an access lie: `pointer`, and the offsets of the lanes from it.
 

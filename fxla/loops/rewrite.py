@@ -265,12 +265,14 @@ class Numbering:
                 stack.pop()
                 continue
             operands = children(node)
-            missing = [c for c in operands if id(c) not in of]
-            if missing:
-                stack += reversed(missing)
-                continue
+            below: tuple[int, ...] = ()
+            if operands:
+                missing = [c for c in operands if id(c) not in of]
+                if missing:
+                    stack += reversed(missing)
+                    continue
+                below = tuple([of[id(c)] for c in operands])
             stack.pop()
-            below = tuple([of[id(c)] for c in operands])
             key = self._key(node, below)
             number = numbers.get(key)
             if number is None:

@@ -59,9 +59,9 @@ __all__ = [
 IndexTuple = tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class View:
-    """An array known by the expression of one element."""
+    """An array known by the expression of one element. As with expressions, nothing changes one."""
 
     shape: tuple[int, ...]
     dtype: DType
