@@ -226,28 +226,31 @@ class Expressions:
 
     def _index_division(self, e: Op, x: Result, n: Value) -> Result:
         """``x // n`` or ``x % n`` for a size n, which is positive unless nothing runs."""
-        b = self.b
+        b, counts = self.b, isinstance(e.args[0], Index)
         n = n if n.known is not None else b.intrinsic("smax", n, 1)
         if isinstance(x, Linear) and x.step.known == 1 and not n.width:
-            return self._linear_division(e.name, x.base, n)
-        value, n = b.same(self.plain(x), n)
-        q, r = self._floor_division(value, n)
+            return self._linear_division(e.name, x.base, n, counts)
+        value, n = b.pair(self.plain(x), n)
+        q, r = self._floor_division(value, n, counts)
         return q if e.name == "floordiv" else r
 
-    def _floor_division(self, x: Value, n: Value) -> tuple[Value, Value]:
+    def _floor_division(self, x: Value, n: Value, counts: bool) -> tuple[Value, Value]:
+        """Quotient and remainder; `counts`: x is the index of a loop, and so not negative."""
         b = self.b
         q, r = b.bitwise("sdiv", x, n), b.bitwise("srem", x, n)
+        if counts:
+            return q, r
         below = r >> 63
         return q + below, r + (n & below)
 
-    def _linear_division(self, name: str, base: Value, n: Value) -> Value:
+    def _linear_division(self, name: str, base: Value, n: Value, counts: bool) -> Value:
         """Divide consecutive integers: one scalar division, then exactly in float64.
 
         The lanes count on from a remainder below n, so quotients of float64 are right after
         truncation as long as n is below 2**52.
         """
         b = self.b
-        q, r = self._floor_division(base, n)
+        q, r = self._floor_division(base, n, counts)
         ahead = b.splat(r, self.width) + b.lanes("i64", self.width)
         more = b.convert("sitofp", ahead, "f64") / b.convert("sitofp", n, "f64")
         more = b.convert("fptosi", more, "i64")
@@ -575,6 +578,11 @@ class Expressions:
 
 
 def _is_size(e: Expr) -> bool:
+    """Whether an expression is a size, or how many blocks of a size cover another."""
+    if isinstance(e, Op) and e.name == "floordiv":
+        return _is_size(e.args[1]) and all(
+            isinstance(x, Extent | Const | Op) for x in walk_exprs(e.args[0])
+        )
     return isinstance(e, Extent) or (isinstance(e, Const) and int(e.value) > 0)
 
 

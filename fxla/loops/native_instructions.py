@@ -17,7 +17,9 @@ same Python function prints scalar and vector code.
 from __future__ import annotations
 
 import functools
+import operator
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +35,23 @@ LLVM = {
 
 BITS = {"f16": 16, "f32": 32, "f64": 64, "i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64}
 """Width of each scalar type in bits."""
+
+
+_LOGIC: dict[str, Callable[[int, int], int]] = {
+    "and": operator.and_,
+    "or": operator.or_,
+    "xor": operator.xor,
+}
+_ORDER: dict[str, Callable[[int, int], bool]] = {
+    "eq": operator.eq, "ne": operator.ne, "slt": operator.lt, "sle": operator.le,
+    "sgt": operator.gt, "sge": operator.ge,
+}  # fmt: skip
+
+
+def _signed(value: float, kind: str) -> int:
+    """An integer as a register of a type reads it."""
+    half = 1 << (BITS[kind] - 1)
+    return ((int(value) + half) & (2 * half - 1)) - half
 
 
 @functools.cache
@@ -342,6 +361,9 @@ class Instructions:
     def bitwise(self, opcode: str, a: Value | int, b: Value | int) -> Value:
         """and, or, xor, shl, lshr, ashr, sdiv, udiv, srem, urem of integers."""
         a, b = self.pair(a, b)
+        if opcode in _LOGIC and a.known is not None and b.known is not None:
+            known = _LOGIC[opcode](int(a.known), int(b.known))
+            return self.constant(known, a.type, a.width)
         if a.type == "i1" and opcode in ("and", "or"):
             for known, other in ((a, b), (b, a)):
                 if known.known is not None:
@@ -353,6 +375,11 @@ class Instructions:
         """A boolean (i1) from an LLVM predicate."""
         a, b = self.pair(a, b)
         opcode = "fcmp" if a.is_float else "icmp"
+        if opcode == "icmp" and a.known is not None and b.known is not None:
+            order = _ORDER.get(predicate)
+            if order is not None and a.type != "i1":
+                holds = order(_signed(a.known, a.type), _signed(b.known, a.type))
+                return self.constant(int(holds), "i1", a.width)
         return self.emit(f"{opcode} {predicate} {a.text}, {b.name}", "i1", a.width, a, b)
 
     def select(self, condition: Value, a: Value | float, b: Value | float) -> Value:
