@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
-from fxla.compile.graph import Graph, Node, Value, index_key, iteration_shape, size_of
+from fxla.compile.graph import Graph, Node, Value, iteration_shape, same_index, size_of
 from fxla.compile.regions import Region
 from fxla.loops.view import Contract, FromMemory, Nest, Opaque, Reduce, View
 
@@ -172,7 +172,8 @@ def _bound_expressions(graph: Graph, store: object) -> None:
             if out.form is None:
                 continue
             parts[out] = _parts(out, parts)
-            if sum(parts[out].values()) > MAX_EXPRESSION and isinstance(out.form, View):
+            out.inline_cost = sum(parts[out].values())
+            if out.inline_cost > MAX_EXPRESSION and isinstance(out.form, View):
                 dearest = max(
                     (s for s in out.reads if not s.stored),
                     key=lambda s: s.inline_cost,
@@ -181,7 +182,7 @@ def _bound_expressions(graph: Graph, store: object) -> None:
                 if dearest is not None and dearest.inline_cost > MAX_EXPRESSION / 4:
                     store(dearest, "its expression would grow too large")
                     parts[out] = _parts(out, parts)
-            out.inline_cost = sum(parts[out].values())
+                    out.inline_cost = sum(parts[out].values())
             depths[out] = 1 + max((depths.get(s, 0) for s in out.reads if not s.stored), default=0)
             if depths[out] >= MAX_DEPTH and isinstance(out.form, View):
                 store(out, f"it is the last of {MAX_DEPTH} operations in a row")
@@ -191,11 +192,10 @@ def _parts(out: Value, parts: Mapping[Value, dict[Value, float]]) -> dict[Value,
     """What is computed for an element of a value: each part once, and what it costs."""
     found: dict[Value, float] = {}
     own = out.own_cost
-    here = index_key(out.index)
     for source, indices in out.reads.items():
         if source.stored or source not in parts:
             continue
-        if len(indices) == 1 and index_key(indices[0]) == here:
+        if len(indices) == 1 and same_index(indices[0], out.index):
             found.update(parts[source])
         else:
             own += source.inline_cost * len(indices)
@@ -265,13 +265,12 @@ def _weigh_recomputation(graph: Graph, store: object, passes: dict[Value, int]) 
             if out.stored
             else wanted
         )
-        identity = index_key(out.index)
         for source, indices in out.reads.items():
             if source.stored and source.producer is None:
                 continue
             into = demand.setdefault(id(source), {})
             for k, index in enumerate(indices):
-                if index_key(index) == identity:
+                if same_index(index, out.index):
                     in_row = isinstance(out.form, Reduce) and bool(out.form.shape)
                     rows[id(source)] = in_row or any(rows.get(id(v), False) for v in (source, out))
                     for key, count in seeds.items():

@@ -73,24 +73,25 @@ def chunk_size(kernel: Kernel) -> int:
     return -(-size // ALIGNED) * ALIGNED if straight else size
 
 
-def _block_work(body: Iterable[Stmt]) -> float:
-    """Work of one run of a block."""
+def _block_work(body: Iterable[Stmt], seen: set[int] | None = None) -> float:
+    """Work of one run of a block; what is `seen` is computed already."""
     work = 0.0
+    seen = set() if seen is None else seen
     for s in body:
         match s:
             case For(kind="tile", extent=extent):
                 work += _tile_work(s)
             case For(extent=extent, body=inner):
                 n = _size(extent)
-                work += 8 + (_UNKNOWN if n is None else n) * _block_work(inner)
+                work += 8 + (_UNKNOWN if n is None else n) * _block_work(inner, seen)
             case While(condition=condition, body=inner):
-                work += _UNKNOWN * (_expr_work(condition) + _block_work(inner))
+                work += _UNKNOWN * (_expr_work(condition, seen) + _block_work(inner, seen))
             case If(condition=condition, then=then, otherwise=otherwise):
-                work += _expr_work(condition) + _block_work(then) + _block_work(otherwise)
+                work += _expr_work(condition, seen) + _block_work(then, seen) + _block_work(otherwise, seen)
             case Let(value=value) | Assign(value=value):
-                work += _expr_work(value)
+                work += _expr_work(value, seen)
             case Store(value=value):
-                work += _MEMORY * _lanes(value) + _expr_work(value)
+                work += _MEMORY * _lanes(value) + _expr_work(value, seen)
     return work
 
 
@@ -107,23 +108,24 @@ def _tile_work(rows: For) -> float:
     return results * (depth * c.total.dtype.itemsize / 4 + _block_work(c.epilogue))
 
 
-def _expr_work(root: Expr) -> float:
+def _expr_work(root: Expr, seen: set[int]) -> float:
     """Work of an expression, index arithmetic aside."""
     work = 0.0
-    seen: set[int] = set()
     stack = [root]
     while stack:
         e = stack.pop()
         if id(e) in seen:
             continue
         seen.add(id(e))
-        if isinstance(e, Load):
+        kind = type(e)
+        if kind is Load:
             work += _MEMORY * _lanes(e)
-            continue
-        if isinstance(e, Op):
-            row = SCALAR_OPS.get(e.name)
+        elif kind is Op:
+            row = SCALAR_OPS.get(e.name)  # type: ignore[attr-defined]
             work += (row.cost if row is not None else 1) * _lanes(e)
-        stack.extend(children(e))
+            stack += children(e)
+        else:
+            stack += children(e)
     return work
 
 

@@ -8,6 +8,7 @@ scheduler through one that builds a kernel.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +18,13 @@ import numpy as np
 
 from fxla.compile.regions import Region
 from fxla.core.aval import Aval
-from fxla.core.dtypes import is_bool
+from fxla.core.dtypes import DType, is_bool
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
 from fxla.loops.ir import Buffer, Const, Expr, Extent, Index, Load, Op, Select, walk_exprs
 from fxla.loops.scalar import SCALAR_OPS
 from fxla.loops.view import IndexTuple, Nest, Opaque, Reduce, View, const, extent, fresh_index
 
-__all__ = ["Graph", "Node", "Value", "build_graph", "iteration_shape"]
+__all__ = ["Graph", "IndexKeys", "Node", "Value", "build_graph", "iteration_shape", "same_index"]
 
 Form = View | Reduce | Nest | Opaque | Region
 Reader = Callable[["Value", IndexTuple], Expr]
@@ -88,13 +89,14 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
     constants: dict[tuple[str, bytes], Value] = field(default_factory=dict)
+    literals: dict[tuple[DType, bytes, bool], Value] = field(default_factory=dict)
     reader: Reader | None = None
 
     def release(self) -> None:
         """Take the graph apart once it is used: what refers to each other waits for a collection."""
         for node in self.nodes:
             node.outputs = ()
-        for table in (self.inputs, self.nodes, self.outputs, self.constants):
+        for table in (self.inputs, self.nodes, self.outputs, self.constants, self.literals):
             table.clear()
 
     def scalar(self, literal: Literal) -> Value:
@@ -103,14 +105,21 @@ class Graph:
         Only simple numbers are written into kernels: others may follow from sizes (a mean divides
         by one, an index counts from the end), and a kernel shall serve all sizes.
         """
-        dtype = literal.aval.dtype
-        number = np.asarray(literal.value).astype(dtype)
-        if is_bool(dtype) or _is_simple(number):
-            return Value(literal.aval, literal=literal)
-        key = (dtype.name, number.tobytes())
-        if key not in self.constants:
-            self.constants[key] = Value(literal.aval.strong(), stored=True, constant=number)
-        return self.constants[key]
+        aval = literal.aval
+        number = np.asarray(literal.value).astype(aval.dtype)
+        content = number.tobytes()
+        known = self.literals.get((aval.dtype, content, aval.weak_type))
+        if known is not None:
+            return known
+        if is_bool(aval.dtype) or _is_simple(number):
+            found = Value(aval, literal=literal)
+        else:
+            key = (aval.dtype.name, content)
+            if key not in self.constants:
+                self.constants[key] = Value(aval.strong(), stored=True, constant=number)
+            found = self.constants[key]
+        self.literals[aval.dtype, content, aval.weak_type] = found
+        return found
 
     def read(self, value: Value, index: IndexTuple) -> Expr:
         """An element of a value, as the current reader gives it."""
@@ -145,6 +154,30 @@ def index_key(index: IndexTuple) -> tuple[Any, ...]:
             for e in index
         ]
     )  # fmt: skip
+
+
+def same_index(a: IndexTuple, b: IndexTuple) -> bool:
+    """Whether two index tuples of one kernel are the same."""
+    return a is b or index_key(a) == index_key(b)
+
+
+class IndexKeys:
+    """The keys of index tuples, which are kept: many values are read at the same one."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[IndexTuple, tuple[Any, ...]]] = {}
+
+    def __call__(self, index: IndexTuple) -> tuple[Any, ...]:
+        known = self._known.get(id(index))
+        if known is None:
+            known = self._known[id(index)] = (index, index_key(index))
+        return known[1]
+
+
+@functools.cache
+def _anything(dtype: DType) -> Buffer:
+    """What stands for an array of which only the elements' type counts."""
+    return Buffer("x", dtype, ())
 
 
 def iteration_shape(form: View | Reduce) -> tuple[int, ...]:
@@ -198,11 +231,12 @@ def _survey(graph: Graph, value: Value) -> None:
     reads: dict[Value, list[IndexTuple]] = {}
     loads: dict[tuple[int, Any], Expr] = {}
 
+    keys = IndexKeys()
+
     def note(source: Value, index: IndexTuple) -> Expr:
-        key = (id(source), index_key(index))
+        key = (id(source), keys(index))
         if key not in loads:
-            shape = tuple(extent(n) for n in source.aval.shape)
-            loads[key] = Load(source.aval.dtype, Buffer("x", source.aval.dtype, shape), index)
+            loads[key] = Load(source.aval.dtype, _anything(source.aval.dtype), index)
             reads.setdefault(source, []).append(index)
         return loads[key]
 

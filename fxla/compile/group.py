@@ -10,10 +10,11 @@ needs another's result.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fxla.compile.graph import Graph, Value, index_key, size_of
+from fxla.compile.graph import Graph, IndexKeys, Value, index_key, size_of
 from fxla.compile.partial import LARGE, cuts_into_blocks
 from fxla.core.dtypes import DType, float32, is_floating
 from fxla.loops.columns import SMALL_WORK
@@ -123,6 +124,7 @@ class Group:
     outputs: dict[Value, Buffer] = field(default_factory=dict)
     cost: float = 0.0
     computed: set[Value] = field(default_factory=set)
+    kinds: Counter[tuple[object, ...]] = field(default_factory=Counter)
 
     @property
     def is_product(self) -> bool:
@@ -133,6 +135,10 @@ class Group:
     def reads_any(self, values: Iterable[Value]) -> bool:
         """Whether the group reads or computes one of `values`."""
         return any(v in self.inputs or v in self.place for v in values)
+
+    def alike(self, value: Value) -> int:
+        """How many values of the group are results of the same operation, and of the same type."""
+        return self.kinds[_kind(value)]
 
     def is_full(self) -> bool:
         """Whether a kernel of this group is as large as a kernel should be."""
@@ -145,6 +151,11 @@ class Group:
             stem = "out" if table is self.outputs else "x"
             table[value] = kernel_buffer(f"{stem}{len(table)}", value)
         return table[value]
+
+
+def _kind(value: Value) -> tuple[object, ...]:
+    assert value.producer is not None
+    return value.producer.eqn.primitive.name, value.aval.shape, value.aval.dtype
 
 
 def kernel_buffer(name: str, value: Value) -> Buffer:
@@ -160,11 +171,12 @@ class ExpressionBuilder:
         self.loop = loop
         self.number = number
         self.memo: Memo = {}
+        self.key = IndexKeys()
         self.outer_key = index_key(group.index)
         self.full_key = (*self.outer_key, *index_key(loop.index))
 
     def read(self, value: Value, index: IndexTuple) -> Expr:
-        key = (id(value), *index_key(index))
+        key = (id(value), self.key(index))
         known = self.loop.memo.get(key) or self.memo.get(key)
         if known is None:
             known = self.memo[key] = (self.find(value, index), index)
@@ -181,7 +193,7 @@ class ExpressionBuilder:
 
     def find_member(self, value: Value, index: IndexTuple, number: int, member: Member) -> Expr:
         loop = self.group.loops[number]
-        key = index_key(index)
+        key = self.key(index)
         if number > self.number:
             raise NotFusibleError
         if member.reduces:
@@ -291,6 +303,7 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
     loop.memo.update(builder.memo)
     group.place[value] = (number, member)
     group.cost += _newly_computed(group, value)
+    group.kinds[_kind(value)] += 1
     return True
 
 
@@ -339,7 +352,7 @@ def split_outer(group: Group, rank: int) -> Group | None:
     inner = InnerLoop(group.outer[rank:], group.index[rank:], loop.members, loop.memo)
     return Group(
         group.graph, group.outer[:rank], group.index[:rank], [inner], group.place,
-        group.inputs, group.outputs, group.cost, group.computed,
+        group.inputs, group.outputs, group.cost, group.computed, group.kinds,
     )  # fmt: skip
 
 

@@ -29,6 +29,10 @@ LOOK_BACK = 12
 SMALL_SIZE = 4096
 """Groups of at most this many elements are joined even if they share no operand."""
 
+ALIKE = 8
+"""Values alike that a kernel computes of different arrays. What is left of them are further calls
+of that kernel, which cost less than a larger kernel costs to compile."""
+
 Item = Group | Node
 
 
@@ -98,6 +102,9 @@ def _join(
         small = size_of(form.shape) <= SMALL_SIZE
         if not (small or group.reads_any(needs)):
             continue
+        if cached and form.shape and group.alike(value) >= ALIKE:
+            if not group.reads_any(v for v in needs if v.aval.shape):
+                continue
         if isinstance(form, Reduce):
             if size_of(form.shape) == 0 or (0 in form.extents):
                 continue

@@ -12,6 +12,7 @@ index arithmetic and cost nothing. What is not a function of one index is one of
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -148,11 +149,13 @@ def fresh_local(dtype: DType, stem: str = "t") -> Local:
     return Local(dtype, f"{stem}{next(_counter)}")
 
 
+@functools.lru_cache(1024)
 def extent(n: int) -> Expr:
     """A size, or any integer that follows from sizes: a run-time value where sizes vary."""
     return Extent(INDEX, int(n))
 
 
+@functools.lru_cache(1024)
 def int_const(n: int) -> Expr:
     """An integer that is the same whatever the sizes are."""
     return Const(INDEX, int(n))
