@@ -87,7 +87,11 @@ def _block_work(body: Iterable[Stmt], seen: set[int] | None = None) -> float:
             case While(condition=condition, body=inner):
                 work += _UNKNOWN * (_expr_work(condition, seen) + _block_work(inner, seen))
             case If(condition=condition, then=then, otherwise=otherwise):
-                work += _expr_work(condition, seen) + _block_work(then, seen) + _block_work(otherwise, seen)
+                work += (
+                    _expr_work(condition, seen)
+                    + _block_work(then, seen)
+                    + _block_work(otherwise, seen)
+                )
             case Let(value=value) | Assign(value=value):
                 work += _expr_work(value, seen)
             case Store(value=value):

@@ -22,7 +22,7 @@ from fxla.core.dtypes import DType, is_bool
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
 from fxla.loops.ir import Buffer, Const, Expr, Extent, Index, Load, Op, Select, walk_exprs
 from fxla.loops.scalar import SCALAR_OPS
-from fxla.loops.view import IndexTuple, Nest, Opaque, Reduce, View, const, extent, fresh_index
+from fxla.loops.view import IndexTuple, Nest, Opaque, Reduce, View, const, fresh_index
 
 __all__ = ["Graph", "IndexKeys", "Node", "Value", "build_graph", "iteration_shape", "same_index"]
 
@@ -93,7 +93,7 @@ class Graph:
     reader: Reader | None = None
 
     def release(self) -> None:
-        """Take the graph apart once it is used: what refers to each other waits for a collection."""
+        """Take the graph apart once it is used: circles would wait for a collection."""
         for node in self.nodes:
             node.outputs = ()
         for table in (self.inputs, self.nodes, self.outputs, self.constants, self.literals):

@@ -127,22 +127,22 @@ def _parts(rows: For, columns: For) -> Contraction | None:
     if x.dtype != total.dtype or y.dtype != total.dtype:
         return None
     i, j = rows.index.name, columns.index.name
-    left, right = (y, x) if j in _names(x) else (x, y)
-    if j in _names(left) or i in _names(right):
+    left, right = (y, x) if j in _indices(x) else (x, y)
+    if j in _indices(left) or i in _indices(right):
         return None
     names = {i, j, *(level.index.name for level in levels)}
     if not (right.index and _counts(right.index[-1], j)):
         return None
-    if any(j in _names(e) for e in right.index[:-1]):
+    if any(j in _indices(e) for e in right.index[:-1]):
         return None
     if not all(_is_affine(e, names) for e in (*left.index, *right.index)):
         return None
-    if not all(names.isdisjoint(_names(level.extent)) for level in levels):
+    if not all(names.isdisjoint(_indices(level.extent)) for level in levels):
         return None
     return Contraction(rows, columns, total, tuple(levels), left, right, tuple(epilogue))
 
 
-def _names(e: Expr) -> set[str]:
+def _indices(e: Expr) -> set[str]:
     """The loop indices that an expression depends on."""
     return {x.name for x in walk_exprs(e) if isinstance(x, Index)}
 
@@ -153,8 +153,8 @@ def _counts(e: Expr, name: str) -> bool:
         case Index():
             return e.name == name
         case Op(name="add", args=(a, b)):
-            return (_counts(a, name) and name not in _names(b)) or (
-                _counts(b, name) and name not in _names(a)
+            return (_counts(a, name) and name not in _indices(b)) or (
+                _counts(b, name) and name not in _indices(a)
             )
     return False
 
@@ -167,9 +167,9 @@ def _is_affine(e: Expr, names: set[str]) -> bool:
         case Op(name="add" | "sub", args=(a, b)):
             return _is_affine(a, names) and _is_affine(b, names)
         case Op(name="mul", args=(a, b)):
-            fixed = any(names.isdisjoint(_names(x)) for x in (a, b))
+            fixed = any(names.isdisjoint(_indices(x)) for x in (a, b))
             return fixed and _is_affine(a, names) and _is_affine(b, names)
-    return not isinstance(e, Load) and names.isdisjoint(_names(e))
+    return not isinstance(e, Load) and names.isdisjoint(_indices(e))
 
 
 # ---------------------------------------------------------------------------- blocks

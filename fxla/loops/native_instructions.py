@@ -362,8 +362,8 @@ class Instructions:
         """and, or, xor, shl, lshr, ashr, sdiv, udiv, srem, urem of integers."""
         a, b = self.pair(a, b)
         if opcode in _LOGIC and a.known is not None and b.known is not None:
-            known = _LOGIC[opcode](int(a.known), int(b.known))
-            return self.constant(known, a.type, a.width)
+            folded = _LOGIC[opcode](int(a.known), int(b.known))
+            return self.constant(folded, a.type, a.width)
         if a.type == "i1" and opcode in ("and", "or"):
             for known, other in ((a, b), (b, a)):
                 if known.known is not None:
