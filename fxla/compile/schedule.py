@@ -102,9 +102,9 @@ def _join(
         small = size_of(form.shape) <= SMALL_SIZE
         if not (small or group.reads_any(needs)):
             continue
-        if cached and form.shape and group.alike(value) >= ALIKE:
-            if not group.reads_any(v for v in needs if v.aval.shape):
-                continue
+        many = cached and form.shape and group.alike(value) >= ALIKE
+        if many and not group.reads_any(v for v in needs if v.aval.shape):
+            continue
         if isinstance(form, Reduce):
             if size_of(form.shape) == 0 or (0 in form.extents):
                 continue
