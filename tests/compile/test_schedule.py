@@ -10,11 +10,13 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.compile.program import Program
+from fxla.compile.program import Launch, Program
+from fxla.compile.schedule import ALIKE
 from fxla.control.programs import executable_of
 from fxla.loops.extents import canonical
-from fxla.loops.ir import For, walk_stmts
+from fxla.loops.ir import For, Op, walk_stmts
 from fxla.loops.python_source import python_source
+from fxla.loops.rewrite import all_exprs
 
 RNG = np.random.default_rng(0)
 
@@ -69,6 +71,39 @@ def test_small_strangers_share_a_kernel_and_large_ones_do_not() -> None:
     f = lambda a, b: (fnp.sin(a), fnp.cos(b))  # noqa: E731
     assert n_kernels(f, np.ones(50), np.ones(50)) == 1
     assert n_kernels(f, np.ones(5000), np.ones(5000)) == 2
+
+
+def launches(program: Program) -> int:
+    return sum(isinstance(i, Launch) for i in program.body)
+
+
+def test_many_values_alike_are_calls_of_one_kernel() -> None:
+    """A tree of equal leaves: a kernel for some of them, called again for the others."""
+    leaves = [RNG.standard_normal(10) for _ in range(4 * ALIKE)]
+    program = program_of(lambda *xs: [x + 1 for x in xs], *leaves)
+    (kernel,) = program.kernels()
+    assert (len(kernel.outputs), launches(program)) == (ALIKE, 4)
+
+    def update(*xs: Any) -> Any:
+        half = len(xs) // 2
+        moved = [0.9 * m + g for m, g in zip(xs[:half], xs[half:], strict=True)]
+        return moved, [g - 0.1 * m for m, g in zip(moved, xs[half:], strict=True)]
+
+    assert len(program_of(update, *leaves).kernels()) == 1
+
+
+def test_many_values_alike_that_share_an_operand_or_are_numbers_are_one_call() -> None:
+    n = 2 * ALIKE
+    program = program_of(lambda x: [x + k for k in range(n)], X[0])
+    assert (len(program.kernels()), launches(program)) == (1, 1)
+    program = program_of(lambda *xs: [x + 1 for x in xs], *X[0, :n])
+    assert (len(program.kernels()), launches(program)) == (1, 1)
+
+
+def test_what_values_of_a_kernel_share_is_one_expression() -> None:
+    (kernel,) = program_of(lambda x: [(x * x + 1) * k for k in (2.0, 3.0, 4.0)], X).kernels()
+    names = [e.name for e in all_exprs(kernel.body) if isinstance(e, Op) and e.dtype == X.dtype]
+    assert sorted(names) == ["add", "mul", "mul", "mul", "mul"]
 
 
 def test_softmax_is_one_kernel_over_rows(accepted: Any) -> None:

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from fxla.errors import InternalError
-from fxla.loops.extents import SMALL, canonical, kernel_key, normal_form, parametrise
+from fxla.loops.extents import (
+    SMALL,
+    canonical,
+    kernel_key,
+    normal_form,
+    parametrise,
+    signature,
+)
 from fxla.loops.ir import (
     INDEX,
     Alloc,
@@ -67,6 +74,41 @@ def test_scratch_keeps_constant_shapes():
     alloc, loop = new.body
     assert alloc.buffer.shape == (Const(INDEX, 64),)
     assert loop.body[0].value.buffer is alloc.buffer
+
+
+def scratch_copy(n):
+    """A kernel with a scratch array as long as a row."""
+    x, out = (Buffer(name, F8, (extent(n),)) for name in ("x", "out"))
+    row = Buffer("row", F8, (extent(n),))
+    i, j = fresh_index(), fresh_index()
+    keep = For(i, extent(n), (Store(row, (i,), Load(F8, x, (i,))),), "vector")
+    copy = For(j, extent(n), (Store(out, (j,), Load(F8, row, (j,))),), "vector")
+    return Kernel("k", (x,), (out,), (), (Alloc(row), keep, copy))
+
+
+@pytest.mark.parametrize(
+    "kernel", [*[make().kernel for make in MAKERS.values()], scratch_copy(64), scratch_copy(5)]
+)
+def test_a_signature_is_that_of_the_normal_form(kernel):
+    normal, sizes = normal_form(kernel)
+    found = signature(kernel)
+    assert (found.key, found.sizes) == (kernel_key(normal), sizes)
+
+
+def test_a_signature_knows_which_sizes_are_equal_and_what_they_are_for():
+    square, oblong = signature(row_map(30, 30).kernel), signature(row_map(30, 31).kernel)
+    assert (square.sizes, oblong.sizes) == ((30,), (30, 31))
+    assert square.key != oblong.key
+    assert signature(row_map(40, 41).kernel).key == oblong.key
+    x, out = (Buffer(name, F8, (extent(64),)) for name in ("x", "out"))
+
+    def chunked(role):
+        i = fresh_index()
+        loop = For(i, Extent(INDEX, 64, role=role), (Store(out, (i,), Load(F8, x, (i,))),))
+        return signature(Kernel("k", (x,), (out,), (), (loop,)))
+
+    assert (chunked("").sizes, chunked("rows").sizes) == ((64,), (64, 64))
+    assert signature(scratch_copy(64)).key != signature(scratch_copy(65)).key
 
 
 def test_twice_is_refused():

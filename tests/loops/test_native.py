@@ -34,6 +34,7 @@ from fxla.loops.ir import (
     While,
 )
 from fxla.loops.native import print_native
+from fxla.loops.native_builder import Builder
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
 from fxla.loops.scalar import PREDICATES, SCALAR_OPS
 from fxla.loops.view import binary, compare, const, int_const, op, select
@@ -603,6 +604,34 @@ def test_what_does_not_vary_leaves_the_loop() -> None:
     assert text.count("@llvm.roundeven.f32(float") == 2  # declared and called once
 
 
+def test_known_integers_are_folded_while_they_are_printed() -> None:
+    b = Builder()
+    byte, seven = b.constant(200, "i8"), b.constant(7, "i8")  # 200 is -56 in eight bits
+    assert [(byte & seven).known, (byte | seven).known, (byte ^ seven).known] == [0, 207, 207]
+    assert byte.cmp("slt", seven).known == 1
+    assert byte.cmp("eq", b.constant(-56, "i8")).known == 1
+    assert byte.cmp("ult", seven).known is None  # of signed order only
+    assert b.constant(2.0, "f32").cmp("oeq", b.constant(2.0, "f32")).known is None
+    assert not any("and" in line or "icmp slt" in line for line in b.entry.lines)
+
+
+@pytest.mark.parametrize("kind", ["vector", "serial"])
+@pytest.mark.parametrize("n", [1, 9, 63, 64, 65, 300])
+def test_index_divided_by_a_number_of_blocks(isa: Isa, kind: Any, n: int) -> None:
+    """The place of a chunk: its number divided by how many blocks cover an axis."""
+    count = binary("floordiv", binary("add", N, int_const(8 - 1)), int_const(8))
+    rows, columns = buffer("rows", INDEX, M), buffer("columns", INDEX, M)
+    body = (
+        Store(rows, (I,), binary("floordiv", I, count)),
+        Store(columns, (I,), binary("mod", I, count)),
+    )
+    loop = For(I, binary("mul", count, count), body, kind)
+    k = -(-n // 8)
+    found = [np.full(k * k, -1) for _ in range(2)]
+    call(Kernel("blocks", (), (rows, columns), (N, M), (loop,)), isa, found, n, k * k)
+    np.testing.assert_array_equal(found, np.indices((k, k)).reshape(2, -1))
+
+
 def test_common_subexpressions_are_printed_once() -> None:
     kernel = mapped(
         [F32], F32, lambda a: op("add", F32, op("sqrt", F32, a), op("sqrt", F32, at(kernel_x, I)))
@@ -631,11 +660,12 @@ def test_arm_that_no_lane_takes_reads_nothing(isa: Isa, kind: Any, uniform: bool
 def test_load_after_each_store_sees_it(isa: Isa, kind: Any) -> None:
     x, out, copy = buffer("x", F32, N), buffer("out", F32, N), buffer("copy", F32, N)
     first, second = Local(F32, "first"), Local(F32, "second")
+    read = at(out, I)
     body: tuple[Stmt, ...] = (
         Store(out, (I,), at(x, I)),
-        Let(first, at(out, I)),
+        Let(first, read),
         Store(out, (I,), op("add", F32, first, const(1, F32))),
-        Let(second, at(out, I)),
+        Let(second, read),
         Store(copy, (I,), op("mul", F32, first, second)),
     )
     kernel = Kernel("twice", (x,), (out, copy), (N,), (For(I, N, body, kind),))
