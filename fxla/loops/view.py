@@ -77,7 +77,7 @@ class View:
         return self.at(index)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class FromMemory(View):
     """A `View` of operands that are in memory, not computed where it reads them."""
 
