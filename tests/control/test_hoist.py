@@ -52,6 +52,14 @@ def test_the_backward_loop_carries_no_weight_gradient() -> None:
     assert [e.params["n_carry"] for e in loops] == [1, 1]
 
 
+def test_a_factor_of_two_sums_is_stacked_once_as_it_is() -> None:
+    """The cotangent is a factor of the gradients by `w` and `u`, transposed in both."""
+    closed = fxla.make_jaxpr(fxla.grad(nonlinear, (0, 1)))(W, U)
+    backward = [e for e in closed.eqns if e.primitive.name == "scan"][-1]
+    stacked = [v.aval.shape for v in backward.outputs[backward.params["n_carry"] :]]
+    assert stacked == [(9, 5, 6)]
+
+
 @pytest.mark.parametrize("loss", [nonlinear, linear])
 def test_batched_and_second_order(loss: Any) -> None:
     ws = np.stack([W, 0.5 * W])
