@@ -12,13 +12,14 @@ written out, with its kernel. Depthwise and tiny ones stay loops.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from fxla.compile.blas import BLAS_DTYPES
 from fxla.compile.equations import Equations, after_transforms
 from fxla.compile.interleave import as_interleaved, has_places
 from fxla.compile.phases import without_holes
 from fxla.core.aval import Aval, Shape
-from fxla.core.jaxpr import Eqn, Jaxpr
+from fxla.core.jaxpr import Atom, Eqn, Jaxpr
 from fxla.core.primitive import Primitive
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
@@ -38,6 +39,8 @@ MIN_WORK = 1 << 14
 """Multiplications below which loops are as fast."""
 MIN_ROWS = 12
 """Places in a row, or examples, that use what is read of a kernel..."""
+MIN_LINE = 6
+"""Rows that are places with a few examples beside each other; windows of them are slow to write."""
 CACHED_KERNEL = 1 << 19
 """... if it has more bytes than this; with fewer rows, windows are written out."""
 
@@ -131,8 +134,12 @@ def _pays(eqn: Eqn, tiles: bool) -> bool:
 def _has_rows(eqn: Eqn) -> bool:
     """Whether tiles read the kernel seldom enough: once for each run of places or examples."""
     conv: ConvParams = eqn.params["conv"]
-    kernel, out = eqn.inputs[1].aval, eqn.outputs[0].aval
+    x, kernel = (a.aval for a in eqn.inputs)
+    out = eqn.outputs[0].aval
     rows = max(out.shape[a] for a in (conv.dims.out[0], *conv.dims.out[2:]))
+    axis = _line_axis(conv, x)
+    if axis is not None and out.shape[conv.dims.out[axis + 2]] * x.shape[-1] >= MIN_LINE:
+        return conv.groups == 1
     large = kernel.size * kernel.dtype.itemsize > CACHED_KERNEL
     return conv.groups == 1 and (rows >= MIN_ROWS or not large)
 
@@ -165,13 +172,50 @@ def _as_shifted_view(eqn: Eqn) -> list[Eqn]:
         kernel = new.add(transpose_p, kernel, perm=(*dims.rhs[2:], dims.rhs[1], dims.rhs[0]))
         dims = replace(dims, rhs=(n - 1, n - 2, *range(n - 2)))
     conv = replace(conv, dims=dims)
+    x, conv = _in_lines(new, x, conv)
     params = {"conv": conv, "preferred_element_type": eqn.params["preferred_element_type"]}
     product = new.add(conv_general_dilated_p, x, kernel, **params)
     if dims.out != eqn.params["conv"].dims.out:
         old = eqn.params["conv"].dims.out
         axes = {old[k]: dims.out[k] for k in range(len(old))}
         new.add(transpose_p, product, perm=tuple(axes[a] for a in range(len(axes))))
+    elif product.aval.shape != eqn.outputs[0].aval.shape:
+        new.add(reshape_p, product, shape=eqn.outputs[0].aval.shape)
     return new.finish()
+
+
+def _line_axis(conv: ConvParams, x: Aval) -> int | None:
+    """The spatial axis whose places, each with a few examples beside each other, are a line.
+
+    Such examples are the input features of a kernel's derivative: ``x[.., i + d k, b]`` is element
+    ``(i B + b) + d B k`` of a line of places. The results i and b are rows together.
+    """
+    dims, rank = conv.dims, len(conv.dims.out)
+    beside = (dims.lhs[0], *dims.out[:2]) == (rank - 1, rank - 2, rank - 1)
+    if not beside or not 1 < x.shape[rank - 1] < MIN_ROWS or rank - 2 not in dims.lhs[2:]:
+        return None
+    axis = dims.lhs.index(rank - 2) - 2
+    fits = dims.out[axis + 2] == rank - 3 and conv.strides[axis] == conv.lhs_dilation[axis] == 1
+    return axis if fits else None
+
+
+def _in_lines(new: Equations, x: Atom, conv: ConvParams) -> tuple[Atom, ConvParams]:
+    """The same convolution of lines, where there are any: a single example of more places."""
+    axis = _line_axis(conv, x.aval)
+    if axis is None:
+        return x, conv
+    shape, (low, high) = x.aval.shape, conv.padding[axis]
+    few = shape[-1]
+
+    def scaled(values: tuple[Any, ...], ours: Any) -> tuple[Any, ...]:
+        return (*values[:axis], ours, *values[axis + 1 :])
+
+    line = new.add(reshape_p, x, shape=(*shape[:-2], shape[-2] * few, 1))
+    return line, replace(
+        conv,
+        padding=scaled(conv.padding, (low * few, high * few)),
+        rhs_dilation=scaled(conv.rhs_dilation, conv.rhs_dilation[axis] * few),
+    )
 
 
 def _is_pointwise(conv: ConvParams, kernel: Aval) -> bool:

@@ -333,6 +333,8 @@ def chunk_shape(m: int, n: int, depth: int, count: int, itemsize: int) -> tuple[
             columns = -(-half // panel) * panel
         elif rows >= 28:
             rows = _whole_tiles(rows, 2)
+        elif columns > panel // 2:
+            columns = panel // 2
         else:
             break
     return rows, columns

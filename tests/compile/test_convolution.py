@@ -134,3 +134,40 @@ def test_a_large_kernel_that_meets_few_places_meets_windows() -> None:
         assert ("conv_windows" in names) == windows
     run = executable_from(build_program(jaxpr_of(x, k, **options), tiles=True))
     np.testing.assert_array_equal(run(x, k)[0], lax.conv_general_dilated(x, k, **options))
+
+
+@pytest.mark.parametrize(
+    ("side", "features", "taps", "stride", "padding"),
+    [
+        (16, 3, 7, 2, ((2, 3), (2, 3))),
+        (17, 5, 3, 2, ((0, 0), (0, 0))),
+        (18, 2, 5, 3, ((1, 0), (0, 2))),
+        (16, 3, 3, 1, ((-1, -2), (-1, -1))),
+        (12, 1, 4, 1, ((1, 1), (1, 1))),
+    ],
+)
+def test_few_features_and_places_are_rows_together(
+    side: int, features: int, taps: int, stride: int, padding: Any
+) -> None:
+    """A kernel's derivative, against the sum over all places."""
+    x = RNG.integers(-3, 4, (4, side, side, features)).astype("f4")
+    k = RNG.integers(-3, 4, (taps, taps, features, 16)).astype("f4")
+    dims = ("NHWC", "HWIO", "NHWC")
+    f = lambda k: lax.conv_general_dilated(  # noqa: E731
+        x, k, (stride, stride), padding, dimension_numbers=dims
+    )
+    ct = RNG.integers(-3, 4, f(k).shape).astype("f4")
+    around = [(max(low, 0), max(high, 0)) for low, high in padding]
+    wide = np.pad(x, ((0, 0), *around, (0, 0)))
+    (top, _), (left, _) = padding
+    wide = wide[:, max(-top, 0) :, max(-left, 0) :]
+    _, rows, columns, _ = ct.shape
+    want = np.zeros_like(k)
+    for i, j in np.ndindex(taps, taps):
+        part = wide[:, i : i + (rows - 1) * stride + 1 : stride]
+        part = part[:, :, j : j + (columns - 1) * stride + 1 : stride]
+        want[i, j] = np.einsum("nhwc,nhwo->co", part, ct)
+    jaxpr = fxla.make_jaxpr(lambda ct: fxla.vjp(f, k)[1](ct)[0])(ct).jaxpr
+    seen = products_for_convolutions(jaxpr, tiles=True)
+    assert any(e.primitive.name == "conv_general_dilated" for e in seen.eqns)
+    np.testing.assert_array_equal(fxla.jit(lambda ct: fxla.vjp(f, k)[1](ct)[0])(ct), want)
