@@ -246,8 +246,13 @@ def _chunked(c: Contraction, others: list[For]) -> tuple[Stmt, ...]:
         for size, role in zip(sizes_of_chunk, ("rows", "columns"), strict=True)
     )
     row_chunks, column_chunks = _parts_of(extent(m), row_step), _parts_of(extent(n), column_step)
-    # Along which axis chunks follow each other: rows first, so that columns of b stay in the cache.
-    sizes: list[Expr] = [row_chunks, column_chunks, *(loop.extent for loop in reversed(others))]
+    # Chunks that read the same of the right operand follow each other.
+    alike = [loop for loop in reversed(others) if not _reads(c.right, loop)]
+    apart = [loop for loop in reversed(others) if _reads(c.right, loop)]
+    sizes = [
+        row_chunks, *(loop.extent for loop in alike),
+        column_chunks, *(loop.extent for loop in apart),
+    ]  # fmt: skip
     chunk = Index(INDEX, "chunk")
     lets: list[Stmt] = []
     places: list[Expr] = []
@@ -262,7 +267,7 @@ def _chunked(c: Contraction, others: list[For]) -> tuple[Stmt, ...]:
         places.append(local)
         if not last:
             rest = binary("floordiv", rest, size)
-    row_place, column_place, *outer_places = places
+    row_place, column_place = places[0], places[len(alike) + 1]
     row_start, column_start = (
         binary("mul", row_place, row_step),
         binary("mul", column_place, column_step),
@@ -272,8 +277,9 @@ def _chunked(c: Contraction, others: list[For]) -> tuple[Stmt, ...]:
         i.name: binary("add", row_start, i),
         j.name: binary("add", column_start, j),
     }
+    position |= {loop.index.name: p for loop, p in zip(alike, places[1:], strict=False)}
     position |= {
-        loop.index.name: place for loop, place in zip(reversed(others), outer_places, strict=True)
+        loop.index.name: p for loop, p in zip(apart, places[len(alike) + 2 :], strict=True)
     }
     body = (Let(c.total, Const(c.total.dtype, c.total.dtype.type(0)), True), _ordered(c))
     moved = Rewriter(lambda e: position.get(e.name, e) if isinstance(e, Index) else e)
@@ -286,6 +292,11 @@ def _chunked(c: Contraction, others: list[For]) -> tuple[Stmt, ...]:
     for size in sizes[1:]:
         total = binary("mul", total, size)
     return (For(chunk, total, (*lets, rows), "parallel"),)
+
+
+def _reads(load: Load, loop: For) -> bool:
+    """Whether what a load reads depends on a loop."""
+    return any(_uses(e, loop.index.name) for e in load.index)
 
 
 def _parts_of(n: Expr, step: Expr) -> Expr:
