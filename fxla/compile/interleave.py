@@ -171,11 +171,18 @@ def has_places(eqn: Eqn) -> bool:
     """Whether places, not features, are to go side by side in lanes."""
     conv: ConvParams = eqn.params["conv"]
     shape = eqn.outputs[0].aval.shape
-    if not conv.strides:
+    if not conv.strides or (_is_single(eqn) and max(conv.lhs_dilation) == 1):
         return False
     results = shape[conv.dims.out[-1]] // conv.lhs_dilation[-1]
     few = shape[conv.dims.out[1]] <= FEW_FEATURES
     return few and results >= FEW_PLACES and conv.groups == 1 and conv.strides[-1] == 1
+
+
+def _is_single(eqn: Eqn) -> bool:
+    """Whether there is one feature in double precision, whose sums along others are as fast."""
+    conv: ConvParams = eqn.params["conv"]
+    out = eqn.outputs[0].aval
+    return out.shape[conv.dims.out[1]] == 1 and out.dtype.itemsize > 4
 
 
 def _all_phases(eqn: Eqn) -> tuple[Phases, ...] | None:
