@@ -8,14 +8,14 @@ How many times as fast as OpenBLAS's tiles are, on one thread of an AMD EPYC (Ze
 caches other processes kept busy (float32; the least CPU time of 30, by turns):
 
     =====================================  ================
-    64, 128, 256 cubed                     0.97, 1.07, 1.05
-    512, 1000, 1024 cubed                  0.95, 1.00, 0.93
-    1024 cubed, left operand transposed    0.87
-    32, 128, 1024 x 784 x 128              1.28, 1.10, 1.19
-    784 x 1024 x 128, left transposed      1.14
-    128 x 1024 x 10, left transposed       1.25
-    1024 x 10 x 128                        0.80
-    1000 cubed, float64                    0.94
+    64, 128, 256 cubed                     1.05, 1.04, 1.09
+    512, 1000, 1024 cubed                  1.00, 0.97, 1.00
+    1024 cubed, left operand transposed    0.96
+    32, 128, 1024 x 784 x 128              1.31, 1.12, 1.10
+    784 x 1024 x 128, left transposed      1.07
+    128 x 1024 x 10, left transposed       1.37
+    1024 x 10 x 128                        1.02
+    1000 cubed, float64                    0.95
     =====================================  ================
 
 BLAS cannot compute what follows before the result is stored, so tiles serve the sizes at which they
