@@ -145,6 +145,8 @@ def conv_is_tileable(eqn: Eqn) -> bool:
     out = eqn.outputs[0].aval
     if out.dtype.name not in TILE_DTYPES or out.dtype != lhs.dtype or conv.groups != 1:
         return False
+    if 0 in (*lhs.shape, *rhs.shape):
+        return False
     if any(low or high > 0 for low, high in conv.padding) or any(d != 1 for d in conv.lhs_dilation):
         return False
     last = conv.dims.out.index(out.ndim - 1)

@@ -171,3 +171,10 @@ def test_few_features_and_places_are_rows_together(
     seen = products_for_convolutions(jaxpr, tiles=True)
     assert any(e.primitive.name == "conv_general_dilated" for e in seen.eqns)
     np.testing.assert_array_equal(fxla.jit(lambda ct: fxla.vjp(f, k)[1](ct)[0])(ct), want)
+
+
+def test_a_sum_over_no_features_is_zero() -> None:
+    x, k = np.ones((2, 6, 20, 0), "f4"), np.ones((3, 3, 0, 32), "f4")
+    dims = ("NHWC", "HWIO", "NHWC")
+    f = lambda x, k: lax.conv_general_dilated(x, k, (1, 1), "VALID", dimension_numbers=dims)  # noqa: E731
+    np.testing.assert_array_equal(fxla.jit(f)(x, k), np.zeros((2, 4, 18, 32), "f4"))
