@@ -178,3 +178,4 @@ def test_a_sum_over_no_features_is_zero() -> None:
     dims = ("NHWC", "HWIO", "NHWC")
     f = lambda x, k: lax.conv_general_dilated(x, k, (1, 1), "VALID", dimension_numbers=dims)  # noqa: E731
     np.testing.assert_array_equal(fxla.jit(f)(x, k), np.zeros((2, 4, 18, 32), "f4"))
+    assert "by tiles" not in fxla.jit(f).inspect(x, k).plan
