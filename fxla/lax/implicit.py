@@ -16,7 +16,7 @@ from fxla.ops.structure import zeros_of
 from fxla.transforms.autodiff import linearize
 from fxla.transforms.jvp import jvp, zeros_float0
 
-__all__ = ["custom_linear_solve", "custom_root"]
+__all__ = ["custom_linear_solve", "custom_root", "zero_tangent"]
 
 
 def custom_root(
@@ -70,12 +70,13 @@ def custom_root(
             _, slope = linearize(lambda y: converted(y, *params), x)
             t = tree_map(neg, tangent_solve(slope, moved))
         else:
-            t = tree_map(_zero_tangent, x)
-        return out, ((t, tree_map(_zero_tangent, aux)) if has_aux else t)
+            t = tree_map(zero_tangent, x)
+        return out, ((t, tree_map(zero_tangent, aux)) if has_aux else t)
 
     return root(initial_guess, *consts)
 
 
-def _zero_tangent(x: Value) -> Value:
+def zero_tangent(x: Value) -> Value:
+    """The tangent of a value that does not move."""
     aval = typeof(x).tangent()
     return zeros_float0(aval) if aval.dtype == float0 else zeros_of(aval)

@@ -1,0 +1,18 @@
+"""Minima and roots: the module ``fxla.scipy.optimize``.
+
+Searches are compiled loops; derivatives of what they find are implicit, in both modes.
+"""
+
+from fxla.scipy.optimize.minimize import OptimizeResults, minimize
+from fxla.scipy.optimize.roots import RootResults, bisect, brentq, newton, root, root_scalar
+
+__all__ = [
+    "OptimizeResults",
+    "RootResults",
+    "bisect",
+    "brentq",
+    "minimize",
+    "newton",
+    "root",
+    "root_scalar",
+]
