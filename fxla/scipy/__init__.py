@@ -2,7 +2,7 @@
 
 A submodule is loaded when it is first used: ``fxla.scipy.special``, ``stats``, ``linalg``,
 ``optimize``, ``sparse``, ``signal``, ``integrate``, ``ndimage``, ``interpolate``, ``fft``,
-``cluster`` and ``spatial``. Eager calls of functions that SciPy has are SciPy's own.
+and ``cluster``. Eager calls of functions that SciPy has are SciPy's own.
 """
 
 import importlib
@@ -18,7 +18,6 @@ __all__ = [
     "optimize",
     "signal",
     "sparse",
-    "spatial",
     "special",
     "stats",
 ]

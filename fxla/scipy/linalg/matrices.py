@@ -6,7 +6,7 @@ import operator
 from typing import Any, Literal
 
 import numpy as np
-import scipy.linalg
+import scipy  # loads scipy.linalg when it is first used
 
 import fxla.numpy as fnp
 from fxla.core.array import as_array
