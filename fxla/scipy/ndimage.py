@@ -14,6 +14,7 @@ from fxla import lax
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.dispatch import as_value, as_values, normalise_axis, promote_inexact
+from fxla.numpy.indexing import getitem
 
 __all__ = [
     "convolve",
@@ -541,7 +542,7 @@ def map_coordinates(
         weight: Any = 1.0
         for _, there, w in corner:
             inside, weight = inside & there, weight * w
-        value = x[tuple(i for i, _, _ in corner)]
+        value = getitem(x, tuple(i for i, _, _ in corner))
         value = value if inside is True else fnp.where(inside, value, cval)
         total = total + weight * value
     return fnp.rint(total).astype(dtype) if exact else total.astype(dtype)

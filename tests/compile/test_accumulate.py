@@ -34,6 +34,11 @@ def test_a_scatter_into_zeros_is_one_into_the_other_operand() -> None:
     np.testing.assert_array_equal(fxla.jit(f)(X, i), expected)
 
 
+def test_a_scatter_is_added_to_what_has_no_operand() -> None:
+    f = lambda x, i: fnp.zeros(3, int).at[i].add(x) + lax.iota(np.dtype(np.int64), 3)  # noqa: E731
+    np.testing.assert_array_equal(fxla.jit(f)(2, np.array([1])), [0, 3, 2])
+
+
 def test_a_slice_of_zeros_is_added_to_the_slice() -> None:
     assert names(slices, X, 2) == ["dynamic_update_slice"]
     for i, at in ((-4, 2), (2, 2), (4, 4), (9, 4)):

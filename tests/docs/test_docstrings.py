@@ -11,6 +11,19 @@ import pytest
 import fxla
 from fxla import lax, nn, random, tree
 from fxla import numpy as fnp
+from fxla.scipy import (
+    cluster,
+    fft,
+    integrate,
+    interpolate,
+    linalg,
+    ndimage,
+    optimize,
+    signal,
+    sparse,
+    special,
+    stats,
+)
 
 MODULES = {
     "fxla": fxla,
@@ -22,6 +35,18 @@ MODULES = {
     "fxla.nn": nn,
     "fxla.nn.initializers": nn.initializers,
     "fxla.random": random,
+    "fxla.scipy.cluster.vq": cluster.vq,
+    "fxla.scipy.fft": fft,
+    "fxla.scipy.integrate": integrate,
+    "fxla.scipy.interpolate": interpolate,
+    "fxla.scipy.linalg": linalg,
+    "fxla.scipy.ndimage": ndimage,
+    "fxla.scipy.optimize": optimize,
+    "fxla.scipy.signal": signal,
+    "fxla.scipy.sparse": sparse,
+    "fxla.scipy.sparse.linalg": sparse.linalg,
+    "fxla.scipy.special": special,
+    "fxla.scipy.stats": stats,
     "fxla.tree": tree,
 }
 

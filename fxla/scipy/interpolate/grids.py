@@ -9,6 +9,7 @@ import fxla.numpy as fnp
 from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.dispatch import as_value, promote_inexact
+from fxla.numpy.indexing import getitem
 
 __all__ = ["RegularGridInterpolator"]
 
@@ -88,8 +89,9 @@ class RegularGridInterpolator:
             outside = outside | (x < p[0]) | (x > p[-1])
             low = fnp.clip(fnp.searchsorted(p, x, side="right") - 1, 0, max(n - 2, 0))
             high = fnp.minimum(low + 1, n - 1)
-            width = p[high] - p[low]
-            share = (x - p[low]) / fnp.where(width > 0, width, 1)
+            left = getitem(p, low)
+            width = getitem(p, high) - left
+            share = (x - left) / fnp.where(width > 0, width, 1)
             if kind == "nearest":
                 choices.append([(fnp.where(share <= 0.5, low, high), 1.0)])
             else:
@@ -104,7 +106,7 @@ class RegularGridInterpolator:
                 weight = weight * w
             if not isinstance(weight, float):
                 weight = fnp.reshape(weight, (*typeof(weight).shape, *[1] * more))
-            total = total + weight * self.values[tuple(i for i, _ in corner)]
+            total = total + weight * getitem(self.values, tuple(i for i, _ in corner))
         unknown = fnp.any(fnp.isnan(at), axis=-1)
         spread = (*typeof(outside).shape, *[1] * more)
         if self.fill_value is not None:

@@ -8,6 +8,7 @@ import fxla.numpy as fnp
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.dispatch import as_value, normalise_axis, promote_inexact
+from fxla.numpy.indexing import getitem
 
 __all__ = ["CubicSpline", "interp1d"]
 
@@ -70,12 +71,12 @@ class CubicSpline:
         n = typeof(self.x).shape[0]
         k = fnp.clip(fnp.searchsorted(self.x, at, side="right") - 1, 0, n - 2)
         more = typeof(self.c).ndim - 2
-        d = fnp.reshape(at - self.x[k], (*typeof(at).shape, *[1] * more))
-        coefficients = [self.c[j][k] for j in range(4)]
+        d = fnp.reshape(at - getitem(self.x, k), (*typeof(at).shape, *[1] * more))
+        coefficients = [getitem(self.c[j], k) for j in range(4)]
         for _ in range(nu):
             degree = len(coefficients) - 1
             coefficients = [c * (degree - j) for j, c in enumerate(coefficients[:-1])]
-        out = fnp.zeros_like(self.c[0][k]) + 0 * d
+        out = fnp.zeros_like(getitem(self.c[0], k)) + 0 * d
         for c in coefficients:
             out = out * d + c
         if not self.extrapolate:
@@ -213,14 +214,19 @@ class interp1d:
         last = n - 1
         if self.kind == "previous":
             k = fnp.searchsorted(self.x, at, side="right") - 1
-            return self.y[fnp.clip(k, 0, last)]
+            out = getitem(self.y, fnp.clip(k, 0, last))
+            return fnp.where(fnp.reshape(k < 0, spread), fnp.nan, out)
         if self.kind == "next":
-            return self.y[fnp.clip(fnp.searchsorted(self.x, at, side="left"), 0, last)]
+            k = fnp.searchsorted(self.x, at, side="left")
+            out = getitem(self.y, fnp.clip(k, 0, last))
+            return fnp.where(fnp.reshape(k > last, spread), fnp.nan, out)
         if self.kind == "nearest":
             middles = (self.x[1:] + self.x[:-1]) / 2
-            return self.y[fnp.clip(fnp.searchsorted(middles, at, side="left"), 0, last)]
+            k = fnp.searchsorted(middles, at, side="left")
+            return getitem(self.y, fnp.clip(k, 0, last))
         k = fnp.clip(fnp.searchsorted(self.x, at, side="left") - 1, 0, max(n - 2, 0))
         high = fnp.minimum(k + 1, last)
-        width = self.x[high] - self.x[k]
-        share = (at - self.x[k]) / fnp.where(width > 0, width, 1)
-        return self.y[k] + fnp.reshape(share, spread) * (self.y[high] - self.y[k])
+        left, low = getitem(self.x, k), getitem(self.y, k)
+        width = getitem(self.x, high) - left
+        share = (at - left) / fnp.where(width > 0, width, 1)
+        return low + fnp.reshape(share, spread) * (getitem(self.y, high) - low)

@@ -13,6 +13,7 @@ import numpy as np
 import fxla.numpy as fnp
 from fxla.core.trace import Tracer, typeof, where_am_i
 from fxla.errors import ShapeError
+from fxla.numpy.indexing import getitem
 from fxla.tree_util import register_pytree_node_class
 
 __all__ = ["COO", "CSC", "CSR", "coo_array", "csc_array", "csr_array", "issparse"]
@@ -65,13 +66,23 @@ class SparseArray:
         """By compressed rows; duplicates stay."""
         rows, columns = self.coordinates()
         order = fnp.argsort(rows, stable=True)
-        return CSR(self.data[order], columns[order], _pointers(rows, self.shape[0]), self.shape)
+        return CSR(
+            getitem(self.data, order),
+            getitem(columns, order),
+            _pointers(rows, self.shape[0]),
+            self.shape,
+        )
 
     def tocsc(self) -> CSC:
         """By compressed columns; duplicates stay."""
         rows, columns = self.coordinates()
         order = fnp.argsort(columns, stable=True)
-        return CSC(self.data[order], rows[order], _pointers(columns, self.shape[1]), self.shape)
+        return CSC(
+            getitem(self.data, order),
+            getitem(rows, order),
+            _pointers(columns, self.shape[1]),
+            self.shape,
+        )
 
     @property
     def T(self) -> Any:  # noqa: N802 - NumPy's name
@@ -92,7 +103,7 @@ class SparseArray:
             raise ShapeError(f"{self!r} @ {typeof(dense)}: sizes do not fit{where_am_i()}")
         rows, columns = self.coordinates()
         data = self.data if len(shape) == 1 else self.data[:, None]
-        terms = data * dense[columns]
+        terms = data * getitem(dense, columns)
         out = fnp.zeros((self.shape[0], *shape[1:]), typeof(terms).dtype)
         return out.at[rows].add(terms)
 
@@ -115,7 +126,9 @@ class SparseArray:
         if typeof(factor).ndim == 0:
             return self._like(self.data * factor)
         rows, columns = self.coordinates()
-        return self._like(self.data * fnp.broadcast_to(factor, self.shape)[rows, columns])
+        return self._like(
+            self.data * getitem(fnp.broadcast_to(factor, self.shape), (rows, columns))
+        )
 
     __rmul__ = __mul__
 

@@ -162,7 +162,9 @@ class gaussian_kde:
         chosen = random.choice(first, self.n, shape, p=self.weights)
         noise = random.normal(second, (*shape, self.d), typeof(self.dataset).dtype)
         lower = fnp.linalg.cholesky(self.covariance)
-        return fnp.moveaxis(fnp.moveaxis(self.dataset[:, chosen], 0, -1) + noise @ lower.T, -1, 0)
+        return fnp.moveaxis(
+            fnp.moveaxis(fnp.take(self.dataset, chosen, axis=1), 0, -1) + noise @ lower.T, -1, 0
+        )
 
 
 def _mixture(apart: Any, covariance: Any, weights: Any) -> Any:

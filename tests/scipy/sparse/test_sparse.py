@@ -27,6 +27,7 @@ def test_products(make, source):
     for f in (lambda x, a: x @ a, fxla.jit(lambda x, a: x @ a)):
         np.testing.assert_allclose(f(LEFT, a), LEFT @ DENSE)
         np.testing.assert_allclose(f(LEFT[None], a), LEFT[None] @ DENSE)
+    np.testing.assert_allclose(fxla.jit(lambda a: a @ X)(a), DENSE @ X)
     np.testing.assert_allclose(a.T @ LEFT, DENSE.T @ LEFT)
     np.testing.assert_allclose(a @ a.T, DENSE @ DENSE.T)
     np.testing.assert_allclose(fxla.vmap(lambda x: a @ x)(MATRIX.T), (DENSE @ MATRIX).T)
