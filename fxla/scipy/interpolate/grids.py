@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import numpy as np
+
 import fxla.numpy as fnp
-from fxla.core.trace import typeof, where_am_i
+from fxla.core.trace import Tracer, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.dispatch import as_value, promote_inexact
 from fxla.numpy.indexing import getitem
@@ -96,7 +98,7 @@ class RegularGridInterpolator:
                 choices.append([(fnp.where(share <= 0.5, low, high), 1.0)])
             else:
                 choices.append([(low, 1 - share), (high, share)])
-        if self.bounds_error and bool(fnp.any(outside)):
+        if self.bounds_error and not isinstance(outside, Tracer) and np.any(outside):
             raise ValueError(f"{call}: one of the requested points is out of bounds{where_am_i()}")
         more = typeof(self.values).ndim - count
         total: Any = 0.0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import fxla.numpy as fnp
-from fxla.core.trace import Value, typeof, where_am_i
+from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.dispatch import as_value, normalise_axis, promote_inexact
 from fxla.numpy.indexing import getitem
@@ -196,7 +198,8 @@ class interp1d:
         spread = (*typeof(at).shape, *[1] * more)
         out = self._inside(at, spread)
         if not (isinstance(self.fill_value, str) and self.fill_value == "extrapolate"):
-            if self.bounds_error and not hasattr(at, "aval") and bool(fnp.any(below | above)):
+            outside = below | above
+            if self.bounds_error and not isinstance(outside, Tracer) and np.any(outside):
                 raise ValueError(f"{call}: a value in x is outside the range{where_am_i()}")
             pair = self.fill_value
             low, high = pair if isinstance(pair, tuple) else (pair, pair)
