@@ -37,6 +37,12 @@ class OptimizeResults(NamedTuple):
         hess_inv: an estimate of the inverse of the Hessian, None with L-BFGS.
         nfev, njev: evaluations of the function and of its gradient.
         nit: steps.
+
+    Example:
+        >>> import fxla.numpy as fnp
+        >>> from fxla.scipy import optimize
+        >>> bool(optimize.minimize(lambda x: fnp.sum(x**2), fnp.ones(1)).success)
+        True
     """
 
     x: Any

@@ -27,6 +27,11 @@ class RootResults(NamedTuple):
         success: whether it was found.
         fun: the value at x.
         nit: steps.
+
+    Example:
+        >>> from fxla.scipy import optimize
+        >>> bool(optimize.root_scalar(lambda x: x - 1.0, x0=3.0).converged)
+        True
     """
 
     x: Any

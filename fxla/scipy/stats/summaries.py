@@ -13,7 +13,13 @@ __all__ = ["ModeResult", "mode", "rankdata", "sem", "zscore"]
 
 
 class ModeResult(NamedTuple):
-    """The most common value, and how often it occurs."""
+    """The most common value, and how often it occurs.
+
+    Example:
+        >>> from fxla.scipy import stats
+        >>> stats.mode([3, 1, 3]).count
+        Array(2)
+    """
 
     mode: Any
     count: Any
