@@ -296,7 +296,7 @@ def _chunked(c: Contraction, others: list[For]) -> tuple[Stmt, ...]:
 
 def _reads(load: Load, loop: For) -> bool:
     """Whether what a load reads depends on a loop."""
-    return any(_uses(e, loop.index.name) for e in load.index)
+    return loop.index.name in _indices(load)
 
 
 def _parts_of(n: Expr, step: Expr) -> Expr:
