@@ -116,6 +116,8 @@ class JaxprTrace(Trace):
         self.captured: dict[Any, tuple[Var, Value]] = {}
         self.constants = Constants()
         self.bytes: dict[int, bytes] = {}
+        self.producers: dict[Atom, tuple[Eqn, int]] = {}  # of the first `indexed` equations
+        self.indexed = 0
 
     def _has_changed(self, x: np.ndarray[Any, Any]) -> bool:
         """Whether NumPy has written to a captured array since; large ones are trusted."""
@@ -194,7 +196,10 @@ class JaxprTrace(Trace):
 
     def same(self, x: JaxprTracer, y: JaxprTracer) -> bool:
         """Whether equal equations of equal inputs made both."""
-        made = {v: (eqn, k) for eqn in self.eqns for k, v in enumerate(eqn.outputs)}
+        made = self.producers
+        for eqn in self.eqns[self.indexed :]:
+            made |= {v: (eqn, k) for k, v in enumerate(eqn.outputs)}
+        self.indexed = len(self.eqns)
         equal: dict[tuple[Atom, Atom], bool] = {}
         waiting: list[tuple[Atom, Atom]] = [(x.variable, y.variable)]
         while waiting:

@@ -21,7 +21,6 @@ chunk of results that one thread computes.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -66,8 +65,6 @@ CHUNK_WORK = 1 << 19
 CHUNKS = 8
 """Chunks that a contraction with work enough is cut into, at least; twice as many if two threads
 could not share them evenly."""
-
-_names = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
