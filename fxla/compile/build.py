@@ -51,7 +51,7 @@ from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
 from fxla.loops.extents import Signature, normal_form, signature
 from fxla.loops.ir import Const, Expr, Extent, For, Kernel, Op
-from fxla.loops.view import Contract, Nest, Opaque, View
+from fxla.loops.view import Contract, Handed, Nest, Opaque, View
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.fft import fft_p
@@ -303,7 +303,7 @@ class Build:
         match form:
             case Region():
                 return setup + self.region(form, node, operands, place)
-            case Opaque() if self.merging:
+            case Opaque() | Handed() if self.merging:
                 raise NotMergeableError
             case Opaque():
                 eqn = node.eqn
@@ -314,6 +314,12 @@ class Build:
                     if passes is not None:
                         return [*setup, *passes]
                 return [*setup, host_call(eqn, operands, results)]
+            case Handed() if not self.use_library:
+                return [*setup, host_call(node.eqn, operands, results)]
+            case Handed(kernel=kernel, sizes=sizes, count=count, grain=grain):
+                kept = self.kernels.setdefault(kernel_key(kernel), kernel)
+                args = (*operands, *results)
+                return [*setup, Launch(kept, args, len(results), sizes, count, grain)]
         raise InternalError(f"{node.eqn.primitive.name} lowers to {type(form).__name__}")
 
     def literal(self, value: Value, place: dict[Value, Pointer]) -> list[Instruction]:

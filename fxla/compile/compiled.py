@@ -9,6 +9,7 @@ from fxla.compile.native import Batch, Printed
 from fxla.compile.numba_cpu import compile_numba
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported
+from fxla.loops.written import Written
 
 __all__ = ["CompiledKernel", "Kernels", "target"]
 
@@ -62,7 +63,9 @@ class Kernels:
         if (self._target, key) in _compiled or key in self._found:
             return
         printed: Printed | str = "FXLA_TARGET=numba"
-        if self._batch is not None:
+        if isinstance(kernel, Written):
+            printed = "written in Python"
+        elif self._batch is not None:
             added = self._batch.add(kernel)
             printed = str(added) if isinstance(added, Unsupported) else added
         self._found[key] = (kernel, printed)

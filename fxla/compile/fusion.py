@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from fxla.compile.graph import Graph, Node, Value, iteration_shape, same_index, size_of
 from fxla.compile.regions import Region
-from fxla.loops.view import Contract, FromMemory, Nest, Opaque, Reduce, View
+from fxla.loops.view import Contract, FromMemory, Handed, Nest, Opaque, Reduce, View
 
 __all__ = [
     "MAX_DEPTH",
@@ -49,7 +49,7 @@ MAX_SEGMENT = 1000.0
 """The most work, in additions for each element, of the operations of one shape in a segment."""
 MAX_DEPTH = 48
 """The most operations in a row that are recomputed; views read each other recursively."""
-_NAMES: dict[type, str] = {Contract: "contraction"}
+_NAMES: dict[type, str] = {Contract: "contraction", Handed: "written kernel"}
 """How the plan calls a form whose class has another name."""
 
 
@@ -84,7 +84,7 @@ def plan_storage(graph: Graph, cached: bool = True) -> dict[Value, str]:
             what = _NAMES.get(type(node.form), type(node.form).__name__.lower())
             for out in node.outputs:
                 store(out, f"is the result of a {what}")
-        if isinstance(node.form, (Opaque, Region, Contract, FromMemory)):
+        if isinstance(node.form, (Opaque, Handed, Region, Contract, FromMemory)):
             for v in node.inputs:
                 store(v, f"is an operand of {node.eqn.primitive.name}")
         for i, _ in node.in_place:
@@ -240,7 +240,7 @@ def _weigh_recomputation(graph: Graph, store: object, passes: dict[Value, int]) 
     demand: dict[int, dict[object, float]] = {}
     rows: dict[int, bool] = {}
     for node in reversed(graph.nodes):
-        if isinstance(node.form, (Opaque, Region)):
+        if isinstance(node.form, (Opaque, Handed, Region)):
             continue
         if isinstance(node.form, Nest):
             for v in node.inputs:

@@ -22,11 +22,11 @@ from fxla.core.dtypes import DType, is_bool
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
 from fxla.loops.ir import Buffer, Const, Expr, Extent, Index, Load, Op, Select, walk_exprs
 from fxla.loops.scalar import SCALAR_OPS
-from fxla.loops.view import IndexTuple, Nest, Opaque, Reduce, View, const, fresh_index
+from fxla.loops.view import Handed, IndexTuple, Nest, Opaque, Reduce, View, const, fresh_index
 
 __all__ = ["Graph", "IndexKeys", "Node", "Value", "build_graph", "iteration_shape", "same_index"]
 
-Form = View | Reduce | Nest | Opaque | Region
+Form = View | Reduce | Nest | Opaque | Handed | Region
 Reader = Callable[["Value", IndexTuple], Expr]
 
 

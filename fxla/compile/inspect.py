@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fxla.compile.executable import Executable
 from fxla.core.jaxpr import ClosedJaxpr, format_jaxpr
 from fxla.loops.python_source import python_source
+from fxla.loops.written import Written
 
 __all__ = ["Inspection", "inspect_executable"]
 
@@ -62,7 +63,9 @@ def inspect_executable(closed: ClosedJaxpr, executable: Executable) -> Inspectio
         jaxpr=format_jaxpr(closed.jaxpr, len(closed.consts)),
         plan="\n".join(executable.explained.notes),
         loops="\n\n".join(str(k) for k in kernels),
-        source="\n\n".join(python_source(k).source for k in kernels),
+        source="\n\n".join(
+            k.source if isinstance(k, Written) else python_source(k).source for k in kernels
+        ),
         driver=executable.driver_text,
         targets="\n".join(targets),
     )

@@ -16,12 +16,13 @@ import functools
 import hashlib
 import importlib
 import linecache
+import math
 import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -37,6 +38,7 @@ from fxla.loops.ir import DType, Kernel
 from fxla.loops.python_ops import storage_dtype
 from fxla.loops.python_source import PythonSource, python_source
 from fxla.loops.scalar_python import bind_prelude, plain_functions, prelude_text
+from fxla.loops.written import Written
 
 __all__ = ["NumbaFunction", "cache_path", "compile_numba", "load_python", "save_source"]
 
@@ -89,18 +91,52 @@ def compile_numba(kernel: Kernel) -> NumbaFunction:
     Args:
         kernel: from `fxla.loops.extents.parametrise`.
     """
-    printed = python_source(kernel)
+    printed = _printed(kernel)
     dtypes = tuple([storage_dtype(b.dtype) for b in (*kernel.inputs, *kernel.outputs)])
     key = _key(printed, dtypes)
     with _lock:
         if key not in _compiled:
             symbol = f"fxla_{key[:32]}"
             text = _llvm_text(printed, dtypes, key, symbol)
-            _provide_externals(text)
-            address = compile_text(text, [symbol])[symbol]
-            python = load_python(printed, plain_functions())
+            symbols = _provide_externals(text)
+            address = compile_text(text, [symbol], symbols=symbols)[symbol]
+            python = _plain(printed)
             _compiled[key] = NumbaFunction(printed.name, address, printed.source, python, dtypes)
         return _compiled[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenSource(PythonSource):
+    """The module of a kernel that was written in Python."""
+
+
+def _printed(kernel: Kernel) -> PythonSource:
+    """The Python of a kernel."""
+    if not isinstance(kernel, Written):
+        return python_source(kernel)
+    buffers = (*kernel.inputs, *kernel.outputs)
+    sizes = [f"n{k}" for k in range(kernel.sizes)]
+    names = (*[b.name for b in buffers], *sizes, "begin", "end")
+    return _WrittenSource(kernel.name, kernel.source, names)
+
+
+def _plain(printed: PythonSource) -> Callable[..., None]:
+    """The function in plain Python."""
+    if isinstance(printed, _WrittenSource):
+        return _load_module(printed, lambda f: f, lambda flat, shape: flat.reshape(shape))
+    return load_python(printed, plain_functions())
+
+
+def _load_module(printed: PythonSource, decorate: Any, carray: Any) -> Callable[..., None]:
+    """The last function of a written module; the others are compiled by `decorate`."""
+    code = compile(printed.source, save_source(printed), "exec")
+    names: dict[str, Any] = {"np": np, "math": math, "carray": carray}
+    for c in code.co_consts:
+        if isinstance(c, CodeType):
+            function = FunctionType(c, names, c.co_name)
+            names[c.co_name] = function if c.co_name == printed.name else decorate(function)
+    found: Callable[..., None] = names[printed.name]
+    return found
 
 
 @functools.cache
@@ -177,11 +213,16 @@ def _compile(printed: PythonSource, dtypes: tuple[DType, ...], symbol: str) -> s
     flags.no_cpython_wrapper = True
     flags.no_cfunc_wrapper = True
     flags.error_model = "numpy"
+    if isinstance(printed, _WrittenSource):
+        flags.nrt = True
+        function = _load_module(printed, _lean_jit(), numba.carray)
+    else:
+        function = load_python(printed, _functions())
     with _numba(".core.compiler_lock").global_compiler_lock:
         result = compiler.compile_extra(
             target.typing_context,
             target.target_context,
-            load_python(printed, _functions()),
+            function,
             tuple(arguments),
             types.void,
             flags,
@@ -217,6 +258,11 @@ def _entry(context: Any, descriptor: Any, symbol: str) -> Any:
     return module
 
 
+def _lean_jit() -> Any:
+    """numba's decorator, without what only calls from Python need."""
+    return _numba("").njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 @functools.cache
 def _functions() -> dict[str, Any]:
     """The prelude as numba functions."""
@@ -230,13 +276,20 @@ def _numba(module: str) -> Any:
     return importlib.import_module(f"numba{module}")
 
 
-def _provide_externals(text: str) -> None:
-    """Make sure the functions that a module calls can be found: an unknown one ends the process."""
+def _provide_externals(text: str) -> dict[str, int]:
+    """Make sure the functions that a module calls can be found: an unknown one ends the process.
+
+    Returns:
+        The addresses of those of numba's own memory management.
+    """
     declared = re.findall(r"^declare [^@]*@\"?([^\"(]+)\"?\(", text, flags=re.MULTILINE)
     outside = [name for name in declared if not name.startswith("llvm.")]
-    if all(llvm.address_of_symbol(name) for name in outside):
-        return
-    _ = _numba(".core.registry").cpu_target.target_context  # making it registers numba's functions
+    managed = [name for name in outside if name.startswith("NRT_")]
+    if not all(llvm.address_of_symbol(name) for name in outside):
+        context = _numba(".core.registry").cpu_target.target_context  # registers its functions
+        if managed:
+            _numba(".core.runtime").rtsys.initialize(context)
     missing = [name for name in outside if not llvm.address_of_symbol(name)]
     if missing:
         raise InternalError(f"numba calls functions that do not exist: {', '.join(missing)}")
+    return {name: llvm.address_of_symbol(name) for name in managed}

@@ -17,6 +17,7 @@ from fxla.compile.program import (
     WhileLoop,
 )
 from fxla.loops.ir import While, walk_stmts
+from fxla.loops.written import Written
 
 __all__ = ["work_of"]
 
@@ -31,6 +32,8 @@ def work_of(body: list[Instruction]) -> float:
 
 def _work_of_one(i: Instruction) -> float:
     match i:
+        case Launch(kernel=Written()):
+            return math.inf
         case Launch(kernel=kernel) if any(isinstance(s, While) for s in walk_stmts(kernel.body)):
             return math.inf
         case Launch(sizes=sizes):

@@ -35,6 +35,7 @@ from fxla.loops.ir import (
     walk_stmts,
 )
 from fxla.loops.rewrite import Numbering, Rewriter, dtype_name
+from fxla.loops.written import Written
 
 __all__ = [
     "SMALL",
@@ -168,6 +169,8 @@ def kernel_key(kernel: Kernel) -> str:
     subexpressions are shared. Everything else does: dtypes, constants to the bit, loop kinds,
     literal extents. A cache that serves a kernel by this key serves one of another name.
     """
+    if isinstance(kernel, Written):
+        return hashlib.sha256(f"{kernel.name}\0{kernel.source}".encode()).hexdigest()
     return _hashed(kernel, _Anonymous(), [str(e.name) for e in kernel.extents])
 
 

@@ -7,7 +7,8 @@ index arithmetic and cost nothing. What is not a function of one index is one of
 * `Reduce`: an associative reduction over trailing reduction indices;
 * `Contract`: a sum of products that tiles compute;
 * `Nest`: statements written out by the primitive (scatter, cumulative sums, arg-reductions);
-* `Opaque`: computed by a library call (LAPACK, FFT, sorting).
+* `Opaque`: computed by a library call (LAPACK, FFT, sorting);
+* `Handed`: computed by a kernel that is text already.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ from fxla.loops.ir import (
     Select,
     Stmt,
 )
+from fxla.loops.written import Written
 
 __all__ = [
     "Contract",
     "FromMemory",
+    "Handed",
     "IndexTuple",
     "Nest",
     "Opaque",
@@ -134,6 +137,23 @@ class Nest:
 @dataclass(frozen=True, slots=True)
 class Opaque:
     """Computed by a library call on whole arrays; `fxla.compile` knows which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Computed by a kernel that is text already.
+
+    Attributes:
+        kernel: takes all operands and all results.
+        sizes: of the arrays, in the order of the kernel's parameters.
+        count: how many examples it runs over; they are independent.
+        grain: how many of them are worth a thread.
+    """
+
+    kernel: Written
+    sizes: tuple[int, ...]
+    count: int
+    grain: int
 
 
 _counter = itertools.count()

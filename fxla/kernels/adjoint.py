@@ -1,0 +1,549 @@
+"""Reverse derivative of a program: a sweep forward that keeps values, and one back.
+
+adjoint : (x -> y) -> (x, dy -> dx)
+
+The sweep back undoes statements in reverse order. When it comes to a statement, every variable that
+it *needs* has the value that it had there: what was overwritten since is taken from stacks, where
+the sweep forward put it, or computed again where the operands are as they were. Which variables are
+needed follows from what the sweep back reads, so the two sweeps are written until nothing more is.
+The method is that of Tapenade (Hascoet and Pascual, ACM TOMS 39(3), 2013).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from fxla.kernels.activity import active_names, carriers, depends, without_unused
+from fxla.kernels.expression import is_expression, straightened
+from fxla.kernels.ir import (
+    Block,
+    Loop,
+    Make,
+    Pop,
+    Program,
+    Push,
+    Put,
+    Repeat,
+    Size,
+    Stack,
+    array,
+    assigned,
+    cast,
+    integer,
+    number,
+    reads,
+    statement_exprs,
+    walk,
+)
+from fxla.kernels.normal import Names, Uses, normalised
+from fxla.kernels.partials import partials
+from fxla.kernels.tangent import product
+from fxla.kernels.values import UntranslatableError
+from fxla.loops.ir import (
+    INDEX,
+    Assign,
+    Buffer,
+    Cast,
+    Const,
+    Expr,
+    If,
+    Load,
+    Local,
+    Op,
+    Select,
+    Stmt,
+)
+from fxla.loops.view import binary, compare
+
+__all__ = ["adjoint"]
+
+
+@functools.lru_cache(maxsize=1024)
+def adjoint(program: Program, active: tuple[bool, ...], seeded: tuple[bool, ...]) -> Program:
+    """The program from inputs and cotangents of results to cotangents of inputs.
+
+    Args:
+        program: any.
+        active: for each input whether its cotangent is wanted.
+        seeded: for each result whether it has a cotangent.
+    """
+    if is_expression(program):
+        program = straightened(program)
+    names = Names(program)
+    program = normalised(program, names)
+    wanted = [x for x, a in zip(program.inputs, active, strict=True) if a]
+    seeds = [o for o, s in zip(program.outputs, seeded, strict=True) if s]
+    found = active_names(program, [x.name for x in wanted], [o.name for o in seeds])
+    needed: set[str] = set()
+    while True:
+        sweeps = _Sweeps(program, names, found, needed)
+        forward, back = sweeps.block(program.body, 0)
+        more = _read_by(back) & (sweeps.own | needed) | needed
+        if more == needed:
+            break
+        needed = more
+    return _assembled(program, names, sweeps, wanted, seeds, forward, back)
+
+
+def _read_by(body: Block) -> set[str]:
+    found: set[str] = set()
+    for s in walk(body):
+        for e in statement_exprs(s):
+            found |= reads(e)
+            found.update(_sized(e))
+    return found
+
+
+def _sized(e: Expr) -> set[str]:
+    return {e.array} if isinstance(e, Size) else set()
+
+
+def _assembled(
+    program: Program,
+    names: Names,
+    sweeps: _Sweeps,
+    wanted: Sequence[Buffer | Local],
+    seeds: Sequence[Buffer | Local],
+    forward: Block,
+    back: Block,
+) -> Program:
+    """The two sweeps as one program, with what comes before, between and after."""
+    active = sweeps.active
+    before: list[Stmt] = [Assign(x, number(0, x.dtype)) for x in sweeps.started.values()]
+    between: list[Stmt] = [
+        Assign(names.variable(x), number(0, x.dtype)) for x in _variables(program, active)
+    ]
+    made = {s.buffer.name for s in walk(program.body) if isinstance(s, Make)}
+    outs: list[Buffer | Local] = []
+    for x in wanted:
+        if isinstance(x, Buffer):
+            bar = names.array(x)
+            before.append(Make(bar, tuple(x.shape), number(0, x.dtype)))
+            outs.append(bar)
+            continue
+        if x.name not in active:
+            between.append(Assign(names.variable(x), number(0, x.dtype)))
+        outs.append(names.variable(x))
+    given: list[Buffer | Local] = []
+    for o in seeds:
+        name = names.fresh(f"{o.name}_ct")
+        if isinstance(o, Local):
+            seed: Buffer | Local = Local(o.dtype, name)
+            if o.name in active:
+                value = Op(o.dtype, "add", (names.variable(o), Local(o.dtype, name)))
+                between.append(Assign(names.variable(o), value))
+        else:
+            seed = array(name, o.dtype, len(o.shape))
+            if o.name in active and o.name in made:
+                between += _added(names, names.array(o), seed)
+        given.append(seed)
+    body = (*before, *forward, *between, *back)
+    inputs = (*program.inputs, *given)
+    return without_unused(Program(f"{program.name}_vjp", inputs, tuple(outs), body))
+
+
+def _variables(program: Program, active: set[str]) -> list[Local]:
+    """The active variables."""
+    found: dict[str, Local] = {}
+    for x in program.inputs:
+        if isinstance(x, Local) and x.name in active:
+            found[x.name] = x
+    for s in walk(program.body):
+        match s:
+            case Assign(local=x) | Pop(target=Local() as x):
+                if x.name in active:
+                    found[x.name] = x
+    return list(found.values())
+
+
+def _added(names: Names, to: Buffer, source: Buffer) -> list[Stmt]:
+    """Loops that add one array to another."""
+    index = tuple([Local(INDEX, names.fresh("k")) for _ in to.shape])
+    body: Block = (Put(to, index, Load(source.dtype, source, index), True),)
+    for k in reversed(range(len(index))):
+        body = (Loop(index[k], integer(0), Size(INDEX, source.name, k), integer(1), body),)
+    return list(body)
+
+
+class _Sweeps:
+    """Writes both sweeps of a program.
+
+    Attributes:
+        active: names that have adjoints.
+        needed: names whose values the sweep back reads.
+        started: variables that are put aside before they are first assigned: they start at zero.
+        own: all names of the program.
+    """
+
+    def __init__(
+        self, program: Program, names: Names, active: set[str], needed: set[str]
+    ) -> None:
+        self.names = names
+        self.active = active
+        self.needed = needed
+        self.uses = Uses(program)
+        self.started: dict[str, Local] = {}
+        self.inputs = {x.name for x in program.inputs}
+        self.own = assigned(program.body) | self.inputs
+        self.once = _written_once(program, self.uses)
+        self.out: list[Stmt] = []
+        self.temporaries = 0
+
+    def block(self, body: Block, depth: int) -> tuple[Block, Block]:
+        """The statements of a block, forward and back."""
+        forward: list[Stmt] = []
+        reversed_parts: list[Block] = []
+        restored: list[Stmt] = []
+        for k, s in enumerate(body):
+            ahead, back, first = self.statement(s, body[k + 1 :], depth)
+            forward += ahead
+            restored += first
+            reversed_parts.append(tuple(back))
+        back_body = [t for part in reversed(reversed_parts) for t in part]
+        arrays = [s.buffer for s in body if isinstance(s, Make) and depth]
+        for b in arrays:
+            kept, taken = self.kept_array(b, body)
+            forward += kept
+            restored = [*taken, *restored]
+        if not back_body:
+            restored = [t for t in restored if not isinstance(t, Make)]
+        return tuple(forward), (*restored, *back_body)
+
+    def statement(
+        self, s: Stmt, rest: Block, depth: int
+    ) -> tuple[list[Stmt], list[Stmt], list[Stmt]]:
+        """A statement forward, back, and what begins the way back through its block."""
+        match s:
+            case Assign(local=x):
+                ahead, back, first = self.around(x, s, rest, depth)
+                return ahead, [*back, *self.assignment(s)], first
+            case Pop(target=Local() as x, stack=stack):
+                ahead, back, first = self.around(x, s, rest, depth)
+                return ahead, [*back, *self.popped(x, stack)], first
+            case Pop(target=Load() as place, stack=stack):
+                ahead, back = self.element(place.buffer, place.index, s)
+                return ahead, [*back, *self.popped(place, stack)], []
+            case Put(buffer=b, index=index):
+                ahead, back = self.element(b, index, s)
+                return ahead, [*back, *self.stored(s)], []
+            case Push(stack=stack, value=e):
+                return [s], self.pushed(stack, e), []
+            case Make(buffer=b, shape=shape):
+                return self.made(s, depth), [], []
+            case If(condition=c, then=then, otherwise=otherwise):
+                first, first_back = self.block(then, depth)
+                second, second_back = self.block(otherwise, depth)
+                back = [If(c, first_back, second_back)] if first_back or second_back else []
+                return [If(c, first, second)], back, []
+            case Loop():
+                return self.loop(s, rest, depth)
+            case Repeat():
+                return self.repeat(s, rest, depth)
+        return [s], [], []
+
+    # --- values ---
+
+    def around(
+        self, x: Local, s: Stmt, rest: Block, depth: int
+    ) -> tuple[list[Stmt], list[Stmt], list[Stmt]]:
+        """An assignment, its undoing, and what gives the variable its value on the way back."""
+        if x.name not in self.needed:
+            return [s], [], []
+        single = self.uses.definitions[x.name] == 1
+        if single and x.name not in self.uses.in_loop:
+            return [s], [], []
+        stack = self.stack(x)
+        if x.name in self.uses.local:
+            if isinstance(s, Assign) and self.repeatable(s.value, rest):
+                return [s], [], [s]
+            return [s, Push(stack, x)], [], [Pop(x, stack)]
+        self.started[x.name] = x
+        return [Push(stack, x), s], [Pop(x, stack)], []
+
+    def repeatable(self, e: Expr, rest: Block) -> bool:
+        """Whether an expression gives the same at the end of its block as where it stands."""
+        changed = assigned(rest)
+        for name in reads(e):
+            if name in changed:
+                return False
+            written = name in self.uses.stored
+            overwritten = self.uses.definitions.get(name, 0) > 1 and not written
+            if (written or overwritten) and name not in self.needed:
+                return False
+        return True
+
+    def stack(self, x: Local | Buffer) -> Stack:
+        """Where values of a variable or an array are put aside."""
+        key = f"was {x.name}"
+        if key not in self.names.bars:
+            self.names.bars[key] = self.names.fresh(f"{x.name}_was")
+        return Stack(self.names.bars[key], x.dtype)
+
+    def element(
+        self, b: Buffer, index: tuple[Expr, ...], s: Stmt
+    ) -> tuple[list[Stmt], list[Stmt]]:
+        """A write to an element, and its undoing."""
+        if b.name not in self.needed or b.name in self.once:
+            return [s], []
+        place = Load(b.dtype, b, index)
+        return [Push(self.stack(b), place), s], [Pop(place, self.stack(b))]
+
+    def made(self, s: Make, depth: int) -> list[Stmt]:
+        """A new array, and outside of loops its adjoint."""
+        if s.buffer.name in self.active and not depth:
+            bar = self.names.array(s.buffer)
+            return [s, Make(bar, s.shape, number(0, s.buffer.dtype))]
+        return [s]
+
+    def kept_array(self, b: Buffer, body: Block) -> tuple[list[Stmt], list[Stmt]]:
+        """The elements of an array that an iteration made for itself, and its adjoint."""
+        if self.uses.definitions.get(b.name, 0) and b.name in {o for o in self.outside(b, body)}:
+            raise UntranslatableError(f"the array `{b.name}`, made in a loop and used outside")
+        made = next(s for s in body if isinstance(s, Make) and s.buffer.name == b.name)
+        forward: list[Stmt] = []
+        back: list[Stmt] = []
+        if b.name in self.needed:
+            stack = self.stack(b)
+            back.append(Make(b, made.shape, None))
+            forward += self.elements(b, made.shape, lambda p: Push(stack, p), False)
+            back += self.elements(b, made.shape, lambda p: Pop(p, stack), True)
+        if b.name in self.active:
+            back.append(Make(self.names.array(b), made.shape, number(0, b.dtype)))
+        return forward, back
+
+    def outside(self, b: Buffer, body: Block) -> set[str]:
+        """The array's name, if more is read of it than this block reads."""
+        inside = sum(b.name in reads(e) for s in walk(body) for e in statement_exprs(s))
+        return {b.name} if self.uses.counts.get(b.name, 0) > inside else set()
+
+    def elements(
+        self, b: Buffer, shape: tuple[Expr, ...], one: Callable[[Load], Stmt], back: bool
+    ) -> list[Stmt]:
+        """Loops over an array, from the last element to the first if `back`."""
+        key = f"index {b.name} {len(shape)} {back}"
+        index = []
+        for k in range(len(shape)):
+            name = self.names.bars.setdefault(f"{key} {k}", f"{b.name}_k{k}{'r' if back else ''}")
+            self.names.taken.add(name)
+            index.append(Local(INDEX, name))
+        body: Block = (one(Load(b.dtype, b, tuple(index))),)
+        for i, n in zip(reversed(index), reversed(shape), strict=True):
+            if back:
+                last = binary("sub", n, integer(1))
+                body = (Loop(i, last, integer(-1), integer(-1), body),)
+            else:
+                body = (Loop(i, integer(0), n, integer(1), body),)
+        return list(body)
+
+    # --- adjoints ---
+
+    def assignment(self, s: Assign) -> list[Stmt]:
+        """The adjoint of an assignment to a variable."""
+        x = s.local
+        if x.name not in self.active:
+            return []
+        bar = self.names.variable(x)
+        self.out = []
+        rest, sign = _increment(x, s.value)
+        if rest is not None:
+            self.pull(rest, bar if sign > 0 else Op(x.dtype, "neg", (bar,)))
+            return self.out
+        zero = Assign(bar, number(0, x.dtype))
+        if not depends(s.value, self.active):
+            return [zero]
+        ct = self.temporary(bar, True)
+        self.out.append(zero)
+        self.pull(s.value, ct)
+        return self.out
+
+    def stored(self, s: Put) -> list[Stmt]:
+        """The adjoint of a write to an element."""
+        b = s.buffer
+        if b.name not in self.active:
+            return []
+        place = Load(b.dtype, self.names.array(b), s.index)
+        self.out = []
+        if s.add:
+            if depends(s.value, self.active):
+                self.pull(s.value, self.temporary(place, True))
+            return self.out
+        zero = Put(place.buffer, s.index, number(0, b.dtype))
+        if not depends(s.value, self.active):
+            return [zero]
+        ct = self.temporary(place, True)
+        self.out.append(zero)
+        self.pull(s.value, ct)
+        return self.out
+
+    def pushed(self, stack: Stack, e: Expr) -> list[Stmt]:
+        """The adjoint of a number put aside: what it was used for comes back."""
+        if stack.name not in self.active:
+            return []
+        ct = Local(stack.dtype, self.name("ct"))
+        self.out = [Pop(ct, Stack(self.names.bar(stack.name), stack.dtype))]
+        self.pull(e, ct)
+        return self.out
+
+    def popped(self, target: Local | Load, stack: Stack) -> list[Stmt]:
+        """The adjoint of a number taken back."""
+        if stack.name not in self.active:
+            return []
+        aside = Stack(self.names.bar(stack.name), stack.dtype)
+        zero = number(0, stack.dtype)
+        if isinstance(target, Local):
+            if target.name not in self.active:
+                return [Push(aside, zero)]
+            bar = self.names.variable(target)
+            return [Push(aside, bar), Assign(bar, zero)]
+        if target.buffer.name not in self.active:
+            return [Push(aside, zero)]
+        place = Load(target.dtype, self.names.array(target.buffer), target.index)
+        return [Push(aside, place), Put(place.buffer, place.index, zero)]
+
+    def name(self, stem: str) -> str:
+        """The name of a temporary: the same each time that the sweeps are written."""
+        self.temporaries += 1
+        key = f"temporary {self.temporaries}"
+        if key not in self.names.bars:
+            self.names.bars[key] = self.names.fresh(stem)
+        return self.names.bars[key]
+
+    def temporary(self, e: Expr, always: bool = False) -> Expr:
+        """A value in a variable, unless it is one already."""
+        if isinstance(e, (Const, Local)) and not always:
+            return e
+        local = Local(e.dtype, self.name("ct"))
+        self.out.append(Assign(local, e))
+        return local
+
+    def pull(self, e: Expr, ct: Expr) -> None:
+        """Add to the adjoints of what an expression reads."""
+        if carriers(e).isdisjoint(self.active):
+            return
+        match e:
+            case Local():
+                bar = self.names.variable(e)
+                self.out.append(Assign(bar, Op(e.dtype, "add", (bar, ct))))
+            case Load(buffer=b, index=index):
+                self.out.append(Put(self.names.array(b), index, ct, True))
+            case Cast(arg=arg):
+                self.pull(arg, cast(ct, arg.dtype))
+            case Select(condition=c, then=t, otherwise=o):
+                ct = self.temporary(ct)
+                self.out, before = [], self.out
+                self.pull(t, ct)
+                then, self.out = self.out, []
+                self.pull(o, ct)
+                before.append(If(c, tuple(then), tuple(self.out)))
+                self.out = before
+            case Op(args=args):
+                several = [a for a in args if not carriers(a).isdisjoint(self.active)]
+                if len(several) > 1:
+                    ct = self.temporary(ct)
+                for slope, arg in zip(partials(e), args, strict=True):
+                    if not carriers(arg).isdisjoint(self.active):
+                        part = product(slope, ct)
+                        simple = isinstance(arg, (Local, Load))
+                        self.pull(arg, part if simple else self.temporary(part))
+
+    # --- loops ---
+
+    def loop(
+        self, s: Loop, rest: Block, depth: int
+    ) -> tuple[list[Stmt], list[Stmt], list[Stmt]]:
+        """A counted loop, and the same backward."""
+        body, back = self.block(s.body, depth + 1)
+        new = replace(s, body=body)
+        if s.count is not None:
+            ahead, undone, first = self.around(s.count, new, rest, depth)
+        else:
+            ahead, undone, first = [new], [], []
+        if not back:
+            return ahead, undone, first
+        one = isinstance(s.step, Const) and s.step.value == 1
+        if one and s.count is None:
+            down = (_minus(s.stop, 1), _minus(s.start, 1), integer(-1))
+            return ahead, [*undone, Loop(s.index, *down, back)], first
+        trips = s.count if s.count is not None else _trips(s)
+        k = Local(INDEX, self.name("back"))
+        place = binary("add", s.start, binary("mul", k, s.step))
+        inner = (Assign(s.index, place), *back)
+        return ahead, [*undone, Loop(k, _minus(trips, 1), integer(-1), integer(-1), inner)], first
+
+    def repeat(
+        self, s: Repeat, rest: Block, depth: int
+    ) -> tuple[list[Stmt], list[Stmt], list[Stmt]]:
+        """A conditional loop, and a counted one back."""
+        assert s.count is not None
+        body, back = self.block(s.body, depth + 1)
+        ahead, undone, first = self.around(s.count, replace(s, body=body), rest, depth)
+        if not back:
+            return ahead, undone, first
+        k = Local(INDEX, self.name("back"))
+        return ahead, [*undone, Loop(k, integer(0), s.count, integer(1), back)], first
+
+
+def _minus(e: Expr, n: int) -> Expr:
+    return integer(e.value - n) if isinstance(e, Const) else binary("sub", e, integer(n))
+
+
+def _trips(s: Loop) -> Expr:
+    """How often a counted loop runs."""
+    sign: Expr = integer(1)
+    if isinstance(s.step, Const):
+        sign = integer(1 if s.step.value > 0 else -1)
+    else:
+        sign = Select(INDEX, compare("gt", s.step, integer(0)), integer(1), integer(-1))
+    extent = binary("sub", s.stop, s.start)
+    return Op(INDEX, "floordiv", (binary("add", extent, binary("sub", s.step, sign)), s.step))
+
+
+def _increment(x: Local, e: Expr) -> tuple[Expr | None, int]:
+    """What an assignment adds to its variable or takes from it, if that is all it does."""
+    if isinstance(e, Op) and e.name in ("add", "sub"):
+        a, b = e.args
+        if a == x and x.name not in reads(b):
+            return b, 1 if e.name == "add" else -1
+        if b == x and e.name == "add" and x.name not in reads(a):
+            return a, 1
+    return None, 1
+
+
+def _written_once(program: Program, uses: Uses) -> set[str]:
+    """Arrays that are undefined until each element is written by the one statement that does."""
+    found: set[str] = set()
+    writers: dict[str, list[tuple[Stmt, tuple[str, ...]]]] = {}
+    makers: dict[str, list[tuple[Make, tuple[str, ...]]]] = {}
+
+    def survey(body: Block, loops: tuple[str, ...]) -> None:
+        for s in body:
+            match s:
+                case Make(buffer=b):
+                    makers.setdefault(b.name, []).append((s, loops))
+                case Put(buffer=b) | Pop(target=Load(buffer=b)):
+                    writers.setdefault(b.name, []).append((s, loops))
+                case Loop(index=i, body=inner):
+                    survey(inner, (*loops, i.name))
+                case Repeat(body=inner):
+                    survey(inner, (*loops, "?"))
+                case If(then=then, otherwise=otherwise):
+                    survey(then, loops)
+                    survey(otherwise, loops)
+
+    survey(program.body, ())
+    for name, made in makers.items():
+        puts = writers.get(name, [])
+        if len(made) != 1 or len(puts) != 1 or made[0][0].fill is not None:
+            continue
+        put, loops = puts[0]
+        if not isinstance(put, Put) or put.add:
+            continue
+        own = set(loops) - set(made[0][1])
+        index = [i.name for i in put.index if isinstance(i, Local)]
+        if own <= set(index) and len(set(loops)) == len(loops) and "?" not in own:
+            found.add(name)
+    return found
+
+
