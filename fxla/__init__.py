@@ -30,6 +30,8 @@ from fxla.control.jit_primitive import disable_jit
 from fxla.core.array import Array
 from fxla.core.dtypes import default_dtype
 from fxla.core.trace import typeof
+from fxla.kernels.api import kernel
+from fxla.kernels.vectorize import vectorize
 from fxla.transforms.autodiff import (
     grad,
     hessian,
@@ -71,6 +73,7 @@ __all__ = [
     "jacrev",
     "jit",
     "jvp",
+    "kernel",
     "lax",
     "linear_transpose",
     "linearize",
@@ -85,6 +88,7 @@ __all__ = [
     "tree_util",
     "typeof",
     "value_and_grad",
+    "vectorize",
     "vjp",
     "vmap",
 ]

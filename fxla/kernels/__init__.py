@@ -1,1 +1,1 @@
-"""Functions written as numba's are, loops and all, as primitives that every transformation knows."""
+"""Functions written as numba's are, loops and all, as primitives of every transformation."""

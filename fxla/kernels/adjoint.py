@@ -177,9 +177,7 @@ class _Sweeps:
         own: all names of the program.
     """
 
-    def __init__(
-        self, program: Program, names: Names, active: set[str], needed: set[str]
-    ) -> None:
+    def __init__(self, program: Program, names: Names, active: set[str], needed: set[str]) -> None:
         self.names = names
         self.active = active
         self.needed = needed
@@ -230,13 +228,15 @@ class _Sweeps:
                 return ahead, [*back, *self.stored(s)], []
             case Push(stack=stack, value=e):
                 return [s], self.pushed(stack, e), []
-            case Make(buffer=b, shape=shape):
+            case Make():
                 return self.made(s, depth), [], []
             case If(condition=c, then=then, otherwise=otherwise):
-                first, first_back = self.block(then, depth)
-                second, second_back = self.block(otherwise, depth)
-                back = [If(c, first_back, second_back)] if first_back or second_back else []
-                return [If(c, first, second)], back, []
+                one, one_back = self.block(then, depth)
+                two, two_back = self.block(otherwise, depth)
+                undone: list[Stmt] = []
+                if one_back or two_back:
+                    undone.append(If(c, one_back, two_back))
+                return [If(c, one, two)], undone, []
             case Loop():
                 return self.loop(s, rest, depth)
             case Repeat():
@@ -281,9 +281,7 @@ class _Sweeps:
             self.names.bars[key] = self.names.fresh(f"{x.name}_was")
         return Stack(self.names.bars[key], x.dtype)
 
-    def element(
-        self, b: Buffer, index: tuple[Expr, ...], s: Stmt
-    ) -> tuple[list[Stmt], list[Stmt]]:
+    def element(self, b: Buffer, index: tuple[Expr, ...], s: Stmt) -> tuple[list[Stmt], list[Stmt]]:
         """A write to an element, and its undoing."""
         if b.name not in self.needed or b.name in self.once:
             return [s], []
@@ -299,7 +297,7 @@ class _Sweeps:
 
     def kept_array(self, b: Buffer, body: Block) -> tuple[list[Stmt], list[Stmt]]:
         """The elements of an array that an iteration made for itself, and its adjoint."""
-        if self.uses.definitions.get(b.name, 0) and b.name in {o for o in self.outside(b, body)}:
+        if self.outside(b, body):
             raise UntranslatableError(f"the array `{b.name}`, made in a loop and used outside")
         made = next(s for s in body if isinstance(s, Make) and s.buffer.name == b.name)
         forward: list[Stmt] = []
@@ -450,9 +448,7 @@ class _Sweeps:
 
     # --- loops ---
 
-    def loop(
-        self, s: Loop, rest: Block, depth: int
-    ) -> tuple[list[Stmt], list[Stmt], list[Stmt]]:
+    def loop(self, s: Loop, rest: Block, depth: int) -> tuple[list[Stmt], list[Stmt], list[Stmt]]:
         """A counted loop, and the same backward."""
         body, back = self.block(s.body, depth + 1)
         new = replace(s, body=body)
@@ -545,5 +541,3 @@ def _written_once(program: Program, uses: Uses) -> set[str]:
         if own <= set(index) and len(set(loops)) == len(loops) and "?" not in own:
             found.add(name)
     return found
-
-

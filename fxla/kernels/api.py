@@ -33,7 +33,7 @@ from fxla.kernels.values import UntranslatableError
 from fxla.ops.elementwise import convert
 from fxla.transforms.api import wraps_as
 
-__all__ = ["Kernel", "KernelText", "kernel"]
+__all__ = ["Kernel", "KernelText", "kernel", "why_not"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class KernelText:
 class Kernel:
     """A numba-style function as a primitive; made by `kernel`."""
 
+    __name__: str
+
     def __init__(self, f: Callable[..., Any], out: Any = None) -> None:
         self.__kernel__ = plain_function(f)
         self._given = f
@@ -80,6 +82,7 @@ class Kernel:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's results, by whatever is tracing."""
         if kwargs:
             bound = inspect.signature(self.__kernel__).bind(*args, **kwargs)
             args = bound.args
@@ -156,7 +159,7 @@ class Kernel:
     ) -> tuple[Aval, ...]:
         """Types of the results."""
         known = [_number(x) if a.ndim == 0 else None for x, a in zip(values, avals, strict=True)]
-        shapes = result_shapes(found.program, [a.shape for a in avals], known)
+        shapes = result_shapes(found.program, [a.shape for a in avals], known, found.assumed)
         outs = []
         declared = None if self._out is None else _declared(self._out, args)
         for k, (o, shape) in enumerate(zip(found.program.outputs, shapes, strict=True)):
@@ -176,7 +179,7 @@ class Kernel:
         self, error: UntranslatableError, leaves: Any, avals: Sequence[Aval], tree: Any
     ) -> Any:
         """A function that numba compiles and fxla cannot read: forward only."""
-        why = f"{error.reason} at {_place(self.__kernel__, error.line)}"
+        why = why_not(self, error)
         if self._out is None:
             raise TypeError(
                 f"kernel {self.__name__} cannot be traced: it has {why}{where_am_i()}. "
@@ -186,9 +189,7 @@ class Kernel:
         args = tree_unflatten(tree, leaves)
         declared = _declared(self._out, args)
         outs = tuple([Aval(s.shape, s.dtype) for s in declared])
-        found = host_kernel_p.bind(
-            *leaves, function=_HostFunction(self, tree), outs=outs, why=why
-        )
+        found = host_kernel_p.bind(*leaves, function=_HostFunction(self, tree), outs=outs, why=why)
         _, out_tree = tree_flatten(self._out(*args) if callable(self._out) else self._out)
         return tree_unflatten(out_tree, found)
 
@@ -208,8 +209,7 @@ class Kernel:
         found = self.translation(types, tree)
         if isinstance(found, UntranslatableError):
             raise NotDifferentiableError(
-                f"kernel {self.__name__} has no program of its own: it has {found.reason} at "
-                f"{_place(self.__kernel__, found.line)}"
+                f"kernel {self.__name__} has no program of its own: it has {why_not(self, found)}"
             )
         program = found.program
         active = tuple([x.dtype.kind == "f" for x in program.inputs])
@@ -279,6 +279,11 @@ def _captured_arrays(f: Any) -> tuple[int, ...]:
         except ValueError:
             found.append(0)
     return tuple(found)
+
+
+def why_not(k: Kernel, error: UntranslatableError) -> str:
+    """What of a kernel cannot be read, and where it is."""
+    return f"{error.reason} at {_place(k.__kernel__, error.line)}"
 
 
 def _place(f: Any, line: int | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BINARY", "CONVERSIONS", "CONSTRUCTORS", "REDUCTIONS", "UNARY", "same"]
+__all__ = ["BINARY", "CONSTRUCTORS", "CONVERSIONS", "REDUCTIONS", "UNARY", "same"]
 
 UNARY: dict[Any, str] = {
     **{getattr(math, name): name for name in (

@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from fxla.kernels.ir import Loop, Make, Put, Size, array, cast, integer
+from fxla.kernels.ir import Loop, Make, Size, array, cast, integer
 from fxla.kernels.values import ArrayView, Element, Index, Pull, Span, UntranslatableError, pull_of
 from fxla.loops.ir import (
     BOOL,
     INDEX,
     Assign,
     Buffer,
-    Cast,
     Const,
     DType,
     Expr,
@@ -52,6 +51,7 @@ class Emitter:
         self.names: dict[str, int] = {}
         self.shapes: dict[str, Index] = {}
         self.stable: set[str] = set()
+        self.assumed: list[tuple[Expr, Expr]] = []
 
     # --- names and statements ---
 
@@ -92,13 +92,16 @@ class Emitter:
 
     def temporary(self, value: Expr, stem: str = "t") -> Expr:
         """A value that stays what it is whatever is assigned later."""
-        if isinstance(value, (Const, Size)):
-            return value
-        if isinstance(value, Local) and value.name in self.stable:
+        if self.temporary_is(value):
             return value
         local = self.assign(self.fresh(stem), value)
         self.stable.add(local.name)
         return local
+
+    def temporary_is(self, value: Expr) -> bool:
+        """Whether a value stays what it is anyway."""
+        steady = isinstance(value, Local) and value.name in self.stable
+        return steady or isinstance(value, (Const, Size))
 
     def counter(self) -> Local:
         """The index of a loop that translation adds."""
@@ -152,9 +155,7 @@ class Emitter:
         axes = tuple([Span(zero, n, 1, True) for n in self.sizes(b)])
         return ArrayView(b, axes, tuple(range(len(axes))))
 
-    def make(
-        self, name: str, shape: Sequence[Expr], dtype: DType, fill: Expr | None
-    ) -> ArrayView:
+    def make(self, name: str, shape: Sequence[Expr], dtype: DType, fill: Expr | None) -> ArrayView:
         """Make an array."""
         sizes = tuple([self.temporary(cast(n, INDEX), "n") for n in shape])
         buffer = array(self.fresh(name), dtype, len(sizes))
@@ -186,6 +187,8 @@ class Emitter:
 
     def write(self, to: ArrayView, x: Pull, add: bool = False) -> None:
         """Assign every element of a view, broadcasting."""
+        if len(x.shape) <= len(to.shape):
+            self.assume(x.shape, to.shape[len(to.shape) - len(x.shape) :])
 
         def one(index: Index) -> None:
             value = broadcast(x, index)
@@ -193,10 +196,18 @@ class Emitter:
 
         self.loops(to.shape, one)
 
+    def assume(self, a: Index, b: Index) -> None:
+        """Note sizes that must be equal, if they are not so by what they are."""
+        for x, y in zip(a, b, strict=True):
+            if x != y and not is_one(x):
+                self.assumed.append((x, y))
+
     def elementwise(self, name: str, *args: Any) -> Pull:
         """An operation on arrays and numbers, element by element."""
         pulls = [pull_of(a) for a in args]
         shape = broadcast_shape([p.shape for p in pulls])
+        for p in pulls:
+            self.assume(p.shape, shape[len(shape) - len(p.shape) :])
         probe = self.op(name, *[Local(p.dtype, "x") for p in pulls])
 
         def at(index: Index) -> Expr:
@@ -254,5 +265,3 @@ def broadcast(x: Pull, index: Index) -> Expr:
         raise UntranslatableError("an array of more axes than what it is assigned to")
     own = index[len(index) - len(x.shape) :]
     return x.at(tuple([integer(0) if is_one(n) else i for n, i in zip(x.shape, own, strict=True)]))
-
-

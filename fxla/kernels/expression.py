@@ -41,7 +41,7 @@ def straightened(program: Program) -> Program:
         body.append(Assign(local, value))
         return local
 
-    env: dict[str, Expr] = {x.name: x for x in program.inputs}
+    env: dict[str, Expr] = {x.name: x for x in program.inputs if isinstance(x, Local)}
     env = _run(program.body, env, bind)
     outs = []
     for o in program.outputs:

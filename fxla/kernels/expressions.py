@@ -8,14 +8,14 @@ import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from fxla.kernels.calls import BINARY, CONSTRUCTORS, CONVERSIONS, LIKE, REDUCTIONS, UNARY, same
 from fxla.kernels.emit import FLOAT, Emitter, number_of
-from fxla.kernels.ir import Size, cast, integer, reads
+from fxla.kernels.ir import cast, integer
 from fxla.kernels.values import (
     ArrayView,
     Element,
@@ -27,8 +27,8 @@ from fxla.kernels.values import (
     UntranslatableError,
     pull_of,
 )
-from fxla.loops.ir import BOOL, INDEX, Cast, Const, Expr, Load, Local, Op, Select
-from fxla.loops.view import binary, compare
+from fxla.loops.ir import BOOL, INDEX, Cast, Const, Expr, Local, Op, Select
+from fxla.loops.view import binary
 
 __all__ = ["Expressions", "Frame"]
 
@@ -51,12 +51,16 @@ class Frame:
         prefix: of the names of its variables.
         env: what its names stand for; a number is a variable of the program.
         depth: of calls.
+        once: names that are assigned once, outside of loops.
+        level: how many blocks that may not run are around it.
     """
 
     function: FunctionType
     prefix: str
     env: dict[str, Meaning] = field(default_factory=dict)
     depth: int = 0
+    once: set[str] = field(default_factory=set)
+    level: int = 0
 
 
 class Expressions(Emitter):
@@ -210,9 +214,7 @@ class Expressions(Emitter):
     def both(self, a: Meaning, b: Meaning, node: ast.AST) -> Meaning:
         if isinstance(a, bool):
             return b if a else False
-        return Select(
-            BOOL, self.as_scalar(a, node), self.as_scalar(b, node), Const(BOOL, False)
-        )
+        return Select(BOOL, self.as_scalar(a, node), self.as_scalar(b, node), Const(BOOL, False))
 
     def on_boolop(self, node: ast.BoolOp) -> Meaning:
         conjunction = isinstance(node.op, ast.And)
@@ -380,9 +382,7 @@ class Expressions(Emitter):
         low, high = self.temporary(low, "low"), self.temporary(high, "high")
         length = binary("sub", high, low)
         if step != 1:
-            length = binary(
-                "floordiv", binary("add", length, integer(step - 1)), integer(step)
-            )
+            length = binary("floordiv", binary("add", length, integer(step - 1)), integer(step))
         length = self.temporary(Op(INDEX, "maximum", (length, integer(0))), "n")
         start = binary("add", span.start, binary("mul", low, integer(span.step)))
         return Span(self.temporary(start, "low"), length, span.step * step)

@@ -58,9 +58,7 @@ class HostKernel(Primitive):
         self, axis: AxisFrame, operands: Any, axes: Any, /, *, batch: tuple[int, ...] = (),
         **params: Any,
     ) -> tuple[tuple[Value, ...], tuple[int | None, ...]]:  # fmt: skip
-        found = self.bind(
-            *batch_move(axis, operands, axes), batch=(axis.size, *batch), **params
-        )
+        found = self.bind(*batch_move(axis, operands, axes), batch=(axis.size, *batch), **params)
         return found, (0,) * len(found)
 
     def lower(self, *views: View, **params: Any) -> Opaque:

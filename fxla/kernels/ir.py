@@ -5,7 +5,8 @@ Expressions are those of `fxla.loops.ir`, over scalar variables (`Local`) and el
 loop between any bounds. The grammar:
 
     program ::= name(input*) stmt* -> output*
-    stmt    ::= local = expr | array = make(expr*, fill) | array[expr*] = expr | array[expr*] += expr
+    stmt    ::= local = expr | array = make(expr*, fill)
+              | array[expr*] = expr | array[expr*] += expr
               | for local in range(expr, expr, expr) [until local]: stmt*
               | while expr [until local]: stmt*  |  if expr: stmt* else: stmt*
               | push(stack, expr) | local = pop(stack) | array[expr*] = pop(stack)

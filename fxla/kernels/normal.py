@@ -83,9 +83,9 @@ def normalised(program: Program, names: Names) -> Program:
                     test = named(c, "c", found)
                     found.append(If(test, block(then), block(otherwise)))
                 case Loop(start=a, stop=b, step=step, body=inner):
-                    bounds = [named(a, "start", found), named(b, "stop", found),
-                              named(step, "by", found)]  # fmt: skip
-                    new = Loop(s.index, *bounds, block(inner), s.until, s.count)
+                    first, last = named(a, "start", found), named(b, "stop", found)
+                    by = named(step, "by", found)
+                    new = Loop(s.index, first, last, by, block(inner), s.until, s.count)
                     found.append(new if s.until is None else counted(new))
                 case Repeat(body=inner):
                     found.append(counted(replace(s, body=block(inner))))
@@ -128,7 +128,7 @@ class Uses:
         self.in_loop: set[str] = set()
         self.local: set[str] = set()
         self.made_in_loop: set[str] = set()
-        self.counts = {name: n for name, n in _reads(program.body).items()}
+        self.counts = _reads(program.body)
         for o in program.outputs:
             self.counts[o.name] = self.counts.get(o.name, 0) + 1
         self._survey(program.body, 0)
@@ -164,5 +164,3 @@ def _reads(body: Block) -> dict[str, int]:
         if until is not None:
             found[until.name] = found.get(until.name, 0) + 1
     return found
-
-

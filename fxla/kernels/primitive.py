@@ -53,7 +53,9 @@ class _Batched(Primitive):
         results = [np.empty((*batch, *o.shape), o.dtype) for o in outs]
         if count:
             kernel = written(program, batched)
-            shapes = [x.shape[len(batch) if b else 0 :] for x, b in zip(arrays, batched)]
+            shapes = [
+                np.shape(x)[len(batch) if b else 0 :] for x, b in zip(args, batched, strict=True)
+            ]
             sizes = [n for s in (*shapes, *[o.shape for o in outs]) for n in s]
             compile_numba(kernel)([*arrays, *results], sizes, 0, count)
         return tuple(results)
@@ -281,5 +283,3 @@ def _plus(a: Any, b: Any) -> Any:
     if is_zero(a):
         return b
     return a if is_zero(b) else add(a, b)
-
-

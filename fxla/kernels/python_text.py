@@ -72,7 +72,7 @@ class _Printer:
     given: frozenset[str]
 
     def name(self, name: str) -> str:
-        return f"{name}_" if name in _TAKEN else name
+        return _legal(name)
 
     # --- expressions ---
 
@@ -319,8 +319,12 @@ def parameters(program: Program) -> tuple[list[str], list[str]]:
     """Names of inputs and of results, as the function's parameters."""
     ins = [x.name for x in program.inputs]
     outs = [o.name if isinstance(o, Buffer) else f"{o.name}_out" for o in program.outputs]
-    rename = lambda n: f"{n}_" if n in _TAKEN else n  # noqa: E731
-    return [rename(n) for n in ins], [rename(n) for n in outs]
+    return [_legal(n) for n in ins], [_legal(n) for n in outs]
+
+
+def _legal(name: str) -> str:
+    """A name that means nothing else in the printed function."""
+    return f"{name}_" if name in _TAKEN else name
 
 
 def program_text(program: Program) -> str:
@@ -381,4 +385,3 @@ def uses(program: Program) -> set[str]:
         for x in walk_exprs(e)
         if isinstance(x, Op)
     }
-

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.trace import where_am_i
+from fxla.errors import ShapeError
 from fxla.kernels.ir import Block, Loop, Make, Program, Repeat, Size, assigned
 from fxla.loops.ir import Assign, Buffer, Cast, Const, Expr, If, Local, Op, Select
 
@@ -29,14 +31,21 @@ _OPS: dict[str, Callable[..., Any]] = {
 
 
 def result_shapes(
-    program: Program, shapes: Sequence[tuple[int, ...]], values: Sequence[Any]
+    program: Program,
+    shapes: Sequence[tuple[int, ...]],
+    values: Sequence[Any],
+    assumed: Sequence[tuple[Expr, Expr]] = (),
 ) -> list[tuple[int, ...] | None]:
     """The shape of each result; None for one that depends on what is not known.
+
+    Raises:
+        ShapeError: if sizes that are assumed to be equal are not.
 
     Args:
         program: any.
         shapes: of the inputs.
         values: of the inputs that are numbers and known; None for the others.
+        assumed: pairs of sizes.
     """
     known: dict[str, Any] = {}
     sizes: dict[str, tuple[int, ...] | None] = {}
@@ -45,7 +54,16 @@ def result_shapes(
             sizes[x.name] = tuple(shape)
         elif value is not None:
             known[x.name] = value
-    _Run(known, sizes).block(program.body)
+    run = _Run(known, sizes)
+    run.block(program.body)
+    for a, b in assumed:
+        m, n = run.value(a), run.value(b)
+        if m is not None and n is not None and m != n:
+            raise ShapeError(
+                f"kernel {program.name}: arrays of sizes {m} and {n} along an axis meet"
+                f"{where_am_i()}. In a kernel that is traced only an axis written as 1 stretches, "
+                "and a name keeps the shape of its first array."
+            )
     return [() if isinstance(o, Local) else sizes.get(o.name) for o in program.outputs]
 
 

@@ -11,8 +11,20 @@ import functools
 from dataclasses import dataclass, replace
 
 from fxla.kernels.activity import all_names, carriers, varied_names, without_unused
-from fxla.kernels.ir import Block, Loop, Make, Pop, Program, Push, Put, Repeat, Stack, array, cast
-from fxla.kernels.ir import number
+from fxla.kernels.ir import (
+    Block,
+    Loop,
+    Make,
+    Pop,
+    Program,
+    Push,
+    Put,
+    Repeat,
+    Stack,
+    array,
+    cast,
+    number,
+)
 from fxla.kernels.partials import partials
 from fxla.loops.ir import Assign, Buffer, Cast, Const, Expr, If, Load, Local, Op, Select, Stmt
 

@@ -21,11 +21,31 @@ import numpy as np
 
 from fxla.kernels.calls import same
 from fxla.kernels.expressions import AMBIGUOUS, Expressions, Frame
-from fxla.kernels.ir import Loop, Make, Program, Put, Repeat, array, assigned, integer, walk
-from fxla.kernels.values import ArrayView, Element, Meaning, Pull, Span, UntranslatableError, pull_of
-from fxla.loops.ir import BOOL, INDEX, Assign, Buffer, Const, DType, Expr, If, Load, Local, Op, Select
-from fxla.loops.ir import Stmt, walk_exprs
-from fxla.loops.view import binary
+from fxla.kernels.ir import Loop, Make, Program, Put, Repeat, Size, array, integer
+from fxla.kernels.values import (
+    ArrayView,
+    Element,
+    Meaning,
+    Pull,
+    UntranslatableError,
+    pull_of,
+)
+from fxla.loops.ir import (
+    BOOL,
+    INDEX,
+    Assign,
+    Buffer,
+    Const,
+    DType,
+    Expr,
+    If,
+    Load,
+    Local,
+    Op,
+    Select,
+    Stmt,
+    walk_exprs,
+)
 
 __all__ = ["Translation", "function_tree", "plain_function", "translate"]
 
@@ -43,12 +63,14 @@ class Translation:
         returns: how many of them the function returned; None if it returns one that is no tuple.
         written: for each array written its position among the arguments.
         constants: arrays of the function's surroundings, which are the last inputs.
+        assumed: sizes that must be equal.
     """
 
     program: Program
     returns: int | None
     written: tuple[int, ...]
     constants: tuple[Any, ...]
+    assumed: tuple[tuple[Expr, Expr], ...] = ()
 
 
 @dataclass
@@ -104,25 +126,31 @@ def translate(f: FunctionType, arguments: Sequence[tuple[DType, int]]) -> Transl
         arguments: dtype and number of axes of each; 0 axes means a number.
     """
     types: dict[str, DType] = {}
+    written: set[int] = set()
     for _ in range(MAX_ROUNDS):
-        translator = _Translator(types)
+        translator = _Translator(types, written)
         found = translator.whole_function(f, arguments)
-        if not translator.widened:
+        if not translator.widened and translator.written_inputs <= written:
             return found
+        written |= translator.written_inputs
     raise UntranslatableError("types of variables that depend on each other")
 
 
 class _Translator(Expressions):
     """Translates one function and what it calls."""
 
-    def __init__(self, types: dict[str, DType]) -> None:
+    def __init__(self, types: dict[str, DType], expected: set[int]) -> None:
         super().__init__(types)
+        self.expected = expected
+        self.given_at: dict[str, int] = {}
+        self.written_inputs: set[int] = set()
         self.constants: list[tuple[Any, Buffer]] = []
         self.returns = _Returns()
         self.exits: list[_Exit] = []
         self.inlined = 0
         self.made_at: dict[str, int] = {}
         self.level = 0
+        self.written: set[str] = set()
 
     def whole_function(
         self, f: FunctionType, arguments: Sequence[tuple[DType, int]]
@@ -130,7 +158,6 @@ class _Translator(Expressions):
         tree = function_tree(f)
         frame = self.frame = Frame(f, "")
         names = _parameters(tree)
-        written = written_names(tree, names)
         stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and _is_store(n)}
         inputs: list[Buffer | Local] = []
         outs: list[Buffer] = []
@@ -147,15 +174,17 @@ class _Translator(Expressions):
                 if name in stored:
                     frame.env[name] = self.assign(self.fresh(f"{name}_now"), given)
                 continue
-            buffer = array(self.fresh(f"{name}_given" if name in written else name), dtype, ndim)
+            buffer = array(self.fresh(f"{name}_given" if k in self.expected else name), dtype, ndim)
             inputs.append(buffer)
             self.made_at[buffer.name] = 0
+            self.given_at[buffer.name] = k
             view = self.whole(buffer)
-            if name in written:
+            if k in self.expected:
                 view = self.make(name, view.shape, dtype, None)
                 self.made_at[view.buffer.name] = 0
                 self.write(view, pull_of(self.whole(buffer)))
                 outs.append(view.buffer)
+                self.written.add(view.buffer.name)
                 positions.append(k)
             frame.env[name] = view
         self.function_body(tree, frame)
@@ -166,11 +195,17 @@ class _Translator(Expressions):
         n = len(results)
         count = None if self.returns.known and self.returns.single else n
         return Translation(
-            program, count, tuple(positions), tuple([x for x, _ in self.constants])
-        )
+            program, count, tuple(positions), tuple([x for x, _ in self.constants]),
+            tuple(self.assumed),
+        )  # fmt: skip
 
     def result(self, place: Any) -> Buffer | Local:
         return self.variable(place.name) if isinstance(place, Local) else place.buffer
+
+    def emit(self, s: Stmt) -> None:
+        if isinstance(s, Put) and s.buffer.name in self.given_at:
+            self.written_inputs.add(self.given_at[s.buffer.name])
+        super().emit(s)
 
     def captured(self, value: Any) -> Meaning:
         for known, buffer in self.constants:
@@ -195,6 +230,8 @@ class _Translator(Expressions):
     def function_body(self, tree: ast.FunctionDef, frame: Frame) -> None:
         """Translate a function's statements into the current block."""
         before, self.frame = self.frame, frame
+        frame.once = _assigned_once(tree)
+        frame.level = self.level
         self.exits.append(_Exit())
         body = tree.body
         if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
@@ -255,9 +292,7 @@ class _Translator(Expressions):
                     self.statement(ast.copy_location(joined, node))
                     return
                 if node.orelse and _always_exits(node.orelse):
-                    joined = ast.If(
-                        test=node.test, body=[*node.body, *rest], orelse=node.orelse
-                    )
+                    joined = ast.If(test=node.test, body=[*node.body, *rest], orelse=node.orelse)
                     self.statement(ast.copy_location(joined, node))
                     return
             own = self.exits[-1]
@@ -355,9 +390,7 @@ class _Translator(Expressions):
         self.bind(node.target, self.meaning(from_op), node)
 
     def is_array(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Name) and isinstance(
-            self.frame.env.get(node.id), ArrayView
-        )
+        return isinstance(node, ast.Name) and isinstance(self.frame.env.get(node.id), ArrayView)
 
     def target(self, node: ast.expr) -> Element | ArrayView:
         """The place that an assignment writes."""
@@ -435,8 +468,10 @@ class _Translator(Expressions):
             return False
         if value != (b, a) or a == b:
             return False
-        if not (a.shape == b.shape and a.dtype == b.dtype and self.level):
+        alike = len(a.shape) == len(b.shape) and a.dtype == b.dtype
+        if not (alike and self.level and all(map(_is_steady, (*a.shape, *b.shape)))):
             return False
+        self.assume(a.shape, b.shape)
 
         def one(index: Any) -> None:
             first = self.temporary(a.at(index), "swap")
@@ -454,9 +489,18 @@ class _Translator(Expressions):
         if isinstance(value, (ArrayView, Pull)) and not value.shape:
             value = value.at(())
         if isinstance(value, Expr):
-            variable = known.name if isinstance(known, Local) and known.name not in self.stable \
-                else self.fresh(self.frame.prefix + name)  # fmt: skip
+            frame = self.frame
+            once = name in frame.once and self.level == frame.level
+            if once and self.temporary_is(value):
+                env[name] = value
+                return
+            if isinstance(known, Local) and known.name not in self.stable:
+                variable = known.name
+            else:
+                variable = self.fresh(frame.prefix + name)
             env[name] = self.assign(variable, value)
+            if once:
+                self.stable.add(variable)
             return
         if isinstance(known, ArrayView) and isinstance(value, (ArrayView, Pull)):
             outer = self.made_at.get(known.buffer.name, 0) < self.level
@@ -473,7 +517,8 @@ class _Translator(Expressions):
 
     def rebound(self, known: ArrayView, value: ArrayView | Pull) -> bool:
         """A name of an outer array given a new one of its shape: the elements are copied."""
-        if value.dtype != known.dtype or value.shape != known.shape or not known.whole:
+        alike = value.dtype == known.dtype and len(value.shape) == len(known.shape)
+        if not alike or not known.whole or not all(map(_is_steady, (*value.shape, *known.shape))):
             return False
         if isinstance(value, ArrayView):
             if value == known:
@@ -570,7 +615,8 @@ class _Translator(Expressions):
         start = bounds[0] if len(bounds) > 1 else integer(0)
         stop = bounds[1] if len(bounds) > 1 else bounds[0]
         step = bounds[2] if len(bounds) > 2 else integer(1)
-        bounds = [self.temporary(e, s) for e, s in ((start, "start"), (stop, "stop"), (step, "by"))]
+        start, stop = self.temporary(start, "start"), self.temporary(stop, "stop")
+        step = self.temporary(step, "by")
         if items is None and isinstance(node.target, ast.Name):
             name = node.target.id
         else:
@@ -591,9 +637,9 @@ class _Translator(Expressions):
             self.statements(node.body)
 
         if kept and not isinstance(self.frame.env.get(name), Local):
-            self.bind_name(name, bounds[0], node)  # so that the variable exists if no iteration
+            self.bind_name(name, start, node)  # so that the variable exists if no iteration
         inner, until = self.in_loop(node, body)
-        self.emit(Loop(index, *bounds, inner, until))
+        self.emit(Loop(index, start, stop, step, inner, until))
 
     def needs_variable(self, name: str, node: ast.For) -> bool:
         """Whether the target of a loop is used outside of it, or assigned in it."""
@@ -681,7 +727,8 @@ class _Translator(Expressions):
             return self.assign(place.name, self.as_scalar(v, node))
         taken = [p.buffer for p in found.places if isinstance(p, ArrayView)]
         if only and isinstance(v, ArrayView) and v.whole:
-            own = inner or (self.made_at[v.buffer.name] == 0 and self.is_made(v.buffer))
+            mine = self.made_at[v.buffer.name] == 0 and self.is_made(v.buffer)
+            own = inner or (mine and v.buffer.name not in self.written)
             if own and (inner or v.buffer not in taken):
                 return v
         if inner and only:
@@ -700,6 +747,11 @@ class _Translator(Expressions):
         mine = any(v.buffer == b for v in written)
         made = any(isinstance(s, Make) and s.buffer == b for s in self.body)
         return made and mine and not b.name.endswith("_given")
+
+
+def _is_steady(n: Expr) -> bool:
+    """Whether a size is that of an argument, or known."""
+    return isinstance(n, (Const, Size)) or (isinstance(n, Local) and "_now" not in n.name)
 
 
 _MISSING = object()
@@ -726,46 +778,21 @@ def _parameters(tree: ast.FunctionDef) -> list[str]:
     return [x.arg for x in (*a.posonlyargs, *a.args)]
 
 
-def written_names(tree: ast.FunctionDef, names: Sequence[str]) -> set[str]:
-    """Arguments whose elements a function may write, by itself or through a name for a part."""
-    reaches = {name: {name} for name in names}
-    for _ in range(3):
-        for n in ast.walk(tree):
-            if isinstance(n, ast.Assign) and len(n.targets) == 1:
-                source, target = n.value, n.targets[0]
-                pairs = [(target, source)]
-                if isinstance(target, ast.Tuple) and isinstance(source, ast.Tuple):
-                    pairs = list(zip(target.elts, source.elts, strict=False))
-                for t, s in pairs:
-                    base = _base(s)
-                    if isinstance(t, ast.Name) and base in reaches:
-                        reaches.setdefault(t.id, set()).update(reaches[base])
-    found: set[str] = set()
-    for n in ast.walk(tree):
-        if isinstance(n, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
-            targets = n.targets if isinstance(n, ast.Assign) else [n.target]
-            flat = [e for t in targets for e in (t.elts if isinstance(t, ast.Tuple) else [t])]
-            for t in flat:
-                if isinstance(t, ast.Subscript) or isinstance(n, ast.AugAssign):
-                    found |= reaches.get(_base(t), set())
-        if isinstance(n, ast.Call):
-            if isinstance(n.func, ast.Attribute) and n.func.attr in ("fill", "sort"):
-                found |= reaches.get(_base(n.func.value), set())
-            elif isinstance(n.func, ast.Name) and n.func.id not in _PURE:
-                for a in n.args:
-                    found |= reaches.get(_base(a), set())
-    return found
+def _assigned_once(tree: ast.FunctionDef) -> set[str]:
+    """Names that one statement assigns, and no loop."""
+    counts: dict[str, int] = {}
 
+    def count(node: ast.AST, times: int) -> None:
+        if isinstance(node, ast.Name) and _is_store(node):
+            counts[node.id] = counts.get(node.id, 0) + times
+        several = times * (2 if isinstance(node, (ast.For, ast.While)) else 1)
+        for inner in ast.iter_child_nodes(node):
+            count(inner, several)
 
-_PURE = frozenset(
-    "len range int float bool abs min max round enumerate zip sum prange pow".split()
-)
-
-
-def _base(n: ast.expr) -> str:
-    while isinstance(n, ast.Subscript) or (isinstance(n, ast.Attribute) and n.attr == "T"):
-        n = n.value
-    return n.id if isinstance(n, ast.Name) else ""
+    count(tree, 1)
+    for x in tree.args.args:
+        counts[x.arg] = counts.get(x.arg, 0) + 1
+    return {name for name, n in counts.items() if n == 1}
 
 
 def _as_load(n: ast.expr) -> Any:
@@ -838,5 +865,3 @@ def _without_unset(program: Program) -> Program:
              and not any(isinstance(s, Assign) and s.local.name == o.name for s in program.body)
              ]  # fmt: skip
     return Program(program.name, program.inputs, program.outputs, (*first, *program.body))
-
-

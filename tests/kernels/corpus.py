@@ -347,17 +347,17 @@ def lu(a):
 @case(spd(4))
 def cholesky(a):
     n = a.shape[0]
-    l = np.zeros((n, n))
+    c = np.zeros((n, n))
     for i in range(n):
         for j in range(i + 1):
             s = a[i, j]
             for k in range(j):
-                s -= l[i, k] * l[j, k]
+                s -= c[i, k] * c[j, k]
             if i == j:
-                l[i, j] = math.sqrt(s)
+                c[i, j] = math.sqrt(s)
             else:
-                l[i, j] = s / l[j, j]
-    return l
+                c[i, j] = s / c[j, j]
+    return c
 
 
 @case(normal(5), positive(6) + 4, normal(5), normal(6))
@@ -438,14 +438,14 @@ def sparse_matrix_vector(starts, columns, data, x):
     return y
 
 
-@case(spd(3), normal(3), 1e-12)
-def conjugate_gradients(a, b, tolerance):
+@case(spd(3), normal(3))
+def conjugate_gradients(a, b):
     x = np.zeros_like(b)
     r = b.copy()
     p = b.copy()
     rr = np.dot(r, r)
     steps = 0
-    while rr > tolerance and steps < 3:
+    while rr > 1e-12 and steps < 3:
         ap = a @ p
         alpha = rr / np.dot(p, ap)
         x += alpha * p
@@ -578,7 +578,7 @@ def summed_area(x):
 # ------------------------------------------------------------------ simulation
 
 
-@case(-0.4, 0.5, 20)
+@case(-0.4, 0.5, 20, smooth=False)
 def mandelbrot(re, im, limit):
     x, y = 0.0, 0.0
     for n in range(limit):
@@ -659,11 +659,11 @@ def random_walk(noise, sigma, drift, start):
     return path
 
 
-@case(2.0, 1e-12)
-def newton_root(a, tolerance):
+@case(2.0)
+def newton_root(a):
     x = a
     step = 1.0
-    while abs(step) > tolerance:
+    while abs(step) > 1e-12:
         step = (x * x - a) / (2 * x)
         x -= step
     return x
