@@ -34,7 +34,7 @@ __all__ = ["load_image", "program_key", "save_image"]
 _FORMAT = "fxla-program-1"
 """Part of every key; changes when the meaning of a file does."""
 
-SOURCES = ("core", "loops", "ops", "compile", "control")
+SOURCES = ("core", "loops", "ops", "compile", "control", "kernels")
 """The packages that decide what code a jaxpr becomes."""
 
 

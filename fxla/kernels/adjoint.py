@@ -39,6 +39,7 @@ from fxla.kernels.ir import (
 )
 from fxla.kernels.normal import Names, Uses, normalised
 from fxla.kernels.partials import partials
+from fxla.kernels.patterns import increment, minus, trips, written_once
 from fxla.kernels.tangent import product
 from fxla.kernels.values import UntranslatableError
 from fxla.loops.ir import (
@@ -55,7 +56,7 @@ from fxla.loops.ir import (
     Select,
     Stmt,
 )
-from fxla.loops.view import binary, compare
+from fxla.loops.view import binary
 
 __all__ = ["adjoint"]
 
@@ -185,7 +186,7 @@ class _Sweeps:
         self.started: dict[str, Local] = {}
         self.inputs = {x.name for x in program.inputs}
         self.own = assigned(program.body) | self.inputs
-        self.once = _written_once(program, self.uses)
+        self.once = written_once(program)
         self.out: list[Stmt] = []
         self.temporaries = 0
 
@@ -344,7 +345,7 @@ class _Sweeps:
             return []
         bar = self.names.variable(x)
         self.out = []
-        rest, sign = _increment(x, s.value)
+        rest, sign = increment(x, s.value)
         if rest is not None:
             self.pull(rest, bar if sign > 0 else Op(x.dtype, "neg", (bar,)))
             return self.out
@@ -460,13 +461,13 @@ class _Sweeps:
             return ahead, undone, first
         one = isinstance(s.step, Const) and s.step.value == 1
         if one and s.count is None:
-            down = (_minus(s.stop, 1), _minus(s.start, 1), integer(-1))
+            down = (minus(s.stop, 1), minus(s.start, 1), integer(-1))
             return ahead, [*undone, Loop(s.index, *down, back)], first
-        trips = s.count if s.count is not None else _trips(s)
+        times = s.count if s.count is not None else trips(s)
         k = Local(INDEX, self.name("back"))
         place = binary("add", s.start, binary("mul", k, s.step))
         inner = (Assign(s.index, place), *back)
-        return ahead, [*undone, Loop(k, _minus(trips, 1), integer(-1), integer(-1), inner)], first
+        return ahead, [*undone, Loop(k, minus(times, 1), integer(-1), integer(-1), inner)], first
 
     def repeat(
         self, s: Repeat, rest: Block, depth: int
@@ -479,65 +480,3 @@ class _Sweeps:
             return ahead, undone, first
         k = Local(INDEX, self.name("back"))
         return ahead, [*undone, Loop(k, integer(0), s.count, integer(1), back)], first
-
-
-def _minus(e: Expr, n: int) -> Expr:
-    return integer(e.value - n) if isinstance(e, Const) else binary("sub", e, integer(n))
-
-
-def _trips(s: Loop) -> Expr:
-    """How often a counted loop runs."""
-    sign: Expr = integer(1)
-    if isinstance(s.step, Const):
-        sign = integer(1 if s.step.value > 0 else -1)
-    else:
-        sign = Select(INDEX, compare("gt", s.step, integer(0)), integer(1), integer(-1))
-    extent = binary("sub", s.stop, s.start)
-    return Op(INDEX, "floordiv", (binary("add", extent, binary("sub", s.step, sign)), s.step))
-
-
-def _increment(x: Local, e: Expr) -> tuple[Expr | None, int]:
-    """What an assignment adds to its variable or takes from it, if that is all it does."""
-    if isinstance(e, Op) and e.name in ("add", "sub"):
-        a, b = e.args
-        if a == x and x.name not in reads(b):
-            return b, 1 if e.name == "add" else -1
-        if b == x and e.name == "add" and x.name not in reads(a):
-            return a, 1
-    return None, 1
-
-
-def _written_once(program: Program, uses: Uses) -> set[str]:
-    """Arrays that are undefined until each element is written by the one statement that does."""
-    found: set[str] = set()
-    writers: dict[str, list[tuple[Stmt, tuple[str, ...]]]] = {}
-    makers: dict[str, list[tuple[Make, tuple[str, ...]]]] = {}
-
-    def survey(body: Block, loops: tuple[str, ...]) -> None:
-        for s in body:
-            match s:
-                case Make(buffer=b):
-                    makers.setdefault(b.name, []).append((s, loops))
-                case Put(buffer=b) | Pop(target=Load(buffer=b)):
-                    writers.setdefault(b.name, []).append((s, loops))
-                case Loop(index=i, body=inner):
-                    survey(inner, (*loops, i.name))
-                case Repeat(body=inner):
-                    survey(inner, (*loops, "?"))
-                case If(then=then, otherwise=otherwise):
-                    survey(then, loops)
-                    survey(otherwise, loops)
-
-    survey(program.body, ())
-    for name, made in makers.items():
-        puts = writers.get(name, [])
-        if len(made) != 1 or len(puts) != 1 or made[0][0].fill is not None:
-            continue
-        put, loops = puts[0]
-        if not isinstance(put, Put) or put.add:
-            continue
-        own = set(loops) - set(made[0][1])
-        index = [i.name for i in put.index if isinstance(i, Local)]
-        if own <= set(index) and len(set(loops)) == len(loops) and "?" not in own:
-            found.add(name)
-    return found

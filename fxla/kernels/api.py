@@ -27,8 +27,9 @@ from fxla.kernels.host import host_kernel_p
 from fxla.kernels.primitive import kernel_p
 from fxla.kernels.printed import module_text
 from fxla.kernels.shapes import result_shapes
+from fxla.kernels.syntax import plain_function
 from fxla.kernels.tangent import tangent
-from fxla.kernels.translate import Translation, plain_function, translate
+from fxla.kernels.translate import Translation, translate
 from fxla.kernels.values import UntranslatableError
 from fxla.ops.elementwise import convert
 from fxla.transforms.api import wraps_as
