@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
@@ -23,7 +24,7 @@ from fxla.kernels.values import (
     UntranslatableError,
     pull_of,
 )
-from fxla.loops.ir import BOOL, INDEX, Cast, Const, Expr
+from fxla.loops.ir import BOOL, INDEX, Cast, Const, Expr, Local
 
 __all__ = ["Calls"]
 
@@ -51,12 +52,7 @@ class Calls(Expressions):
         if isinstance(f, np.dtype) and len(args) == 1:
             return self.converted(args[0], f, node)
         if same(f, min, max) and len(args) > 1:
-            found = self.as_scalar(args[0], node)
-            for a in args[1:]:
-                value = self.as_scalar(a, node)
-                order = self.op("lt" if f is min else "gt", value, found)
-                found = self.choose(order, value, found)
-            return found
+            return self.extreme("lt" if f is min else "gt", args, node)
         if same(f, math.floor, math.ceil, math.trunc, round) and len(args) == 1:
             x = self.as_scalar(args[0], node)
             if x.dtype.kind in "iub":
@@ -71,6 +67,19 @@ class Calls(Expressions):
         if same(f, len):
             return args[0].shape[0] if not isinstance(args[0], tuple) else len(args[0])
         return self.other_call(f, args, options, node)
+
+    def extreme(self, order: str, args: Sequence[Meaning], node: ast.AST) -> Expr:
+        """Python's `min` or `max`: each operand is evaluated once, where that may be."""
+
+        def once(e: Expr) -> Expr:
+            return e if self.lazy or isinstance(e, Local) else self.temporary(e, "m")
+
+        found, *rest = [once(self.as_scalar(a, node)) for a in args]
+        for k, value in enumerate(rest):
+            found = self.choose(self.op(order, value, found), value, found)
+            if k + 1 < len(rest):
+                found = once(found)
+        return found
 
     def mapped(self, name: str, args: Sequence[Meaning], node: ast.AST) -> Meaning:
         """A scalar function of numbers, or of arrays element by element."""
@@ -107,11 +116,11 @@ class Calls(Expressions):
             return self.inline(f, args, options, node)
         raise UntranslatableError(f"a call of {name or type(f).__name__}", node)
 
+    @abstractmethod
     def inline(
         self, f: Any, args: list[Meaning], options: dict[str, Meaning], node: ast.Call
     ) -> Meaning:
         """A call of another function of the user's."""
-        raise NotImplementedError
 
     def construct(
         self, f: Any, args: list[Meaning], options: dict[str, Meaning], node: ast.Call

@@ -51,6 +51,7 @@ class Emitter:
         self.names: dict[str, int] = {}
         self.shapes: dict[str, Index] = {}
         self.stable: set[str] = set()
+        self.lazy = 0  # how many operands that may not be evaluated are around
         self.assumed: list[tuple[Expr, Expr]] = []
 
     # --- names and statements ---

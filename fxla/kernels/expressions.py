@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -58,7 +59,7 @@ class Frame:
     level: int = 0
 
 
-class Expressions(Emitter):
+class Expressions(Emitter, ABC):
     """Translates expressions in the frame `frame`."""
 
     frame: Frame
@@ -136,9 +137,13 @@ class Expressions(Emitter):
             return tuple([self.outside(v) for v in value])
         return value
 
+    @abstractmethod
     def captured(self, value: Any) -> Meaning:
         """An array that the function closes over."""
-        raise UntranslatableError("an array from outside of the function")
+
+    @abstractmethod
+    def product(self, a: Meaning, b: Meaning, node: ast.AST) -> Meaning:
+        """A product of vectors and matrices."""
 
     def on_tuple(self, node: ast.Tuple) -> Meaning:
         return tuple([self.meaning(e) for e in node.elts])
@@ -220,8 +225,10 @@ class Expressions(Emitter):
                     found = self.meaning(n)
                 continue
             condition = self.truth(self.as_scalar(found, n))
+            self.lazy += 1
             with self.block() as added:
                 value = self.meaning(n)
+            self.lazy -= 1
             if added:
                 raise UntranslatableError("a loop or call in the second operand of `and`, `or`", n)
             second = self.truth(self.as_scalar(value, n))
@@ -235,10 +242,12 @@ class Expressions(Emitter):
         if isinstance(condition, (bool, int, float, str, type(None))):
             return self.meaning(node.body if condition else node.orelse)
         test = self.truth(self.as_scalar(condition, node))
+        self.lazy += 1
         with self.block() as first:
             then = self.meaning(node.body)
         with self.block() as second:
             otherwise = self.meaning(node.orelse)
+        self.lazy -= 1
         if first or second:
             raise UntranslatableError("a loop or call in an arm of `a if c else b`", node)
         return self.choose(test, self.as_scalar(then, node), self.as_scalar(otherwise, node))
