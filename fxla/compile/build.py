@@ -49,7 +49,7 @@ from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var
 from fxla.core.patience import make_room
 from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
-from fxla.loops.extents import Signature, normal_form, signature
+from fxla.loops.extents import Signature, kernel_key, normal_form, signature
 from fxla.loops.ir import Const, Expr, Extent, For, Kernel, Op
 from fxla.loops.view import Contract, Handed, Nest, Opaque, View
 from fxla.ops.conv import conv_general_dilated_p
@@ -283,12 +283,17 @@ class Build:
                 raise NotMergeableError  # several threads would share it
             return Launch(literal, args, n_outputs, (), 0)
         found = signature(literal)
-        kernel = self.kernels.get(found.key)
-        if kernel is None:
-            kernel = self.kernels[found.key] = _kernel_of(literal, found)
-            if self.made is not None:
-                self.made(kernel, found.key)
+        kernel = self.kept(found.key, lambda: _kernel_of(literal, found))
         return Launch(kernel, args, n_outputs, found.sizes, count, grain)
+
+    def kept(self, key: str, make: Callable[[], Kernel]) -> Kernel:
+        """The one kernel of a content."""
+        kernel = self.kernels.get(key)
+        if kernel is None:
+            kernel = self.kernels[key] = make()
+            if self.made is not None:
+                self.made(kernel, key)
+        return kernel
 
     def node(self, node: Node, place: dict[Value, Pointer]) -> list[Instruction]:
         """Instructions of a library call or a region."""
@@ -317,8 +322,8 @@ class Build:
             case Handed() if not self.use_library:
                 return [*setup, host_call(node.eqn, operands, results)]
             case Handed(kernel=kernel, sizes=sizes, count=count, grain=grain):
-                kept = self.kernels.setdefault(kernel_key(kernel), kernel)
                 args = (*operands, *results)
+                kept = self.kept(kernel_key(kernel), lambda: kernel)
                 return [*setup, Launch(kept, args, len(results), sizes, count, grain)]
         raise InternalError(f"{node.eqn.primitive.name} lowers to {type(form).__name__}")
 

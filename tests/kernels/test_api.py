@@ -101,10 +101,17 @@ def test_float32_stays_float32() -> None:
     assert fxla.grad(lambda x: products(x).sum())(x).dtype == np.float32
 
 
-def test_arguments_are_written_outside_of_transformations_only() -> None:
+def test_arguments_are_written_if_the_function_made_them() -> None:
     out = np.zeros(3)
     into(X, out)
     np.testing.assert_array_equal(out, 2 * X)
+
+    def squares(x: Any) -> Any:
+        made = fxla.numpy.zeros(3)
+        into(x, made)
+        return (made * made).sum()
+
+    np.testing.assert_allclose(fxla.jit(fxla.grad(squares))(X), 8 * X, rtol=1e-15)
     with pytest.raises(TypeError, match="writes into an array that is not traced"):
         fxla.jit(lambda x: into(x, out))(X)
 
