@@ -23,6 +23,7 @@ from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.trace import Tracer, Value, is_tracing, typeof, where_am_i
 from fxla.errors import NotDifferentiableError
 from fxla.kernels.adjoint import adjoint
+from fxla.kernels.expressions import numpys
 from fxla.kernels.host import host_kernel_p
 from fxla.kernels.primitive import kernel_p
 from fxla.kernels.printed import module_text
@@ -301,7 +302,9 @@ def _with_helpers(f: Any) -> Any:
     changed = {}
     for name in names & set(f.__globals__):
         value = f.__globals__[name]
-        if isinstance(value, Kernel):
+        if numpys(value) is not value:
+            changed[name] = numpys(value)
+        elif isinstance(value, Kernel):
             changed[name] = value.numba
         elif inspect.isfunction(value):
             changed[name] = njit(_with_helpers(value), error_model="numpy")

@@ -7,7 +7,7 @@ import builtins
 import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from fxla.kernels.values import (
 from fxla.loops.ir import BOOL, INDEX, Const, Expr, Local, Op, Select
 from fxla.loops.view import binary
 
-__all__ = ["AMBIGUOUS", "Expressions", "Frame", "Method"]
+__all__ = ["AMBIGUOUS", "Expressions", "Frame", "Method", "numpys"]
 
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv",
@@ -135,7 +135,7 @@ class Expressions(Emitter, ABC):
             return self.captured(value)
         if isinstance(value, tuple):
             return tuple([self.outside(v) for v in value])
-        return value
+        return numpys(value)
 
     @abstractmethod
     def captured(self, value: Any) -> Meaning:
@@ -399,6 +399,15 @@ class Expressions(Emitter, ABC):
         if isinstance(e, Const) and e.value == 0:
             return e
         return Op(INDEX, "minimum", (e, span.length))
+
+
+def numpys(value: Any) -> Any:
+    """NumPy's module or function in the place of fxla's of that name: numba knows those."""
+    if isinstance(value, ModuleType):
+        return np if value.__name__ == "fxla.numpy" else value
+    if str(getattr(value, "__module__", "")).startswith("fxla.numpy"):
+        return getattr(np, getattr(value, "__name__", ""), value)
+    return value
 
 
 class _Ambiguous:
