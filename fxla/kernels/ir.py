@@ -65,7 +65,7 @@ __all__ = [
 Block = tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Size(Expr):
     """The size of an array along an axis (int64)."""
 
