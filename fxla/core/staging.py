@@ -57,6 +57,7 @@ class JaxprTracer(Tracer):
         return JaxprTracer(self.owner, self.variable)
 
 
+_WRITEABLE = 0x0400  # NPY_ARRAY_WRITEABLE
 _SMALL = 1 << 16
 """Bytes of a captured array that is looked at again, for NumPy code may write to it meanwhile."""
 
@@ -150,7 +151,8 @@ class JaxprTrace(Trace):
             entry = None
         if entry is None:
             entry = self.captured[key] = (Var(typeof(x)), x)
-            if type(x) is np.ndarray and x.flags.writeable and x.nbytes <= _SMALL:
+            # `flags.num`: of a broadcast array, `flags.writeable` warns
+            if type(x) is np.ndarray and x.flags.num & _WRITEABLE and x.nbytes <= _SMALL:
                 self.bytes[id(x)] = x.tobytes()
             known = x.known() if isinstance(x, Tracer) else x
             if isinstance(known, np.ndarray):

@@ -78,7 +78,7 @@ class Kernel:
         if hasattr(self._given, "py_func"):
             return self._given
         jit = importlib.import_module("numba").njit
-        return jit(_with_helpers(self.__kernel__), error_model="numpy")
+        return jit(_with_compiled_calls(self.__kernel__), error_model="numpy")
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -295,7 +295,7 @@ def _place(f: Any, line: int | None) -> str:
     return f"{os.path.basename(code.co_filename)}:{number}"
 
 
-def _with_helpers(f: Any) -> Any:
+def _with_compiled_calls(f: Any) -> Any:
     """The function with fxla's kernels and plain functions that it calls as numba's."""
     njit = importlib.import_module("numba").njit
     names = set(f.__code__.co_names)
@@ -307,14 +307,14 @@ def _with_helpers(f: Any) -> Any:
         elif isinstance(value, Kernel):
             changed[name] = value.numba
         elif inspect.isfunction(value):
-            changed[name] = njit(_with_helpers(value), error_model="numpy")
+            changed[name] = njit(_with_compiled_calls(value), error_model="numpy")
     cells = []
     for cell in f.__closure__ or ():
         value = cell.cell_contents
         if isinstance(value, Kernel):
             cells.append(type(cell)(value.numba))
         elif inspect.isfunction(value):
-            cells.append(type(cell)(njit(_with_helpers(value), error_model="numpy")))
+            cells.append(type(cell)(njit(_with_compiled_calls(value), error_model="numpy")))
         else:
             cells.append(cell)
     if not changed and all(a is b for a, b in zip(cells, f.__closure__ or (), strict=True)):

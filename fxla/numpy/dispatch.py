@@ -155,7 +155,9 @@ def public(
 
     Example:
         >>> from fxla.ops import elementwise
-        >>> @public(np.negative)
+        >>> def numpys(x):  # or a function of NumPy's
+        ...     return np.negative(x)
+        >>> @public(numpys)
         ... def negative(x, /):
         ...     "Numerical negative, elementwise."
         ...     return elementwise.neg(as_value(x, "np.negative"))

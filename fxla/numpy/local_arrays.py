@@ -17,6 +17,7 @@ import os
 import sys
 import sysconfig
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
@@ -105,8 +106,12 @@ def _lifted(made: Any) -> Any:
 class Maker:
     """One of NumPy's functions, which gives traced arrays to code that is being traced.
 
-    It equals NumPy's own and has its hash, so that tables of NumPy's functions find it.
+    It equals NumPy's own and has its hash, so that tables of NumPy's functions find it. Tables with
+    weak keys, as numba's, have the function itself where it takes no weak reference: a maker takes
+    none, and equals a reference to the function too.
     """
+
+    __slots__ = ("__dict__", "name", "original", "ours")
 
     def __init__(self, name: str, original: Callable[..., Any], ours: Callable[..., Any]) -> None:
         self.name = name
@@ -163,6 +168,8 @@ class Maker:
         return self.name
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, weakref.ref):
+            other = other()
         return other is self or other is self.original
 
     def __hash__(self) -> int:

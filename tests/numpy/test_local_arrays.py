@@ -260,6 +260,22 @@ def test_numba_compiles_while_a_trace_is_on() -> None:
     np.testing.assert_array_equal(fxla.jit(f)(X), X * [0.0, 2.0, 4.0])
 
 
+def test_numba_finds_numpys_functions_whenever_it_first_looked_at_them() -> None:
+    pytest.importorskip("numba")
+    code = """
+import fxla, numba, numpy as np
+
+@fxla.jit
+def f(x):
+    return x * numba.njit(lambda n: np.zeros(n) + np.ones(n))(3)
+
+assert f(np.arange(3.0)).tolist() == [0.0, 1.0, 2.0]
+g = numba.njit(lambda x: np.empty_like(x).size + np.ones_like(x) + np.zeros(1))
+assert g(np.arange(3.0)).tolist() == [4.0, 4.0, 4.0]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_other_dtypes_are_numpys() -> None:
     def f(x: Any) -> Any:
         names = np.array(["a", "b"])
