@@ -11,6 +11,9 @@ A step of gradient descent, compiled:
         return loss, w - 0.1 * grad
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from fxla import dtypes, flatten_util, image, lax, nn, numpy, random, tree, tree_util
 from fxla.compile.devices import Device, block_until_ready, device_get, device_put, devices
 from fxla.compile.pool import threads
@@ -46,6 +49,9 @@ from fxla.transforms.autodiff import (
 from fxla.transforms.jvp import jvp
 from fxla.transforms.vmap import vmap
 
+if TYPE_CHECKING:
+    from fxla import data
+
 __all__ = [
     "Array",
     "Device",
@@ -57,6 +63,7 @@ __all__ = [
     "custom_gradient",
     "custom_jvp",
     "custom_vjp",
+    "data",
     "default_dtype",
     "device_get",
     "device_put",
@@ -94,3 +101,12 @@ __all__ = [
 ]
 remat = checkpoint
 __version__ = "0.1.0"
+
+_LATER = frozenset({"data"})
+"""Packages of the deep-learning layer, imported when somebody names them."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return importlib.import_module(f"fxla.{name}")
+    raise AttributeError(f"module 'fxla' has no attribute {name!r}")

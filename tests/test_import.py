@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 HEAVY = ("numba", "scipy.linalg", "scipy.special", "scipy.fft", "scipy.sparse", "cupy", "jax")
+HEAVY += ("fxla.data", "fxla.train")
 
 CODE = f"""
 import sys
