@@ -11,46 +11,49 @@ A step of gradient descent, compiled:
         return loss, w - 0.1 * grad
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
-from fxla import dtypes, flatten_util, image, lax, nn, numpy, random, tree, tree_util
-from fxla.compile.devices import Device, block_until_ready, device_get, device_put, devices
-from fxla.compile.pool import threads
-from fxla.compile.recycle import release_memory
-from fxla.control.api import (
-    ShapeDtypeStruct,
-    closure_convert,
-    custom_gradient,
-    eval_shape,
-    make_jaxpr,
-)
-from fxla.control.checkpoint import checkpoint, checkpoint_policies
-from fxla.control.custom_jvp import custom_jvp
-from fxla.control.custom_vjp import custom_vjp
-from fxla.control.jit import jit
-from fxla.control.jit_primitive import disable_jit
-from fxla.core.array import Array
-from fxla.core.dtypes import default_dtype
-from fxla.core.trace import typeof
-from fxla.kernels.api import kernel
-from fxla.kernels.vectorize import vectorize
-from fxla.transforms.autodiff import (
-    grad,
-    hessian,
-    jacfwd,
-    jacobian,
-    jacrev,
-    linear_transpose,
-    linearize,
-    value_and_grad,
-    vjp,
-)
-from fxla.transforms.jvp import jvp
-from fxla.transforms.vmap import vmap
+from fxla.core.deferred import deferred_name
+from fxla.core.pause import no_collection
+
+with no_collection():
+    from fxla import dtypes, numpy, tree
+    from fxla.compile.devices import Device, block_until_ready, device_get, device_put, devices
+    from fxla.compile.pool import threads
+    from fxla.compile.recycle import release_memory
+    from fxla.control.api import (
+        ShapeDtypeStruct,
+        closure_convert,
+        custom_gradient,
+        eval_shape,
+        make_jaxpr,
+    )
+    from fxla.control.checkpoint import checkpoint, checkpoint_policies
+    from fxla.control.custom_jvp import custom_jvp
+    from fxla.control.custom_vjp import custom_vjp
+    from fxla.control.jit import jit
+    from fxla.control.jit_primitive import disable_jit
+    from fxla.core.array import Array
+    from fxla.core.dtypes import default_dtype
+    from fxla.core.trace import typeof
+    from fxla.transforms.autodiff import (
+        grad,
+        hessian,
+        jacfwd,
+        jacobian,
+        jacrev,
+        linear_transpose,
+        linearize,
+        value_and_grad,
+        vjp,
+    )
+    from fxla.transforms.jvp import jvp
+    from fxla.transforms.vmap import vmap
 
 if TYPE_CHECKING:
-    from fxla import data
+    from fxla import data, flatten_util, image, lax, nn, random, scipy, tree_util
+    from fxla.kernels.api import kernel
+    from fxla.kernels.vectorize import vectorize
 
 __all__ = [
     "Array",
@@ -90,6 +93,7 @@ __all__ = [
     "random",
     "release_memory",
     "remat",
+    "scipy",
     "threads",
     "tree",
     "tree_util",
@@ -102,11 +106,25 @@ __all__ = [
 remat = checkpoint
 __version__ = "0.1.0"
 
-_LATER = frozenset({"data"})
-"""Packages of the deep-learning layer, imported when somebody names them."""
+# What is imported when it is first asked for; everything else takes what a first call needs.
+_DEFERRED = {
+    "data": "fxla.data",
+    "flatten_util": "fxla.flatten_util",
+    "image": "fxla.image",
+    "kernel": "fxla.kernels.api:kernel",
+    "lax": "fxla.lax",
+    "nn": "fxla.nn",
+    "random": "fxla.random",
+    "scipy": "fxla.scipy",
+    "tree_util": "fxla.tree_util",
+    "vectorize": "fxla.kernels.vectorize:vectorize",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return importlib.import_module(f"fxla.{name}")
-    raise AttributeError(f"module 'fxla' has no attribute {name!r}")
+    value = globals()[name] = deferred_name(__name__, _DEFERRED, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_DEFERRED})

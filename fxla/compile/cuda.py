@@ -19,7 +19,6 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from types import FunctionType
 from typing import Any
 
@@ -29,12 +28,15 @@ from fxla.compile.device_memory import cupy_module, device_memory, host_view, mi
 from fxla.compile.disk import cache_path, read_entry, write_entry
 from fxla.compile.numba_cpu import load_python
 from fxla.compile.numba_functions import half_functions, target_functions
+from fxla.core.deferred import deferred
 from fxla.loops.ir import Buffer, Const, DType, Expr, Extent, For, Kernel
 from fxla.loops.python_ops import storage_dtype
 from fxla.loops.python_source import PythonSource, python_source, splits
 from fxla.loops.scalar_python import bind_prelude, plain_functions, prelude_text
 
 __all__ = ["CudaFunction", "compile_cuda", "to_device", "to_host"]
+
+metadata = deferred("importlib.metadata")
 
 _FORMAT = "fxla-cuda-1"
 _THREADS = 256
@@ -195,8 +197,8 @@ def _key(printed: PythonSource, dtypes: tuple[DType, ...], cc: tuple[int, int]) 
 
 def _version() -> str:
     try:
-        return version("numba-cuda")
-    except PackageNotFoundError as error:
+        return str(metadata.version("numba-cuda"))
+    except metadata.PackageNotFoundError as error:
         raise missing("numba-cuda") from error
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 from fxla.compile.executable import Executable
+from fxla.core.deferred import deferred
 from fxla.core.jaxpr import ClosedJaxpr, format_jaxpr
 from fxla.loops.python_source import python_source
 from fxla.loops.written import Written
 
 __all__ = ["Inspection", "inspect_executable"]
+
+html = deferred("html")
 
 _STAGES = ("jaxpr", "plan", "loops", "source")
 

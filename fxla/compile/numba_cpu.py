@@ -21,7 +21,6 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -33,6 +32,7 @@ from fxla.compile.disk import cache_directory, cache_path, read_entry, write_ent
 from fxla.compile.llvm import host_isa
 from fxla.compile.native import compile_text
 from fxla.compile.numba_functions import target_functions
+from fxla.core.deferred import deferred
 from fxla.errors import InternalError
 from fxla.loops.ir import DType, Kernel
 from fxla.loops.python_ops import storage_dtype
@@ -41,6 +41,8 @@ from fxla.loops.scalar_python import bind_prelude, plain_functions, prelude_text
 from fxla.loops.written import Written
 
 __all__ = ["NumbaFunction", "cache_path", "compile_numba", "load_python", "save_source"]
+
+metadata = deferred("importlib.metadata")
 
 _FORMAT = "fxla-numba-1"
 """Part of every hash; changes when the way from source to LLVM code does."""
@@ -143,7 +145,8 @@ def _load_module(printed: PythonSource, decorate: Any, carray: Any) -> Callable[
 def _environment() -> tuple[str, ...]:
     """What decides the result beside the source: versions, processor, the prelude."""
     isa = host_isa()
-    return (_FORMAT, version("numba"), version("llvmlite"), isa.cpu, isa.features, prelude_text())
+    versions = metadata.version("numba"), metadata.version("llvmlite")
+    return (_FORMAT, *versions, isa.cpu, isa.features, prelude_text())
 
 
 def _key(printed: PythonSource, dtypes: tuple[DType, ...]) -> str:

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy  # loads scipy.special when it is first used
 
+from fxla.core.deferred import deferred
 from fxla.loops.ir import Expr
 
 __all__ = ["PARTS", "PREDICATES", "SCALAR_OPS", "ScalarOp"]
+
+scipy = deferred("scipy")
 
 
 @dataclass(frozen=True, slots=True)

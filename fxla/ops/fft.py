@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import scipy  # loads scipy.fft when it is first used
 
 from fxla.core.aval import Aval, Shape
+from fxla.core.deferred import deferred
 from fxla.core.dtypes import complex64, complex128, complex_dtype, float32, float64, real_dtype
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
@@ -27,6 +27,8 @@ from fxla.ops.shape import iota, pad
 from fxla.ops.structure import LinearPrimitive, batch_move
 
 __all__ = ["FftKind", "fft", "fft_p"]
+
+scipy = deferred("scipy")
 
 FftKind = Literal["FFT", "IFFT", "RFFT", "IRFFT"]
 

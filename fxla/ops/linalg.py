@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy  # loads scipy.linalg when it is first used
 
 from fxla.core.aval import Aval
+from fxla.core.deferred import deferred
 from fxla.core.dtypes import is_complex
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.trace import AxisFrame, Value, typeof
@@ -66,6 +66,8 @@ __all__ = [
     "triangular_solve",
     "triangular_solve_p",
 ]
+
+scipy = deferred("scipy")
 
 Out = tuple[tuple[Value, ...], tuple[int | None, ...]]
 _int32 = np.dtype(np.int32)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy  # loads scipy.linalg when it is first used
 
 from fxla.core.aval import Aval
+from fxla.core.deferred import deferred
 from fxla.core.dtypes import complex_dtype, is_complex
 from fxla.core.primitive import Zero, is_zero
 from fxla.core.trace import Value, typeof
@@ -19,6 +19,8 @@ from fxla.errors import NotDifferentiableError, ShapeError
 from fxla.ops.matrix import MatrixPrimitive, check_matrices, stacked
 
 __all__ = ["hessenberg_p", "matrix_root_p", "rsf2csf_p", "schur_p", "sylvester_p"]
+
+scipy = deferred("scipy")
 
 
 class _Underived(MatrixPrimitive):

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy  # loads scipy.special when it is first used
 
 from fxla.core.aval import Aval
+from fxla.core.deferred import deferred
 from fxla.core.dtypes import complex64, complex128, float32, float64
 from fxla.core.trace import Value
 from fxla.errors import DtypeError, NotDifferentiableError
@@ -22,6 +22,8 @@ from fxla.loops.view import Opaque, View
 from fxla.ops.elementwise import SAME, Elementwise, Rule
 
 __all__ = ["SciPyCall", "no_derivative"]
+
+scipy = deferred("scipy")
 
 
 class SciPyCall(Elementwise):

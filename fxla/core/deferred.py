@@ -1,0 +1,60 @@
+"""Modules that are imported when they are first used, because they are slow to import.
+
+A module of ours that stands on one of another package says so at its top, as with an import:
+
+    scipy = deferred("scipy")  # and scipy.special.gamma imports scipy.special when it is asked for
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["deferred", "deferred_name"]
+
+
+class _Deferred:
+    """Stands for a module: its functions, classes and submodules are its attributes."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        module = importlib.import_module(self._name)
+        value = self.__dict__[attribute] = getattr(module, attribute)
+        return value
+
+
+def deferred(name: str) -> Any:
+    """What may be used as that module, and imports it when an attribute is first asked for.
+
+    Example:
+        >>> colours = deferred("colorsys")
+        >>> colours.rgb_to_hsv(1.0, 0.0, 0.0)
+        (0.0, 1.0, 1.0)
+    """
+    return _Deferred(name)
+
+
+def deferred_name(package: str, places: Mapping[str, str], name: str) -> Any:
+    """The attribute of a package that is imported when it is first asked for.
+
+    Args:
+        package: its name, for the error.
+        places: from attributes to ``"module"`` or ``"module:attribute of it"``.
+        name: the attribute.
+
+    Raises:
+        AttributeError: `places` does not have it.
+
+    Example:
+        >>> deferred_name("numbers", {"half": "fractions:Fraction"}, "half")(1, 2)
+        Fraction(1, 2)
+    """
+    place = places.get(name)
+    if place is None:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    module, _, attribute = place.partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found
