@@ -51,9 +51,10 @@ with no_collection():
     from fxla.transforms.vmap import vmap
 
 if TYPE_CHECKING:
-    from fxla import data, flatten_util, image, lax, nn, random, scipy, tree_util
+    from fxla import data, flatten_util, image, lax, nn, random, scipy, tree_util, weights
     from fxla.kernels.api import kernel
     from fxla.kernels.vectorize import vectorize
+    from fxla.weights import load, save
 
 __all__ = [
     "Array",
@@ -87,12 +88,14 @@ __all__ = [
     "lax",
     "linear_transpose",
     "linearize",
+    "load",
     "make_jaxpr",
     "nn",
     "numpy",
     "random",
     "release_memory",
     "remat",
+    "save",
     "scipy",
     "threads",
     "tree",
@@ -102,6 +105,7 @@ __all__ = [
     "vectorize",
     "vjp",
     "vmap",
+    "weights",
 ]
 remat = checkpoint
 __version__ = "0.1.0"
@@ -113,11 +117,14 @@ _DEFERRED = {
     "image": "fxla.image",
     "kernel": "fxla.kernels.api:kernel",
     "lax": "fxla.lax",
+    "load": "fxla.weights:load",
     "nn": "fxla.nn",
     "random": "fxla.random",
+    "save": "fxla.weights:save",
     "scipy": "fxla.scipy",
     "tree_util": "fxla.tree_util",
     "vectorize": "fxla.kernels.vectorize:vectorize",
+    "weights": "fxla.weights",
 }
 
 
