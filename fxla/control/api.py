@@ -15,6 +15,7 @@ from fxla.core.jaxpr import ClosedJaxpr
 from fxla.core.primitive import Primitive, Zero
 from fxla.core.pytree import register_dataclass, tree_flatten, tree_map, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.stateful import is_stateful
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof
 from fxla.errors import InternalError
 from fxla.loops.view import View
@@ -76,7 +77,7 @@ def _trace(
     f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], label: str
 ) -> tuple[ClosedJaxpr, Any]:
     leaves, tree = tree_flatten((args, kwargs))
-    flat_f = FlatFunction(f, tree)
+    flat_f = FlatFunction(f, tree, stateful=is_stateful((args, kwargs), tree))
     closed = trace_to_jaxpr(flat_f, [abstract(x) for x in leaves], label, function_name(f))
     return closed, flat_f.out_tree
 
@@ -142,7 +143,7 @@ def make_jaxpr(
         with_static.__name__ = function_name(f)
         with_static.__wrapped__ = f  # type: ignore[attr-defined]
         leaves, tree = tree_flatten((dynamic, kwargs))
-        flat_f = FlatFunction(with_static, tree)
+        flat_f = FlatFunction(with_static, tree, stateful=is_stateful((dynamic, kwargs), tree))
         avals = [abstract(x) for x in leaves]
         closed = trace_to_jaxpr(flat_f, avals, "make_jaxpr", function_name(f), frames)
         if return_shape:

@@ -17,12 +17,13 @@ from fxla.core.jaxpr import Jaxpr, Var
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, evaluate_jaxpr, trace_to_jaxpr
+from fxla.core.stateful import assign, is_stateful
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import InternalError
 from fxla.loops.view import View
 from fxla.ops.dot import dot_general_p
 from fxla.ops.structure import batch_in_front, instantiate
-from fxla.transforms.api import argument, check_leaf, function_name, traced_call, wraps_as
+from fxla.transforms.api import FlatFunction, check_leaf, function_name, wraps_as
 from fxla.transforms.dce import dce_jaxpr
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import backward
@@ -324,18 +325,19 @@ def checkpoint(
         leaves, tree = tree_flatten((dynamic, kwargs))
         for x in leaves:
             check_leaf(x, "an argument", f"checkpoint of {name}")
-        trees: list[Any] = []
 
-        def flat(*xs: Value) -> list[Value]:
-            given, given_kwargs = tree_unflatten(tree, [argument(x) for x in xs])
+        def with_static(*given: Any, **given_kwargs: Any) -> Any:
             rest = iter(given)
             full = [fixed[i] if i in fixed else next(rest) for i in range(len(args))]
-            out, out_tree = tree_flatten(traced_call(function, *full, **given_kwargs))
-            trees[:] = [out_tree]
-            return out
+            return function(*full, **given_kwargs)
 
-        closed = trace_to_jaxpr(flat, [typeof(x) for x in leaves], "checkpoint", name)
+        wraps_as("Checkpointed version", f)(with_static)
+        flat_f = FlatFunction(with_static, tree, stateful=is_stateful((dynamic, kwargs), tree))
+        avals = [typeof(x) for x in leaves]
+        closed = trace_to_jaxpr(flat_f.with_updates, avals, "checkpoint", name)
         outs = checkpoint_p.bind(*closed.consts, *leaves, jaxpr=closed.jaxpr, policy=policy)
-        return tree_unflatten(trees[0], outs)
+        n = len(outs) - len(flat_f.updates)
+        assign((dynamic, kwargs), dict(zip(flat_f.updates, outs[n:], strict=True)))
+        return flat_f.result(outs[:n])
 
     return checkpointed

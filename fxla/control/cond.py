@@ -21,6 +21,7 @@ from fxla.core.jaxpr import ClosedJaxpr, Jaxpr, Var
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, evaluate_jaxpr, trace_to_jaxpr
+from fxla.core.stateful import assign, hold, is_stateful, updates
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.elementwise import convert, eq, maximum, minimum, ne, select
@@ -264,31 +265,48 @@ def _branch(
     traced = reused(functions, types, trace, lambda t: t.consts)
     number = convert(index, int32) if isinstance(index, Tracer) else np.int32(index)
     found = cond_p.bind(number, *traced.consts, *leaves, branches=traced.branches)
-    return tree_unflatten(traced.out_tree, found)
+    n = len(found) - len(traced.updates)
+    assign(operands, dict(zip(traced.updates, found[n:], strict=True)))
+    return tree_unflatten(traced.out_tree, found[:n])
 
 
 @dataclass(frozen=True)
 class _TracedBranches:
-    """Branches as programs over common consts, and the structure of their results."""
+    """Branches as programs over common consts, and the structure of their results.
+
+    Attributes:
+        updates: leaves of the operands that a branch assigned to; the last results.
+    """
 
     branches: tuple[Jaxpr, ...]
     consts: tuple[Value, ...]
     out_tree: TreeDef
+    updates: tuple[int, ...]
 
 
 def _traced_branches(
     call: str, functions: list[Callable[..., Any]], leaves: list[Value], tree: TreeDef
 ) -> _TracedBranches:
-    traced: list[ClosedJaxpr] = []
-    trees: list[Any] = []
-    for f in functions:
+    avals = [typeof(x) for x in leaves]
+    updated: dict[int, None] = {}
+    while True:
+        wanted = list(updated)
+        traced: list[ClosedJaxpr] = []
+        trees: list[Any] = []
+        for f in functions:
 
-        def flat(*xs: Value, f: Callable[..., Any] = f) -> list[Value]:
-            out, out_tree = tree_flatten(traced_call(f, *tree_unflatten(tree, xs)))
-            trees.append(out_tree)
-            return out
+            def flat(*xs: Value, f: Callable[..., Any] = f) -> list[Value]:
+                operands = tree_unflatten(tree, xs)
+                held = hold(operands) if is_stateful(operands, tree) else ()
+                out, out_tree = tree_flatten(traced_call(f, *operands))
+                trees.append(out_tree)  # noqa: B023 - called now
+                found = updates(held, call)
+                updated.update(dict.fromkeys(found))
+                return [*out, *[found.get(k, xs[k]) for k in wanted]]  # noqa: B023 - called now
 
-        traced.append(trace_to_jaxpr(flat, [typeof(x) for x in leaves], call, function_name(f)))
+            traced.append(trace_to_jaxpr(flat, avals, call, function_name(f)))
+        if len(wanted) == len(updated):  # else once more, with what each branch assigns to
+            break
     if any(t != trees[0] for t in trees):
         raise TypeError(
             f"{call}: the branches return different structures: "
@@ -299,7 +317,7 @@ def _traced_branches(
     captured: dict[int, Value] = {id(c): c for t in traced for c in t.consts}
     consts = list(captured.values())
     branches = tuple(_over_consts(t, consts) for t in traced)
-    return _TracedBranches(branches, tuple(consts), trees[0])
+    return _TracedBranches(branches, tuple(consts), trees[0], tuple(wanted))
 
 
 def _same_types(

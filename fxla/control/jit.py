@@ -24,6 +24,7 @@ from fxla.core.pause import no_collection
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
 from fxla.core.scopes import special
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.stateful import is_stateful
 from fxla.core.trace import Tracer, Value, eval_trace, is_on_device, state, typeof, where_am_i
 from fxla.transforms.api import FlatFunction, check_leaf, flatten_function, function_name, wraps_as
 
@@ -76,13 +77,21 @@ class JitFunction:
             elif entry.tries and not special:
                 self._serve(entry, args, kwargs, leaves)
             found = run(*entry.closed.consts, *leaves)
+            if entry.updates:
+                return self._updated(entry, args, kwargs, found)
             return found[0] if entry.single else tree_unflatten(entry.out_tree, found)
         closed = entry.closed
         if self._inline:
             outs = eval_jaxpr(closed.jaxpr, *closed.consts, *leaves)
         else:
             outs = jit_p.bind(*closed.consts, *leaves, jaxpr=closed.jaxpr, name=self._name)
-        return tree_unflatten(entry.out_tree, outs)
+        return self._updated(entry, args, kwargs, outs)
+
+    def _updated(self, entry: TracedCall, args: Any, kwargs: Any, outs: Sequence[Value]) -> Any:
+        """The result, once what the function assigned to modules is assigned to the caller's."""
+        if entry.updates and (self._static_nums or self._static_names):
+            _, args, kwargs, _ = self._split_static(args, kwargs)
+        return entry.finish((args, kwargs), outs)
 
     def _entry(self, args: Any, kwargs: Any) -> tuple[TracedCall, Sequence[Value]]:
         """The traced function for these arguments, and its flat arguments."""
@@ -102,17 +111,20 @@ class JitFunction:
             except AttributeError:
                 flatten_function(f, args, kwargs)
                 types = tuple([typeof(x) for x in leaves])
-        key = (tree, types, static, state.axes and scope_key(), default_float())
+        scope = (state.axes or state.ambient) and scope_key()
+        key = (tree, types, static, scope, default_float())
         known = self._traces.get(key)
         if known is not None:
             return known, leaves
         for x in leaves:
             check_leaf(x, "an argument", self._name)
-        flat_f = FlatFunction(f, tree)
+        flat_f = FlatFunction(f, tree, stateful=is_stateful((args, kwargs), tree))
         with no_collection():
-            closed = trace_to_jaxpr(flat_f, [typeof(x) for x in leaves], "jit", self._name)
+            avals = [typeof(x) for x in leaves]
+            closed = trace_to_jaxpr(flat_f.with_updates, avals, "jit", self._name)
         assert flat_f.out_tree is not None
-        entry = TracedCall(closed, flat_f.out_tree, not any(isinstance(x, Tracer) for x in leaves))
+        concrete = not any(isinstance(x, Tracer) for x in leaves)
+        entry = TracedCall(closed, flat_f.out_tree, concrete, tuple(flat_f.updates))
         if not any(isinstance(c, Tracer) for c in closed.consts):
             self._traces[key] = entry
         return entry, leaves
@@ -121,7 +133,7 @@ class JitFunction:
         """Have later calls like this one served natively."""
         entry.tries -= 1
         run = entry.executable
-        if not isinstance(run, Executable):
+        if entry.updates or not isinstance(run, Executable):
             entry.tries = 0
             return
         fixed, named = self._static_of(args, kwargs)

@@ -30,6 +30,7 @@ from fxla.core.jaxpr import ClosedJaxpr, Eqn, Jaxpr
 from fxla.core.primitive import Linear, Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
 from fxla.core.staging import trace_to_jaxpr
+from fxla.core.stateful import assign, hold, is_stateful, updates
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, ShapeError
 from fxla.ops.elementwise import add, convert
@@ -446,17 +447,23 @@ def scan(
         length=n,
         reverse=bool(reverse),
     )
-    c = len(init_leaves)
-    return tree_unflatten(init_tree, found[:c]), tree_unflatten(traced.y_tree, found[c:])
+    c, end = len(init_leaves), len(found) - len(traced.updates)
+    assign(xs, dict(zip(traced.updates, found[end:], strict=True)))
+    return tree_unflatten(init_tree, found[:c]), tree_unflatten(traced.y_tree, found[c:end])
 
 
 @dataclass(frozen=True)
 class _TracedBody:
-    """One iteration as a program, with the types of its carry and the structure of its y."""
+    """One iteration as a program, with the types of its carry and the structure of its y.
+
+    Attributes:
+        updates: leaves of xs that an iteration assigned to; the last of its results.
+    """
 
     closed: ClosedJaxpr
     carry_avals: tuple[Aval, ...]
     y_tree: TreeDef
+    updates: tuple[int, ...]
 
 
 def _traced_body(
@@ -468,11 +475,15 @@ def _traced_body(
     xs_tree: TreeDef,
 ) -> _TracedBody:
     trees: list[Any] = []
+    updated: dict[int, Value] = {}
 
     def body(*leaves: Value) -> list[Value]:
         carry = tree_unflatten(init_tree, leaves[: len(init_leaves)])
         x = tree_unflatten(xs_tree, leaves[len(init_leaves) :])
+        held = hold(x) if is_stateful(x, xs_tree) else ()
         result: Any = traced_call(f, carry, x)
+        updated.clear()
+        updated.update(updates(held, "lax.scan"))
         if not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(
                 f"lax.scan: {name} must return a pair (carry, y), got "
@@ -481,7 +492,7 @@ def _traced_body(
         carry_out, carry_tree = tree_flatten(result[0])
         y, y_tree = tree_flatten(result[1])
         trees[:] = [carry_tree, y_tree]
-        return [*carry_out, *y]
+        return [*carry_out, *y, *updated.values()]
 
     carry_avals, weak = initial_types(init_leaves)
     while True:
@@ -491,7 +502,7 @@ def _traced_body(
             break
         carry_avals = grown
     check_carry("lax.scan", name, carry_avals, closed.out_avals, init_tree, trees[0])
-    return _TracedBody(closed, tuple(carry_avals), trees[1])
+    return _TracedBody(closed, tuple(carry_avals), trees[1], tuple(updated))
 
 
 def _scan_length(xs: Sequence[Value], length: int | None, name: str) -> int:

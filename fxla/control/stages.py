@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fxla.compile.inspect import inspect_executable
@@ -9,7 +10,8 @@ from fxla.control.jit_primitive import jit_p
 from fxla.control.programs import executable_of
 from fxla.core.jaxpr import ClosedJaxpr
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
-from fxla.core.trace import typeof
+from fxla.core.stateful import assign
+from fxla.core.trace import Value, typeof
 
 __all__ = ["Compiled", "Lowered", "Traced", "TracedCall"]
 
@@ -18,21 +20,41 @@ class TracedCall:
     """A function traced for one signature.
 
     Attributes:
+        updates: leaves of the arguments that the last results are new values of.
         executable: the program, once it has run.
         concrete: whether no argument is a tracer.
         single: whether the result is one array.
         tries: how often more to try and have such calls served natively.
     """
 
-    __slots__ = ("closed", "concrete", "executable", "out_tree", "single", "tries")
+    __slots__ = ("closed", "concrete", "executable", "out_tree", "single", "tries", "updates")
 
-    def __init__(self, closed: ClosedJaxpr, out_tree: TreeDef, concrete: bool) -> None:
+    def __init__(
+        self,
+        closed: ClosedJaxpr,
+        out_tree: TreeDef,
+        concrete: bool,
+        updates: tuple[int, ...] = (),
+    ) -> None:
         self.closed = closed
         self.out_tree = out_tree
         self.concrete = concrete
         self.executable: Any = None
         self.single = out_tree.is_leaf()
         self.tries = 3
+        self.updates = updates
+
+    def finish(self, given: Any, outs: Sequence[Value]) -> Any:
+        """The result, once what was assigned to modules is assigned to the caller's.
+
+        Args:
+            given: the arguments that are not static, as ``(args, kwargs)``.
+            outs: what the program returned.
+        """
+        n = len(outs) - len(self.updates)
+        if self.updates:
+            assign(given, dict(zip(self.updates, outs[n:], strict=True)))
+        return tree_unflatten(self.out_tree, outs[:n])
 
 
 class Traced:
@@ -53,7 +75,8 @@ class Traced:
     @property
     def out_info(self) -> Any:
         """Types of the results, in the result's tree."""
-        return tree_unflatten(self.out_tree, list(self.jaxpr.out_avals))
+        types = self.jaxpr.out_avals
+        return tree_unflatten(self.out_tree, list(types[: self.out_tree.num_leaves]))
 
     def lower(self) -> Lowered:
         """The program ready to compile."""
@@ -103,4 +126,4 @@ class Compiled:
         outs = jit_p.bind(
             *self._entry.closed.consts, *leaves, jaxpr=self._entry.closed.jaxpr, name=self.fun_name
         )
-        return tree_unflatten(self._entry.out_tree, outs)
+        return self._entry.finish((args, kwargs), outs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ __all__ = [
     "node_functions",
     "register_dataclass",
     "register_node",
+    "register_paths",
     "structure_text",
     "tree_flatten",
     "tree_map",
@@ -94,6 +97,39 @@ def register_node(
         unflatten: takes that data and the children, gives an instance.
     """
     optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)
+    _nodes[cls] = flatten, unflatten
+
+
+class PathEntry(optree.PyTreeEntry):
+    """A step of a key path that says how it is written after the node: ``layers[0].weight``."""
+
+    def __call__(self, node: Any) -> Any:
+        """The child of `node` at this path."""
+        found = node
+        for name, index in _STEPS.findall(str(self.entry)):
+            found = getattr(found, name) if name else found[ast.literal_eval(index)]
+        return found
+
+    def codify(self, /, node: str = "") -> str:
+        """The path as the user would write it."""
+        return f"{node}.{self.entry}"
+
+
+_STEPS = re.compile(r"([^.\[\]]+)|\[('(?:[^'\\]|\\.)*'|[^\]]*)\]")
+
+
+def register_paths(cls: type[Any], flatten: _Flatten, unflatten: _Unflatten) -> None:
+    """Make a class a pytree node whose children have paths.
+
+    Args:
+        cls: the class.
+        flatten: gives the children, hashable data, and for each child how it is written after the
+            node, such as ``layers[0].weight``.
+        unflatten: takes that data and the children, gives an instance.
+    """
+    optree.register_pytree_node(
+        cls, flatten, unflatten, path_entry_type=PathEntry, namespace=NAMESPACE
+    )
     _nodes[cls] = flatten, unflatten
 
 

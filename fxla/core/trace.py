@@ -160,6 +160,8 @@ class _ThreadState(threading.local):
     def __init__(self) -> None:
         self.trace: Trace = eval_trace
         self.axes: tuple[AxisFrame, ...] = ()
+        self.ambient: tuple[Hashable, ...] = ()
+        """What else the functions called now depend on, and so the programs traced of them."""
 
 
 state = _ThreadState()
@@ -219,8 +221,8 @@ class named_axis:
 
 
 def scope_key() -> Hashable:
-    """What a trace of a program depends on besides the program: the named axes in scope."""
-    return tuple([(f.name, f.size) for f in state.axes])
+    """What a trace of a program depends on besides the program, such as the named axes in scope."""
+    return (*[(f.name, f.size) for f in state.axes], *state.ambient)
 
 
 def axis_frame(name: object) -> AxisFrame:

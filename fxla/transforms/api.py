@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
 from fxla.core.aliasing import freeze
+from fxla.core.array import as_array
 from fxla.core.dtypes import bfloat16
 from fxla.core.pytree import TreeDef, leaf_paths, tree_flatten, tree_unflatten
+from fxla.core.stateful import hold, is_stateful, updates
 from fxla.core.trace import Tracer, Value, state, typeof, where_am_i
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,6 +28,7 @@ __all__ = [
     "function_name",
     "local_arrays",
     "normalise_argnums",
+    "strip_finished",
     "traced_call",
     "what_is",
     "wraps_as",
@@ -115,17 +118,38 @@ def traced_call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 @dataclass
 class FlatFunction:
-    """A user's function as a function of flat leaves. Records the tree of its last result."""
+    """A user's function as a function of flat leaves. Records the tree of its last result.
+
+    Attributes:
+        f: the function.
+        in_tree: structure of its arguments.
+        out_tree: structure of its last result.
+        aux: its last auxiliary result, if it `has_aux`.
+        stateful: whether there are modules, which it may update, among its arguments.
+        fixed: leaves of its arguments that are not leaves it is called with, by number.
+        updates: leaves of modules that it assigned in the last call, by number.
+    """
 
     f: Callable[..., Any]
     in_tree: TreeDef
     out_tree: TreeDef | None = None
     aux: Any = None
     has_aux: bool = False
+    stateful: bool = False
+    fixed: Mapping[int, Value] = field(default_factory=dict)
+    updates: dict[int, Value] = field(default_factory=dict)
 
     def __call__(self, *leaves: Value) -> list[Value]:
-        args, kwargs = tree_unflatten(self.in_tree, [argument(x) for x in leaves])
+        given: Iterable[Value] = leaves
+        if self.fixed:
+            rest = iter(leaves)
+            n = self.in_tree.num_leaves
+            given = [self.fixed[k] if k in self.fixed else next(rest) for k in range(n)]
+        args, kwargs = tree_unflatten(self.in_tree, [argument(x) for x in given])
+        held = hold((args, kwargs)) if self.stateful else ()
         out = traced_call(self.f, *args, **kwargs)
+        if held:
+            self.updates = updates(held, f"{state.trace.label} of {function_name(self.f)}")
         if self.has_aux:
             if not (isinstance(out, tuple) and len(out) == 2):
                 raise TypeError(
@@ -141,10 +165,24 @@ class FlatFunction:
             check_result(x, path, function_name(self.f))
         return flat
 
+    def with_updates(self, *leaves: Value) -> list[Value]:
+        """Call it; after its results comes what it assigned to modules."""
+        outs = self(*leaves)
+        return [*outs, *self.updates.values()] if self.updates else outs
+
     def result(self, leaves: Sequence[Value]) -> Any:
         """Leaves in the shape of the function's result."""
         assert self.out_tree is not None
         return leaves[0] if self.out_tree is _LEAF else tree_unflatten(self.out_tree, leaves)
+
+    def arguments(self, leaves: Sequence[Value]) -> Any:
+        """Leaves in the shape of ``(args, kwargs)``, with None for those that are fixed."""
+        if not self.fixed:
+            return tree_unflatten(self.in_tree, leaves)
+        rest = iter(leaves)
+        n = self.in_tree.num_leaves
+        full = [None if k in self.fixed else next(rest) for k in range(n)]
+        return tree_unflatten(self.in_tree, full)
 
 
 _LEAF = tree_flatten(0)[1]
@@ -166,7 +204,19 @@ def flatten_function(
     if not all([isinstance(x, _PLAIN) for x in leaves]):  # noqa: C419 - faster than a generator
         for x, path in zip(leaves, leaf_paths((args, kwargs), "args"), strict=True):
             check_leaf(x, path.replace("args[0]", "args", 1), function_name(f))
-    return FlatFunction(f, in_tree, has_aux=has_aux), leaves
+    stateful = is_stateful((args, kwargs), in_tree)
+    return FlatFunction(f, in_tree, has_aux=has_aux, stateful=stateful), leaves
+
+
+def strip_finished(aux: Any) -> Any:
+    """Auxiliary output with the tracers of the finished trace replaced by their primal values."""
+
+    def strip(x: Any) -> Any:
+        ended = isinstance(x, Tracer) and not x.owner.alive
+        return as_array(getattr(x, "primal", x)) if ended else x
+
+    leaves, tree = tree_flatten(aux)
+    return tree_unflatten(tree, [strip(x) for x in leaves])
 
 
 def normalise_argnums(argnums: int | Sequence[int], n: int, call: str) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_complex, is_inexact
 from fxla.core.primitive import Linear, Zero
-from fxla.core.pytree import leaf_paths, structure_text, tree_flatten, tree_unflatten
+from fxla.core.pytree import structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, InternalError, NotDifferentiableError, ShapeError
@@ -25,17 +25,16 @@ from fxla.ops.shape import slice_in_dim
 from fxla.ops.structure import instantiate, move_axis, reshape
 from fxla.transforms.api import (
     FlatFunction,
-    argument,
-    flatten_function,
     function_name,
     normalise_argnums,
+    strip_finished,
     wraps_as,
 )
 from fxla.transforms.jvp import (
     check_tangent,
     instantiate_tangent,
-    strip_finished,
 )
+from fxla.transforms.selection import select
 from fxla.transforms.tape import record
 from fxla.transforms.transpose import backward
 from fxla.transforms.vmap import vmap
@@ -90,17 +89,14 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
         (9.0, 6.0)
     """
     name = function_name(f)
-    flat_f, flat = flatten_function(f, primals, {}, has_aux)
+    selected = select(f, primals, {}, tuple(range(len(primals))), has_aux)
+    flat_f, flat = selected.flat_f, selected.flat
     outs, tape = record(flat_f, flat, "linearize", name)
+    selected.commit()
     value = flat_f.result([as_array(o) for o in outs])
 
     def f_lin(*tangents: Any) -> Any:
-        flat_t, tree = tree_flatten((tangents, {}))
-        if tree != flat_f.in_tree:
-            raise TypeError(
-                f"linearize of {name}: tangents differ in structure from the primals: "
-                f"{structure_text(tree)} and {structure_text(flat_f.in_tree)}{where_am_i()}"
-            )
+        flat_t = selected.tangents(tangents, f"linearize of {name}")
         checked = [
             check_tangent(p, t, f"linearize of {name}") for p, t in zip(flat, flat_t, strict=True)
         ]
@@ -133,8 +129,10 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         [4.0, 3.0]
     """
     name = function_name(f)
-    flat_f, flat = flatten_function(f, primals, {}, has_aux)
+    selected = select(f, primals, {}, tuple(range(len(primals))), has_aux)
+    flat_f, flat = selected.flat_f, selected.flat
     outs, pullback = vjp_flat(flat_f, flat, "vjp", name)
+    selected.commit()
     value = flat_f.result([as_array(o) for o in outs])
 
     def f_vjp(ct: Any) -> Any:
@@ -150,25 +148,9 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             for o, c in zip(outs, flat_ct, strict=True)
         ]
         found = [as_array(instantiate_tangent(x)) for x in pullback(cts)]
-        return tree_unflatten(flat_f.in_tree, found)[0]
+        return selected.trees(found)
 
     return (value, f_vjp, strip_finished(flat_f.aux)) if has_aux else (value, f_vjp)
-
-
-def _select_arguments(
-    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: tuple[int, ...]
-) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """`f` as a function of the arguments at `argnums` only, and those arguments."""
-
-    def of_selected(*selected: Any) -> Any:
-        given = [argument(x) if isinstance(x, np.ndarray) else x for x in args]
-        for i, x in zip(argnums, selected, strict=True):
-            given[i] = x
-        return f(*given, **kwargs)
-
-    of_selected.__name__ = function_name(f)
-    of_selected.__wrapped__ = f  # type: ignore[attr-defined]
-    return of_selected, tuple(args[i] for i in argnums)
 
 
 def _check_gradient_input(x: Any, path: str, call: str, holomorphic: bool, allow_int: bool) -> None:
@@ -225,31 +207,24 @@ def value_and_grad(
     def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
         call = f"grad of {name}"
         positions = normalise_argnums(argnums, len(args), call)
-        selected_f, selected = _select_arguments(f, args, kwargs, positions)
-        flat_f, flat = flatten_function(selected_f, selected, {}, has_aux)
+        selected = select(f, args, kwargs, positions, has_aux)
+        flat_f, flat = selected.flat_f, selected.flat
         for k, x in enumerate(flat):
             if holomorphic or not is_inexact(typeof(x).dtype):
-                path = _argument_path(selected, positions, k)
-                _check_gradient_input(x, path, call, holomorphic, allow_int)
+                _check_gradient_input(x, selected.path(k), call, holomorphic, allow_int)
         outs, pullback = vjp_flat(flat_f, flat, "grad", name)
         _check_scalar(flat_f, outs, call, holomorphic)
         aval = typeof(outs[0])
         cts = pullback([aval.dtype.type(1)])
         found = [as_array(instantiate_tangent(ct)) for ct in cts]
-        gradient = tree_unflatten(flat_f.in_tree, found)[0]
+        gradient: Any = selected.trees(found)
         if isinstance(argnums, int):
             gradient = gradient[0]
+        selected.commit()
         value = flat_f.result([as_array(o) for o in outs])
         return ((value, strip_finished(flat_f.aux)) if has_aux else value), gradient
 
     return value_and_grad_f
-
-
-def _argument_path(selected: tuple[Any, ...], positions: tuple[int, ...], k: int) -> str:
-    """Where leaf k of the selected arguments is, e.g. ``argument 1['w']``."""
-    path = leaf_paths(selected, "")[k].lstrip("*")
-    head, _, rest = path[1:].partition("]")
-    return f"argument {positions[int(head)]}{rest}"
 
 
 def _check_scalar(flat_f: FlatFunction, outs: list[Value], call: str, holomorphic: bool) -> None:
@@ -360,11 +335,10 @@ def jacfwd(
     def jacfwd_f(*args: Any, **kwargs: Any) -> Any:
         call = f"jacfwd of {name}"
         positions = normalise_argnums(argnums, len(args), call)
-        selected_f, selected = _select_arguments(f, args, kwargs, positions)
-        flat_f, flat = flatten_function(selected_f, selected, {}, has_aux)
+        selected = select(f, args, kwargs, positions, has_aux)
+        flat_f, flat = selected.flat_f, selected.flat
         for k, x in enumerate(flat):
-            path = _argument_path(selected, positions, k)
-            _check_gradient_input(x, path, call, holomorphic, False)
+            _check_gradient_input(x, selected.path(k), call, holomorphic, False)
         outs, tape = record(flat_f, flat, "jacfwd", name)
         nonzero = [slot is not None for slot in tape.results]
 
@@ -378,9 +352,10 @@ def jacfwd(
             aval = typeof(o)
             stacked = next(found) if nz else np.zeros((sum(sizes), *aval.shape), aval.dtype)
             blocks.append(_split_last(_front_to_back(stacked), flat, aval.shape))
-        inner = [tree_unflatten(flat_f.in_tree, b)[0] for b in blocks]
+        inner: list[Any] = [selected.trees(b) for b in blocks]
         if isinstance(argnums, int):
             inner = [b[0] for b in inner]
+        selected.commit()
         jacobian_tree = flat_f.result(inner)
         return (jacobian_tree, strip_finished(flat_f.aux)) if has_aux else jacobian_tree
 
@@ -433,11 +408,10 @@ def jacrev(
     def jacrev_f(*args: Any, **kwargs: Any) -> Any:
         call = f"jacrev of {name}"
         positions = normalise_argnums(argnums, len(args), call)
-        selected_f, selected = _select_arguments(f, args, kwargs, positions)
-        flat_f, flat = flatten_function(selected_f, selected, {}, has_aux)
+        selected = select(f, args, kwargs, positions, has_aux)
+        flat_f, flat = selected.flat_f, selected.flat
         for k, x in enumerate(flat):
-            path = _argument_path(selected, positions, k)
-            _check_gradient_input(x, path, call, holomorphic, allow_int)
+            _check_gradient_input(x, selected.path(k), call, holomorphic, allow_int)
         outs, pullback = vjp_flat(flat_f, flat, "jacrev", name)
         for o in outs:
             if is_complex(typeof(o).dtype) and not holomorphic:
@@ -458,9 +432,10 @@ def jacrev(
                 ]
             )
             start += aval.size
-        inner = [tree_unflatten(flat_f.in_tree, b)[0] for b in blocks]
+        inner: list[Any] = [selected.trees(b) for b in blocks]
         if isinstance(argnums, int):
             inner = [b[0] for b in inner]
+        selected.commit()
         jacobian_tree = flat_f.result(inner)
         return (jacobian_tree, strip_finished(flat_f.aux)) if has_aux else jacobian_tree
 

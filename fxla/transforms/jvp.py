@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.check import checked
 from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.patience import once_worth
 from fxla.core.primitive import Primitive, Zero, is_zero
-from fxla.core.pytree import structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import (
     Trace,
@@ -34,7 +32,8 @@ from fxla.core.trace import (
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import instantiate
-from fxla.transforms.api import flatten_function, function_name
+from fxla.transforms.api import function_name, strip_finished
+from fxla.transforms.selection import select
 
 __all__ = ["JVPTrace", "JVPTracer", "jvp", "jvp_flat", "jvp_jaxpr"]
 
@@ -255,15 +254,12 @@ def jvp(
     call = f"jvp of {function_name(f)}"
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise TypeError(f"{call}: primals and tangents must be tuples or lists of arguments")
-    flat_f, flat = flatten_function(f, tuple(primals), {}, has_aux)
-    flat_t, tangent_tree = tree_flatten((tuple(tangents), {}))
-    if tangent_tree != flat_f.in_tree:
-        raise TypeError(
-            f"{call}: primals and tangents differ in structure: {structure_text(flat_f.in_tree)} "
-            f"and {structure_text(tangent_tree)}{where_am_i()}"
-        )
+    selected = select(f, tuple(primals), {}, tuple(range(len(primals))), has_aux)
+    flat_f, flat = selected.flat_f, selected.flat
+    flat_t = selected.tangents(tangents, call)
     flat_t = [check_tangent(p, t, call) for p, t in zip(flat, flat_t, strict=True)]
     outs, out_t = jvp_flat(flat_f, flat, flat_t, "jvp", function_name(f))
+    selected.commit()
     value = flat_f.result(outs)
     tangent = flat_f.result([instantiate_tangent(t) for t in out_t])
     if has_aux:
@@ -281,14 +277,3 @@ def instantiate_tangent(t: Any) -> Any:
 def zeros_float0(aval: Aval) -> Any:
     """The (only) tangent of an integer array."""
     return np.zeros(aval.shape, float0)
-
-
-def strip_finished(aux: Any) -> Any:
-    """Auxiliary output with the tracers of the finished trace replaced by their primal values."""
-
-    def strip(x: Any) -> Any:
-        ended = isinstance(x, Tracer) and not x.owner.alive
-        return as_array(getattr(x, "primal", x)) if ended else x
-
-    leaves, tree = tree_flatten(aux)
-    return tree_unflatten(tree, [strip(x) for x in leaves])

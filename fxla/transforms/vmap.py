@@ -16,6 +16,7 @@ from fxla.core.patience import once_worth
 from fxla.core.primitive import Primitive
 from fxla.core.pytree import leaf_paths, structure_text, tree_map, tree_structure
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
+from fxla.core.stateful import assign, hold, path_of
 from fxla.core.trace import (
     AxisFrame,
     Trace,
@@ -32,7 +33,7 @@ from fxla.core.trace import (
 )
 from fxla.errors import AxisError
 from fxla.ops.structure import broadcast_in_dim, move_axis
-from fxla.transforms.api import flatten_function, function_name, wraps_as
+from fxla.transforms.api import FlatFunction, flatten_function, function_name, wraps_as
 
 __all__ = ["BatchTrace", "BatchTracer", "vmap", "vmap_flat", "vmap_jaxpr"]
 
@@ -260,7 +261,12 @@ def vmap(
         size = _axis_size(flat, axes, axis_size, args, kwargs, name)
         axes = [a if a is None else a % typeof(x).ndim for x, a in zip(flat, axes, strict=True)]
         frame = AxisFrame(axis_name, size)
-        outs, got = vmap_flat(flat_f, frame, flat, axes, name)
+        outs, got = vmap_flat(flat_f.with_updates, frame, flat, axes, name)
+        if flat_f.updates:
+            n = len(outs) - len(flat_f.updates)
+            found = _placed_updates(frame, flat_f, (args, kwargs), axes, outs[n:], got[n:], name)
+            assign((args, kwargs), found)
+            outs, got = outs[:n], got[:n]
         wanted = prefix_leaves(out_axes, flat_f.result(outs), f"vmap of {name}: out_axes")
         placed = []
         for o, a, w in zip(outs, got, wanted, strict=True):
@@ -283,6 +289,35 @@ def vmap(
         return flat_f.result([as_array(o) for o in placed])
 
     return mapped
+
+
+def _placed_updates(
+    frame: AxisFrame,
+    flat_f: FlatFunction,
+    given: Any,
+    axes: Sequence[int | None],
+    values: Sequence[Value],
+    got: Sequence[int | None],
+    name: str,
+) -> dict[int, Value]:
+    """What was assigned to modules, mapped where the modules are.
+
+    Raises:
+        ValueError: if it differs between examples, and the module is one for all of them.
+    """
+    found = {}
+    for (leaf, x), a in zip(zip(flat_f.updates, values, strict=True), got, strict=True):
+        wanted = axes[leaf]
+        if wanted is None and a is not None:
+            raise ValueError(
+                f"vmap of {name}: {path_of(hold(given), leaf)} was assigned a value that differs "
+                f"between examples ({typeof(x)} with the mapped axis), but the module is one for "
+                f"all examples{where_am_i()}. Map the module too, over stacked arrays "
+                "(in_axes=0); or give the whole batch to the module, whose calls are batched "
+                "already; or call it with training=False."
+            )
+        found[leaf] = as_array(x if wanted is None else place_axis(frame, x, a, wanted))
+    return found
 
 
 def prefix_leaves(prefix: Any, tree: Any, call: str) -> list[Any]:
