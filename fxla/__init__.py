@@ -51,7 +51,7 @@ with no_collection():
     from fxla.transforms.vmap import vmap
 
 if TYPE_CHECKING:
-    from fxla import data, flatten_util, image, lax, nn, random, scipy, tree_util, weights
+    from fxla import data, flatten_util, image, lax, nn, optim, random, scipy, tree_util, weights
     from fxla.kernels.api import kernel
     from fxla.kernels.vectorize import vectorize
     from fxla.weights import load, save
@@ -92,6 +92,7 @@ __all__ = [
     "make_jaxpr",
     "nn",
     "numpy",
+    "optim",
     "random",
     "release_memory",
     "remat",
@@ -119,6 +120,7 @@ _DEFERRED = {
     "lax": "fxla.lax",
     "load": "fxla.weights:load",
     "nn": "fxla.nn",
+    "optim": "fxla.optim",
     "random": "fxla.random",
     "save": "fxla.weights:save",
     "scipy": "fxla.scipy",

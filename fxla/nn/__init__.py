@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fxla.nn import initializers
+from fxla.nn import initializers, losses
 from fxla.nn.activations import (
     celu,
     elu,
@@ -151,6 +151,7 @@ __all__ = [
     "log_softmax",
     "logmeanexp",
     "logsumexp",
+    "losses",
     "mish",
     "next_key",
     "one_hot",
