@@ -31,7 +31,23 @@ __all__ = [
 
 @runtime_checkable
 class StatefulSchedule(Protocol):
-    """A schedule that remembers more than a count, or looks at the update's keyword arguments."""
+    """A schedule that remembers more than a count, or looks at the update's keyword arguments.
+
+    Example:
+        >>> from fxla import optim
+        >>> class Halving:  # whenever the value has not fallen
+        ...     def init(self):
+        ...         return {"best": float("inf"), "rate": 1.0}
+        ...
+        ...     def update(self, state, *, value, **extra_args):
+        ...         rate = fnp.where(value < state["best"], state["rate"], state["rate"] / 2)
+        ...         return {"best": fnp.minimum(value, state["best"]), "rate": rate}
+        ...
+        ...     def __call__(self, state, **extra_args):
+        ...         return state["rate"]
+        >>> isinstance(Halving(), optim.StatefulSchedule)
+        True
+    """
 
     def init(self) -> Any:
         """The first state."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import fxla
-from fxla import lax, nn, random, tree
+from fxla import lax, nn, optim, random, tree
 from fxla import numpy as fnp
 from fxla.scipy import (
     cluster,
@@ -34,6 +34,8 @@ MODULES = {
     "fxla.lax.linalg": lax.linalg,
     "fxla.nn": nn,
     "fxla.nn.initializers": nn.initializers,
+    "fxla.nn.losses": nn.losses,
+    "fxla.optim": optim,
     "fxla.random": random,
     "fxla.scipy.cluster.vq": cluster.vq,
     "fxla.scipy.fft": fft,
@@ -52,7 +54,12 @@ MODULES = {
 
 
 def ours(x: Any) -> bool:
-    """Whether it is a function or class that fxla defines: NumPy's own have NumPy's examples."""
+    """Whether it is a function or class that fxla defines: NumPy's own have NumPy's examples.
+
+    Exceptions, and named tuples that hold somebody's state, are shown where they come from.
+    """
+    if inspect.isclass(x) and (hasattr(x, "_fields") or issubclass(x, Exception)):
+        return False
     return (inspect.isroutine(x) or inspect.isclass(x)) and str(
         getattr(x, "__module__", "")
     ).startswith("fxla")

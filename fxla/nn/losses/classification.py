@@ -18,6 +18,7 @@ from fxla.nn.losses.operands import (
     spread,
 )
 from fxla.nn.normalisation import log_softmax, logsumexp, softmax
+from fxla.numpy.dispatch import common_shape
 
 __all__ = [
     "generalized_kl_divergence",
@@ -117,7 +118,7 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: Any = -1, where: Any =
     x = floating_operand(logits, "logits", call)
     where = spread(where, x, axis)
     y = labels_like(x, labels, call)
-    fnp.broadcast_shapes(typeof(x).shape, typeof(y).shape)
+    common_shape(call, typeof(x), typeof(y))  # its error names both
     if where is not None:
         y = fnp.where(where, y, 0)
         logs = fnp.where(where, log_softmax(x, axis, where), 0)
