@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fxla.nn import initializers, losses
+from fxla.nn import initializers
 from fxla.nn.activations import (
     celu,
     elu,

@@ -12,7 +12,7 @@ The names, arguments and meanings are those of ``optax``, whose documentation ap
         return optim.apply_updates(params, updates), state, loss
 """
 
-from fxla.nn import losses
+from fxla.nn import apply_updates, losses
 from fxla.optim.accumulation import (
     MultiSteps,
     MultiStepsState,
@@ -48,6 +48,10 @@ from fxla.optim.adaptive import (
     scale_by_lion,
     scale_by_radam,
     scale_by_yogi,
+)
+from fxla.optim.averages import (
+    incremental_update,
+    periodic_update,
 )
 from fxla.optim.clipping import (
     adaptive_grad_clip,
@@ -230,11 +234,6 @@ from fxla.optim.tree_math import (
     tree_vdot,
     tree_where,
     tree_zeros_like,
-)
-from fxla.optim.update import (
-    apply_updates,
-    incremental_update,
-    periodic_update,
 )
 
 __all__ = [

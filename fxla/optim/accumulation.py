@@ -89,6 +89,7 @@ class MultiSteps:
         self._mean = use_grad_mean
         self._skip = should_skip_update_fn
         self._dtype = accumulator_dtype
+        self._pair = GradientTransformationExtraArgs(self._init, self._update)
 
     @property
     def inner_opt(self) -> GradientTransformation:
@@ -97,6 +98,16 @@ class MultiSteps:
 
     def init(self, params: Any) -> MultiStepsState:
         """The state before the first batch."""
+        state: MultiStepsState = self._pair.init(params)
+        return state
+
+    def update(
+        self, updates: Any, state: MultiStepsState, params: Any = None, **extra_args: Any
+    ) -> tuple[Any, MultiStepsState]:
+        """Updates of zero, or every k-th time those of the optimiser; and the next state."""
+        return self._pair.update(updates, state, params, **extra_args)
+
+    def _init(self, params: Any) -> MultiStepsState:
         zeros = tree_zeros_like(params)
         skipped = () if self._skip is None else self._skip(zeros, zero_count(), params)[1]
         inner = self._opt.init(params)
@@ -109,10 +120,9 @@ class MultiSteps:
             return (acc + g).astype(acc.dtype)
         return (acc + (g - acc) / (batches + 1).astype(acc.dtype)).astype(acc.dtype)
 
-    def update(
+    def _update(
         self, updates: Any, state: MultiStepsState, params: Any = None, **extra_args: Any
     ) -> tuple[Any, MultiStepsState]:
-        """Updates of zero, or every k-th time those of the optimiser; and the next state."""
         every = self._every
         k = every(state.gradient_step) if callable(every) else every
         skip, skipped = fnp.asarray(False), ()
@@ -142,4 +152,4 @@ class MultiSteps:
 
     def gradient_transformation(self) -> GradientTransformationExtraArgs:
         """This as a pair of functions, to be chained."""
-        return GradientTransformationExtraArgs(self.init, self.update)
+        return self._pair

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import fxla.numpy as fnp
 from fxla.core.pytree import tree_map
+from fxla.core.stateful import is_stateful
 from fxla.errors import FxlaError
+from fxla.nn.trees import parameters
 
 __all__ = [
     "EmptyState",
@@ -34,8 +38,16 @@ class MissingParametersError(FxlaError, ValueError):
     """An update needs the current parameters, and was not given them."""
 
 
-class GradientTransformation(NamedTuple):
+class _Pair(NamedTuple):
+    init: Callable[[Any], Any]
+    update: Callable[..., tuple[Any, Any]]
+
+
+class GradientTransformation(_Pair):
     """A pair of pure functions that turn gradients into updates.
+
+    Both look at the parameters of modules only (`fxla.nn.parameters`): a model can be handed to
+    them as it is, and what they were made of sees None in place of its buffers.
 
     Attributes:
         init: takes the parameters, gives the state before the first update: a tree of arrays.
@@ -49,11 +61,14 @@ class GradientTransformation(NamedTuple):
         >>> state = optimizer.init(params)
         >>> updates, state = optimizer.update({"w": 1.0}, state, params)
         >>> optim.apply_updates(params, updates)
-        {'w': Array(1.5)}
+        {'w': 1.5}
     """
 
-    init: Callable[[Any], Any]
-    update: Callable[..., tuple[Any, Any]]
+    __slots__ = ()
+
+    def __new__(cls, init: Callable[[Any], Any], update: Callable[..., Any]) -> Self:
+        """The pair, of functions that look at parameters only."""
+        return super().__new__(cls, _init_of_parameters(init), _update_of_parameters(update))
 
 
 class GradientTransformationExtraArgs(GradientTransformation):
@@ -61,6 +76,55 @@ class GradientTransformationExtraArgs(GradientTransformation):
 
     It ignores those that it does not need, so that transformations with different needs chain.
     """
+
+    __slots__ = ()
+
+
+_of_parameters: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Functions that have been made to look at parameters only."""
+
+
+def _init_of_parameters(init: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    if init in _of_parameters:
+        return init
+
+    @functools.wraps(init)
+    def wrapped(params: Any) -> Any:
+        return init(parameters(params) if is_stateful(params) else params)
+
+    _of_parameters.add(wrapped)
+    return wrapped
+
+
+def _update_of_parameters(update: Callable[..., Any]) -> Callable[..., Any]:
+    if update in _of_parameters:
+        return update
+
+    @functools.wraps(update)
+    def wrapped(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> Any:
+        if is_stateful(updates):
+            updates = parameters(updates)
+        if params is None:
+            return update(updates, state, **extra_args)
+        if is_stateful(params):
+            model, params = params, parameters(params)
+            if callable(extra_args.get("value_fn")):
+                extra_args["value_fn"] = _of_whole(extra_args["value_fn"], model)
+        return update(updates, state, params, **extra_args)
+
+    _of_parameters.add(wrapped)
+    return wrapped
+
+
+def _of_whole(value_fn: Callable[..., Any], model: Any) -> Callable[..., Any]:
+    """An objective of a model, as one of the model's parameters: line searches call it."""
+
+    @functools.wraps(value_fn)
+    def wrapped(params: Any, *args: Any, **kwargs: Any) -> Any:
+        whole = tree_map(lambda old, new: old if new is None else new, model, params)
+        return value_fn(whole, *args, **kwargs)
+
+    return wrapped
 
 
 class EmptyState(NamedTuple):

@@ -1,4 +1,4 @@
-"""Parameters after an update, and averages of parameters."""
+"""Averages of parameters."""
 
 from __future__ import annotations
 
@@ -9,31 +9,7 @@ from fxla import lax
 from fxla.core.pytree import tree_map
 from fxla.optim.tree_math import like
 
-__all__ = ["apply_updates", "incremental_update", "periodic_update"]
-
-
-def _is_none(x: Any) -> bool:
-    return x is None
-
-
-def apply_updates(params: Any, updates: Any) -> Any:
-    """``params + updates``, in the dtypes of the parameters; None leaves a leaf alone.
-
-    Args:
-        params: a tree of arrays, e.g. a module.
-        updates: a tree of the same structure, with None where nothing is to change.
-
-    Example:
-        >>> apply_updates({"w": 1.0, "steps": 3}, {"w": 0.5, "steps": None})
-        {'w': Array(1.5), 'steps': 3}
-    """
-
-    def step(u: Any, p: Any) -> Any:
-        if u is None or p is None:
-            return p
-        return fnp.asarray(p + u).astype(fnp.asarray(p).dtype)
-
-    return tree_map(step, updates, params, is_leaf=_is_none)
+__all__ = ["incremental_update", "periodic_update"]
 
 
 def incremental_update(new_tensors: Any, old_tensors: Any, step_size: Any) -> Any:
