@@ -73,6 +73,8 @@ def choose_product(eqn: Eqn, tiles: bool) -> Choice:
             return Choice("loops", f"computed by loops: no sum ({size})")
         if m * n * depth < TILE_LIMIT or depth < MIN_DEPTH:
             return Choice("loops", f"computed by loops: small ({size})")
+        if m == n == 1:
+            return Choice("loops", f"computed by loops: an inner product ({size})")
         if n == 1:
             return _blas_or_loops(blas, f"a matrix times a column ({size})")
         if not _is_regular(rhs, dims):

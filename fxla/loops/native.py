@@ -42,6 +42,7 @@ from fxla.loops.native_ops import (
     memory_type,
     register_type,
 )
+from fxla.loops.native_segments import Boundary, boundary_of
 from fxla.loops.native_shuffles import shuffle
 from fxla.loops.native_special import MATH
 from fxla.loops.native_squares import Square, Squares, transposed_loads
@@ -409,6 +410,11 @@ class _Printer(Contractions, Squares):
         if plan is None:
             self._serial(s, low, high)
             return
+        if not (plan.reductions or plan.scans):
+            boundary = boundary_of(s, self.decided)
+            if boundary is not None:
+                self._segments(s, low, high, boundary)
+                return
         names = [x.name for x in plan.reductions]
         running = [x.name for x in plan.scans]
         start, totals = self._values(names), self._values(running)
@@ -430,6 +436,17 @@ class _Printer(Contractions, Squares):
             self.locals[x.name] = self._combine(op, x, a, total)
         if not plan.rest:
             self._serial(s, rest, high)
+
+    def _segments(self, s: For, low: Value, high: Value, boundary: Boundary) -> None:
+        """The iterations before a boundary, then those after it: each takes one arm of a select."""
+        self.memo = {}
+        at = self.plain(self.expr(boundary.place))
+        cut = self.b.intrinsic("smin", self.b.intrinsic("smax", at, low), high)
+        for before, first, last in ((True, low, cut), (False, cut, high)):
+            self.decided[boundary.key] = before == boundary.holds_before
+            self.memo = {}
+            self._vector(s, first, last)
+        del self.decided[boundary.key]
 
     def _identity(self, x: Local, op: str, width: int) -> Value:
         return self.b.constant(identity(op, x.dtype), register_type(x.dtype), width)

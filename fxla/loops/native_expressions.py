@@ -43,6 +43,7 @@ from fxla.loops.native_ops import (
     register_type,
     to_memory,
 )
+from fxla.loops.native_segments import Decided, decided_value
 from fxla.loops.native_shuffles import deinterleave, interleave, shuffle
 from fxla.loops.tile import within
 
@@ -126,6 +127,7 @@ class Expressions:
         self.tail: Value | None = None
         self.guard: Value | None = None
         self.memo: dict[int, Result] = {}
+        self.decided: Decided = {}
         self.indices: dict[str, Result] = {}
         self.ranges: dict[str, Expr] = {}
         self.locals: dict[str, Result] = {}
@@ -193,6 +195,10 @@ class Expressions:
         raise Unsupported(f"expression {type(e).__name__}")
 
     def _op(self, e: Op) -> Result:
+        if self.decided:
+            known = decided_value(e, self.decided)
+            if known is not None:
+                return self.b.constant(known, "i1")
         results = [self.memo[id(a)] for a in e.args]
         if e.dtype == INDEX and len(results) == 2:
             if e.name in ("add", "sub", "mul"):

@@ -23,8 +23,9 @@ from fxla.numpy.dispatch import (
 )
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import elementwise as ops
+from fxla.ops.cumulative import cumprod
 from fxla.ops.elementwise import convert
-from fxla.ops.shape import concatenate, iota, pad, stack
+from fxla.ops.shape import concatenate, iota, pad, rev, stack
 from fxla.ops.structure import (
     broadcast_in_dim,
     broadcast_to,
@@ -177,10 +178,14 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     columns = aval.shape[0] if N is None else operator.index(N)
     # NumPy multiplies in the platform's integer or wider.
     base = convert(base, np.promote_types(aval.dtype, np.int64))
-    powers = [ops.integer_pow(base, n) for n in range(columns)]
-    if not powers:
-        return full((aval.shape[0], 0), 0, typeof(base).dtype)
-    return stack(powers if increasing else powers[::-1], 1)
+    n, dtype = aval.shape[0], typeof(base).dtype
+    if columns <= 0:
+        return full((n, 0), 0, dtype)
+    powers = full((n, 1), 1, dtype)
+    if columns > 1:
+        factors = broadcast_in_dim(base, (n, columns - 1), (0,))
+        powers = concatenate([powers, cumprod(factors, 1)], 1)
+    return powers if increasing else rev(powers, (1,))
 
 
 @public(np.meshgrid)

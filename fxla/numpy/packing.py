@@ -15,20 +15,20 @@ from fxla.numpy.dispatch import as_value, normalise_axis, public
 from fxla.numpy.logic import truth
 from fxla.ops import elementwise as ops
 from fxla.ops.elementwise import convert
-from fxla.ops.shape import pad, slice_in_dim
-from fxla.ops.structure import broadcast_to, expand_dims, move_axis, reduce_sum, reshape
+from fxla.ops.shape import iota, pad, slice_in_dim
+from fxla.ops.structure import broadcast_to, expand_dims, full, move_axis, reduce_sum, reshape
 
 __all__ = ["ndenumerate", "packbits", "unpackbits"]
 
 _BYTE = np.dtype(np.uint8)
 
 
-def _shifts(bitorder: str, call: str) -> np.ndarray[Any, Any]:
-    """How far each of the eight bits of a byte is shifted."""
+def _shifts(bitorder: str, shape: tuple[int, ...], call: str) -> Value:
+    """How far each of the eight bits of a byte is shifted, along the last axis of `shape`."""
     if bitorder not in ("big", "little"):
         raise ValueError(f"{call}: 'order' must be either 'little' or 'big'{where_am_i()}")
-    shifts = np.arange(8, dtype=np.uint8)
-    return shifts[::-1].copy() if bitorder == "big" else shifts
+    place = iota(_BYTE, shape, len(shape) - 1)
+    return ops.sub(full(shape, 7, _BYTE), place) if bitorder == "big" else place
 
 
 def _along_last(a: Any, axis: Any, call: str) -> tuple[Value, int]:
@@ -55,7 +55,6 @@ def packbits(a: Any, /, axis: Any = None, bitorder: str = "big") -> Any:
         Array([131], dtype=uint8)
     """
     call = "np.packbits"
-    shifts = _shifts(bitorder, call)
     x, at = _along_last(a, axis, call)
     dtype = typeof(x).dtype
     if not is_bool(dtype) and not is_integer(dtype):
@@ -68,7 +67,7 @@ def packbits(a: Any, /, axis: Any = None, bitorder: str = "big") -> Any:
     low = [0] * (len(rest) + 1)
     bits = pad(bits, np.uint8(0), low, [*low[:-1], -n % 8])
     bits = reshape(bits, (*rest, (n + 7) // 8, 8))
-    placed = ops.shift_left(bits, np.broadcast_to(shifts, typeof(bits).shape))
+    placed = ops.shift_left(bits, _shifts(bitorder, typeof(bits).shape, call))
     return move_axis(reduce_sum(placed, (len(rest) + 1,)), len(rest), at)
 
 
@@ -88,7 +87,6 @@ def unpackbits(a: Any, /, axis: Any = None, count: Any = None, bitorder: str = "
         Array([0, 0, 0, 0, 0, 1, 0, 1], dtype=uint8)
     """
     call = "np.unpackbits"
-    shifts = _shifts(bitorder, call)
     x, at = _along_last(a, axis, call)
     if typeof(x).dtype != _BYTE:
         raise DtypeError(
@@ -98,8 +96,8 @@ def unpackbits(a: Any, /, axis: Any = None, count: Any = None, bitorder: str = "
     *rest, n = typeof(x).shape
     wide = broadcast_to(expand_dims(x, (len(rest) + 1,)), (*rest, n, 8))
     bits = ops.and_(
-        ops.shift_right_logical(wide, np.broadcast_to(shifts, typeof(wide).shape)),
-        np.ones((*rest, n, 8), np.uint8),
+        ops.shift_right_logical(wide, _shifts(bitorder, typeof(wide).shape, call)),
+        full(typeof(wide).shape, 1, _BYTE),
     )
     bits = reshape(bits, (*rest, 8 * n))
     if count is not None:

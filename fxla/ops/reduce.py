@@ -23,6 +23,7 @@ from fxla.loops.view import (
     Nest,
     Reduce,
     View,
+    binary,
     compare,
     extent,
     fresh_index,
@@ -194,6 +195,10 @@ reduce_or_p = Reduction("reduce_or", "biu", np.bitwise_or, "or", _zero)
 reduce_xor_p = Reduction("reduce_xor", "biu", np.bitwise_xor, "xor", _zero)
 
 
+_BLOCK = 4096
+"""Elements of which the extreme is found before the next ones are looked at."""
+
+
 class ArgReduction(Primitive):
     """Where along `dimension` the extreme is: its first occurrence; the first NaN if there is one.
 
@@ -281,6 +286,8 @@ class ArgReduction(Primitive):
         if is_inexact(dtype):
             # if there is a NaN then it is the extreme, and equals nothing
             match = scalar.op("or", BOOL, match, compare("ne", v, v))
+        if n >= 2 * _BLOCK:
+            return self.search_blocks(element, n, dtype, where)
         first = scalar.op("minimum", INDEX, where, scalar.select(match, place, extent(n)))
         raised = Assign(best, scalar.op(self.op, dtype, best, element(k)))
         return [
@@ -288,6 +295,61 @@ class ArgReduction(Primitive):
             For(k, extent(n), (raised,), "vector"),
             Let(where, extent(n), mutable=True),
             For(place, extent(n), (Let(v, element(place)), Assign(where, first)), "vector"),
+        ]
+
+    def search_blocks(
+        self, element: Callable[[Expr], Expr], n: int, dtype: DType, where: Local
+    ) -> list[Stmt]:
+        """As `search`, for many elements: which block has the extreme, then where it is there."""
+        block, k, place = fresh_index("block"), fresh_index("k"), fresh_index("place")
+        best, part, v = (fresh_local(dtype, stem) for stem in ("best", "part", "v"))
+        chosen = fresh_local(INDEX, "chosen")
+        size = int_const(_BLOCK)
+
+        def within(first: Expr) -> Expr:
+            return binary("minimum", size, binary("sub", extent(n), first))
+
+        def match(x: Expr, extreme: Expr) -> Expr:
+            same = compare("eq", x, extreme)
+            if not is_inexact(dtype):
+                return same
+            return scalar.op("or", BOOL, same, compare("ne", x, x))
+
+        better = compare("gt" if self.op == "maximum" else "lt", part, best)
+        if is_inexact(dtype):
+            first_nan = scalar.op("and", BOOL, compare("ne", part, part), compare("eq", best, best))
+            better = scalar.op("or", BOOL, better, first_nan)
+        identity = (least if self.op == "maximum" else greatest)(dtype)
+        start, begin = binary("mul", block, size), binary("mul", chosen, size)
+        raised = Assign(part, scalar.op(self.op, dtype, part, element(binary("add", start, k))))
+        note = If(better, (Assign(best, part), Assign(chosen, block)))
+        at = binary("add", begin, place)
+        found = scalar.select(match(v, best), at, extent(n))
+        blocks = binary(
+            "floordiv", binary("add", extent(n), int_const(_BLOCK - 1)), int_const(_BLOCK)
+        )
+        return [
+            Let(best, element(int_const(0)), mutable=True),
+            Let(chosen, int_const(0), mutable=True),
+            For(
+                block,
+                blocks,
+                (
+                    Let(part, scalar.const(identity, dtype), mutable=True),
+                    For(k, within(start), (raised,), "vector"),
+                    note,
+                ),
+            ),
+            Let(where, extent(n), mutable=True),
+            For(
+                place,
+                within(begin),
+                (
+                    Let(v, element(at)),
+                    Assign(where, scalar.op("minimum", INDEX, where, found)),
+                ),
+                "vector",
+            ),
         ]
 
 
