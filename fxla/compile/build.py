@@ -39,6 +39,7 @@ from fxla.compile.program import (
 )
 from fxla.compile.regions import BranchRegion, LanesRegion, Region, ScanRegion, WhileRegion
 from fxla.compile.schedule import schedule, used_outside
+from fxla.compile.selecting import selecting_nest
 from fxla.compile.simplify import simplify
 from fxla.compile.sorting import sorting_nest
 from fxla.compile.transposes import absorb_transposes
@@ -248,7 +249,7 @@ class Build:
         if self.merging:
             check_size(eqn, self.tiles)
             return lowered(*views, **eqn.params)
-        sorting = sorting_nest(eqn, views) if self.use_library else None
+        sorting = self.sorting(eqn, views)
         if sorting is not None:
             return sorting
         if not self.use_library or eqn.primitive not in (dot_general_p, conv_general_dilated_p):
@@ -263,6 +264,12 @@ class Build:
             fields = (form.shape, form.dtype, form.extents, form.op, form.init, form.element)
             return (Contract(*fields),)
         return forms
+
+    def sorting(self, eqn: Eqn, views: Sequence[View]) -> Nest | None:
+        """The loops of a sort or a selection; None if the primitive should say."""
+        if not self.use_library:
+            return None
+        return sorting_nest(eqn, views) or selecting_nest(eqn, views)
 
     def launch(self, step: KernelStep, place: dict[Value, Pointer]) -> Launch:
         """The launch of a kernel, with results that have no place yet put in temporaries."""

@@ -523,12 +523,31 @@ def _repeat_to(x: Value, repeats: Value, axis: int, length: int) -> Value:
     return take(x, source, axis)
 
 
+_RUNS = 6
+"""Into how many slices an insertion or a deletion is cut at most."""
+
+
 def _positions(call: str, obj: Any) -> Any:
     """Positions along an axis: a slice, or a concrete array. An empty list has no dtype."""
     if isinstance(obj, slice):
         return obj
     known = concrete_only(obj, call, "`obj`")
     return known if known.size else known.astype(np.intp)
+
+
+def _by_runs(x: Value, order: Any, axis: int, new: Value | None = None) -> Value:
+    """The elements of `x`, and of `new` after it, at known positions; a few runs are slices."""
+    n = typeof(x).shape[axis]
+    cuts = np.flatnonzero((np.diff(order) != 1) | (order[1:] == n)) + 1
+    if not order.size or len(cuts) > _RUNS:
+        whole = x if new is None else ops_shape.concatenate([x, new], axis)
+        return take(whole, order, axis)
+    parts = []
+    for begin, end in itertools.pairwise([0, *cuts.tolist(), order.size]):
+        first, last = int(order[begin]), int(order[end - 1]) + 1
+        source, away = (x, 0) if new is None or first < n else (new, n)
+        parts.append(slice_in_dim(source, first - away, last - away, axis=axis))
+    return parts[0] if len(parts) == 1 else ops_shape.concatenate(parts, axis)
 
 
 @public(np.insert)
@@ -568,7 +587,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Value:
         structure.broadcast_to(new, (*shape[:at], count, *shape[at + 1 :])), typeof(x).dtype
     )
     order = np.insert(np.arange(shape[at]), positions, shape[at] + np.arange(count))
-    return take(ops_shape.concatenate([x, new], at), order, at)
+    return _by_runs(x, order, at, new)
 
 
 @public(np.delete)
@@ -593,4 +612,4 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Value:
         x, axis = structure.reshape(x, (typeof(x).size,)), 0
     at = normalise_axis(axis, typeof(x).ndim, "np.delete")
     positions = _positions("np.delete", obj)
-    return take(x, np.delete(np.arange(typeof(x).shape[at]), positions), at)
+    return _by_runs(x, np.delete(np.arange(typeof(x).shape[at]), positions), at)

@@ -16,8 +16,9 @@ from fxla.numpy.ufunc_keywords import public_ufunc
 from fxla.numpy.ufunc_loops import loop_dtypes
 from fxla.numpy.universal import binary, documented, unary
 from fxla.ops import elementwise as ops
+from fxla.ops.divisors import gcd as common_divisor
 from fxla.ops.elementwise import Elementwise, convert
-from fxla.ops.structure import full
+from fxla.ops.structure import broadcast_to, full
 
 __all__ = [
     "bitwise_and",
@@ -255,17 +256,10 @@ bitwise_count = unary(
 
 # --- divisors -------------------------------------------------------------------------------
 
-_STEPS = {1: 12, 2: 24, 4: 47, 8: 93}
-"""Euclid's algorithm takes the most steps for Fibonacci numbers: so many for each width."""
-
 
 def _gcd(x: Value, y: Value) -> Value:
-    dtype = typeof(x).dtype
-    if is_signed(dtype):
-        x, y = ops.abs_(x), ops.abs_(y)
-    for _ in range(_STEPS[dtype.itemsize]):
-        x, y = ops.select_like(ops.eq(y, 0), x, y), ops.mod(x, y)
-    return x
+    shape = max((typeof(v).shape for v in (x, y)), key=len)
+    return common_divisor(*(broadcast_to(v, shape) for v in (x, y)))
 
 
 def _lcm(x: Value, y: Value) -> Value:

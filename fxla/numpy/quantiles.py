@@ -48,7 +48,9 @@ from fxla.ops.elementwise import (
     sub,
 )
 from fxla.ops.index import take, take_along_axis
-from fxla.ops.shape import slice_in_dim
+from fxla.ops.order_statistic import LONG, order_statistic
+from fxla.ops.reduce import reduce_or
+from fxla.ops.shape import concatenate, slice_in_dim
 from fxla.ops.sort import sort
 from fxla.ops.structure import (
     broadcast_in_dim,
@@ -83,6 +85,10 @@ _DISCRETE = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest"
 """Methods that return elements, in their own dtype."""
 
 _METHODS = (*_CONTINUOUS, *_DISCRETE, "averaged_inverted_cdf", "linear", "midpoint")
+
+
+FEW = 12
+"""How many elements are selected at most."""
 
 
 def _virtual_index(n: Any, q: Any, method: str) -> tuple[Any, Any]:
@@ -129,6 +135,30 @@ def _elements(ordered: Value, index: Any, last: int) -> Value:
     if typeof(index).ndim == last + 1 and last > 0:
         return take_along_axis(ordered, index, last)
     return take(ordered, index, last)
+
+
+def _at_places(x: Value, places: list[Any], count: int) -> list[Value]:
+    """The elements of `x` at places of its sorted order, for each of several arrays of places.
+
+    A few places of many elements are found without sorting.
+    """
+    shape = typeof(x).shape
+    last = len(shape) - 1
+    if shape[last] < LONG or count * len(places) > FEW:
+        (ordered,) = sort((x,), last)
+        return [_elements(ordered, at, last) for at in places]
+    wanted = []
+    for at in places:
+        (ranks,) = convert_all([at], int64)
+        axes = tuple(range(typeof(ranks).ndim)) if typeof(ranks).ndim > 1 else (last,)
+        ranks = broadcast_to(ranks, (count,)) if typeof(ranks).ndim == 0 else ranks
+        full_shape = (*shape[:-1], count)
+        if typeof(ranks).ndim == len(full_shape):
+            wanted.append(broadcast_to(ranks, full_shape))
+        else:
+            wanted.append(broadcast_in_dim(ranks, full_shape, axes))
+    found = order_statistic(x, concatenate(wanted, last))
+    return [slice_in_dim(found, k * count, (k + 1) * count, axis=last) for k in range(len(places))]
 
 
 def _between(a: Value, b: Value, weight: Value) -> Value:
@@ -227,7 +257,6 @@ def _unweighted(x: Value, q: Any, method: str, skip_nan: bool, out_dtype: DType)
     count = typeof(q).shape[0]
     if size == 0:
         return full((*shape[:-1], count), np.nan, out_dtype)
-    (ordered,) = sort((x,), last)
     n: Any = size
     if skip_nan and is_inexact(dtype):
         valid = convert(not_(isnan_p.bind1(x)), float64)
@@ -235,9 +264,10 @@ def _unweighted(x: Value, q: Any, method: str, skip_nan: bool, out_dtype: DType)
     v, weight = _virtual_index(n, q, method)
     low = np.clip(np.floor(v), 0, n - 1)
     high = np.clip(np.ceil(v) if method == "median" else np.floor(v) + 1, 0, n - 1)
-    found = _elements(ordered, low, last)
+    places = [low] if method in _DISCRETE else [low, high]
+    found, *others = _at_places(x, places, count)
     if method not in _DISCRETE:
-        above = _elements(ordered, high, last)
+        (above,) = others
         (weight,) = convert_all([as_value(weight, "np.quantile")], out_dtype)
         if method == "median":
             found = _midway(convert(found, out_dtype), convert(above, out_dtype), low, high)
@@ -248,8 +278,8 @@ def _unweighted(x: Value, q: Any, method: str, skip_nan: bool, out_dtype: DType)
     if skip_nan:
         bad = broadcast_to(eq(*broadcast("np.quantile", n, 0.0)), typeof(found).shape)
     else:
-        end = slice_in_dim(ordered, size - 1, size, axis=last)
-        bad = broadcast_to(isnan_p.bind1(end), typeof(found).shape)
+        nan = expand_dims(reduce_or(isnan_p.bind1(x), (last,)), (last,))
+        bad = broadcast_to(nan, typeof(found).shape)
     return select(bad, full(typeof(found).shape, np.nan, out_dtype), found)
 
 

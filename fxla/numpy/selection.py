@@ -28,10 +28,10 @@ from fxla.errors import (
     TracerIntegerConversionError,
 )
 from fxla.numpy.dispatch import OpenSize, dispatched
+from fxla.ops.compact import compact
 from fxla.ops.cumulative import cumsum
 from fxla.ops.elementwise import convert, lt, select, sub
-from fxla.ops.gather_dims import GatherDims
-from fxla.ops.index import scatter, take
+from fxla.ops.index import take
 from fxla.ops.reduce import argmax, reduce_or
 from fxla.ops.shape import iota
 from fxla.ops.structure import broadcast_in_dim, broadcast_to, full, reduce_sum, reshape
@@ -42,22 +42,11 @@ __all__ = ["Selection", "common_selection", "indexing", "no_fixed_size", "places
 def places_of_true(mask: Value, size: int) -> tuple[Value, Value]:
     """Positions of the first `size` true elements of a vector, and which of these exist.
 
-    Every true element writes its position where the number of those before it says; positions that
-    do not exist are the length of the vector.
+    Positions that do not exist are the length of the vector.
     """
     n = typeof(mask).shape[0]
-    found = _in_front(full((size,), n, int64), mask, iota(int64, (n,)))
+    found = compact(full((size,), n, int64), mask, iota(int64, (n,)))
     return found, lt(found, full((size,), n, int64))
-
-
-def _in_front(rest: Value, mask: Value, x: Value) -> Value:
-    """The elements of a vector at which the mask is true, one after the other, over `rest`."""
-    n = typeof(mask).shape[0]
-    counts = convert(mask, int64)
-    outside = full((n,), typeof(rest).shape[0], int64)
-    place = select(mask, sub(cumsum(counts, 0), counts), outside)
-    dims = GatherDims((), (0,), (0,))
-    return scatter(rest, reshape(place, (n, 1)), x, dims, (1,), "fill", True)
 
 
 def no_fixed_size(call: str, what: str = "x[mask]") -> NonConcreteBooleanIndexError:
@@ -144,7 +133,7 @@ class Selection(OpenSize):
         n = typeof(self.mask).shape[0]
         front = lt(iota(int64, (n,)), broadcast_to(self.count(), (n,)))
         if self.ndim == 1:
-            return Selection(_in_front(full((n,), 0, self.dtype), self.mask, self.raw), front)
+            return Selection(compact(full((n,), 0, self.dtype), self.mask, self.raw), front)
         places, _ = places_of_true(self.mask, n)
         return Selection(take(self.raw, places, self.axis), front, self.axis)
 

@@ -32,7 +32,8 @@ from fxla.numpy.selection import Selection, places_of_true
 from fxla.ops import sort as ops
 from fxla.ops.elementwise import convert, floordiv, ge, mod, sub
 from fxla.ops.elementwise import select as ops_select
-from fxla.ops.index import take
+from fxla.ops.index import take, take_along_axis
+from fxla.ops.order_statistic import LONG, partitioning
 from fxla.ops.shape import iota, rev, slice_in_dim, stack
 from fxla.ops.structure import broadcast_in_dim, broadcast_to, full, reshape
 
@@ -200,7 +201,10 @@ def partition(
     """
     x, at = _along("np.partition", a, axis, order)
     _check_kth("np.partition", kth, typeof(x).shape[at])
-    return ops.sort((x,), at)[0]
+    places = _partitioning(x, kth, at)
+    if places is None:
+        return ops.sort((x,), at)[0]
+    return take_along_axis(x, places, at, "promise_in_bounds")
 
 
 @public(np.argpartition)
@@ -219,7 +223,16 @@ def argpartition(
     """
     x, at = _along("np.argpartition", a, axis, order)
     _check_kth("np.argpartition", kth, typeof(x).shape[at])
-    return ops.argsort(x, at)
+    places = _partitioning(x, kth, at)
+    return ops.argsort(x, at) if places is None else places
+
+
+def _partitioning(x: Value, kth: Any, at: int) -> Value | None:
+    """The positions that partition `x` at one place; None if it should be sorted."""
+    n = typeof(x).shape[at]
+    if np.size(kth) != 1 or n < LONG or typeof(x).dtype.kind not in "iuf":
+        return None
+    return partitioning(x, operator.index(np.ravel(kth)[0]) % n, at)
 
 
 def _check_kth(call: str, kth: Any, n: int) -> None:
@@ -302,10 +315,12 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Value:
 
 def _coordinates(flat: Value, shape: Sequence[int]) -> list[Value]:
     """The position along each axis of elements given by their numbers in C order."""
-    steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    return [
-        mod(floordiv(flat, max(step, 1)), max(n, 1)) for step, n in zip(steps, shape, strict=True)
-    ]
+    found = []
+    for axis, n in enumerate(shape):
+        step = math.prod(shape[axis + 1 :])
+        place = floordiv(flat, step) if step > 1 else flat
+        found.append(mod(place, max(n, 1)) if axis else place)
+    return found
 
 
 def _true_places(x: Value) -> tuple[Selection, ...]:
