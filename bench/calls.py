@@ -16,7 +16,7 @@ import numpy
 
 from bench.workloads.workload import Arguments, Function, Workload
 
-__all__ = ["CALLS", "SURFACE", "SurfaceCall", "made"]
+__all__ = ["CALLS", "SURFACE", "UNTIMED", "WHY", "SurfaceCall", "made"]
 
 SIZE = 1_000_000
 """Elements of most arrays; `X` and `Y` are square."""
@@ -92,8 +92,8 @@ added_at(np, X, rows, Y)
 set_at(np, x, j, y)
 set_at(np, x, b, 0.0)
 put_along(np, X, order, Y)
-np.bincount(i)
-np.bincount(i, x)
+counted(np, i, None)
+counted(np, i, x)
 np.histogram(x, 100)
 np.histogram(u, 100, range=(0, 1))
 np.histogram(x, grid)
@@ -209,7 +209,7 @@ np.tile(X, (1, 2))
 np.repeat(x, 2)
 np.repeat(X, 2, axis=0)
 np.repeat(X, 2, axis=1)
-np.repeat(v1000, repeats, total_repeat_length=2000)
+repeated(np, v1000, repeats)
 np.pad(X, 1)
 np.pad(X, 10, mode="reflect")
 np.pad(X, 10, mode="edge")
@@ -303,7 +303,7 @@ np.linalg.solve(S, v300)
 np.linalg.solve(S, M)
 np.linalg.svd(M)
 np.linalg.svdvals(M)
-np.linalg.tensorinv(M2)
+np.linalg.tensorinv(M2, ind=1)
 np.linalg.tensorsolve(S, v300)
 np.linalg.vector_norm(x)
 np.linalg.outer(v1000, v1000)
@@ -355,14 +355,28 @@ def set_at(np: Any, x: Any, j: Any, y: Any) -> Any:
 
 def put_along(np: Any, x: Any, order: Any, y: Any) -> Any:
     """``np.put_along_axis`` of a copy; JAX's returns its result."""
+    if np is not numpy:
+        return np.put_along_axis(x, order, y, axis=1, inplace=False)
     out = np.array(x)
-    if np.__name__.startswith("jax"):
-        return np.put_along_axis(out, order, y, axis=1, inplace=False)
     np.put_along_axis(out, order, y, axis=1)
     return out
 
 
-_WRITTEN = {f.__name__: f for f in (added_at, set_at, put_along)}
+def counted(np: Any, i: Any, weights: Any) -> Any:
+    """``np.bincount`` of numbers below 1000; NumPy finds the size of the result itself."""
+    if np is not numpy:
+        return np.bincount(i, weights, length=1000)
+    return np.bincount(i, weights, minlength=1000)
+
+
+def repeated(np: Any, x: Any, repeats: Any) -> Any:
+    """``np.repeat`` with a number for each element."""
+    if np is not numpy:
+        return np.repeat(x, repeats, total_repeat_length=2 * len(x))
+    return np.repeat(x, repeats)
+
+
+_WRITTEN = {f.__name__: f for f in (added_at, set_at, put_along, counted, repeated)}
 
 # --- the arrays -------------------------------------------------------------------------------
 
@@ -450,17 +464,27 @@ class SurfaceCall(Workload):
 
     def xla(self, xla: Any, np: Any, lax: Any) -> Function:
         f = self.function(np)
-        jitted: Function = xla.jit(f)
-        if xla.__name__ != "jax":
-            return jitted
-        try:  # sizes that depend on values are for JAX's eager functions only
-            jitted.lower(*map(np.asarray, self.arguments()))
-        except Exception:
-            return f
-        return jitted
+        jitted: Any = xla.jit(f)
+        if xla.__name__ == "jax":
+            try:  # sizes that depend on values are for JAX's eager functions only
+                jitted.lower(*map(np.asarray, self.arguments()))
+            except Exception:
+                return f
+        compiled: Function = jitted
+        return compiled
 
     def numpy(self) -> Function:
-        return self.function(numpy)
+        f = self.function(numpy)
+        given = self.arguments()
+        found = _arrays(f(*given))
+        if any(numpy.may_share_memory(a, x) for a in found for x in given):
+            return lambda *xs: [numpy.array(a) for a in _arrays(f(*xs))]
+        return f
+
+
+def _arrays(tree: Any) -> list[Any]:
+    """The arrays of a result."""
+    return [a for part in tree for a in _arrays(part)] if isinstance(tree, tuple | list) else [tree]
 
 
 def _lines() -> Iterator[str]:
@@ -497,6 +521,24 @@ def _calls() -> Iterator[SurfaceCall]:
             yield SurfaceCall(text, "float32")
 
 
+UNTIMED: dict[str, str] = {
+    "common_type einsum_path finfo iinfo iscomplexobj isfortran isrealobj isscalar ndim "
+    "result_type shape size": "answers with Python objects",
+    "from_dlpack frombuffer fromfile fromiter fromregex fromstring genfromtxt load "
+    "loadtxt": "reads files or buffers",
+    "frompyfunc ix_ trim_zeros mask_indices diag_indices diag_indices_from tril_indices_from "
+    "triu_indices_from empty": "takes no large traced array",
+    "array asanyarray asarray_chkfinite ascontiguousarray asfortranarray require "
+    "broadcast_arrays": "as asarray",
+    "fill_diagonal put put_along_axis": "writes into its argument; timed as `set_at`, `put_along`",
+    "linalg.cross linalg.diagonal linalg.matmul linalg.matrix_transpose linalg.tensordot "
+    "linalg.trace linalg.vecdot": "as the function of the main namespace",
+}
+"""Functions that are not in the list, and why."""
+
+WHY: dict[str, str] = {}
+"""Why a call is slower than NumPy's: by a part of its text, the first that fits."""
+
 CALLS: tuple[SurfaceCall, ...] = tuple(_calls())
-SURFACE: dict[str, Workload] = {f"surface: {call.name}": call for call in CALLS}
+SURFACE: dict[str, SurfaceCall] = {f"surface: {call.name}": call for call in CALLS}
 """By the names that a worker is asked for."""

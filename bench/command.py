@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif options.command == "import":
         show(import_page(pythons(options), options.rounds), "import", options.write)
     elif options.command == "surface":
-        show(surface_page(options.only), "surface", options.write)
+        show(surface_page(options.only, pythons(options)), "surface", options.write)
     elif options.floor:
         show(floor_page(every, options.seconds), "floor", options.write)
     else:

@@ -1,161 +1,150 @@
-"""`python -m bench surface`: every function on a million elements, compiled, beside NumPy.
+"""`python -m bench surface`: every function on a million elements, compiled, beside NumPy and JAX.
 
-A sample call is found by trying arguments on NumPy. Both forms run in turn in one process, and the
-least times are compared. A ratio above 1 means that the compiled function is slower.
+The calls are those of `bench.calls`. Each package has a process of its own; they take turns, and
+least times are compared. A ratio is fxla's time over the peer's: above 1 fxla is slower.
 """
 
 from __future__ import annotations
 
-import inspect
-import itertools
-import time
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-import numpy as np
-
-import fxla
+from bench.calls import SURFACE, WHY, SurfaceCall
 from bench.page import machine, readable, table
+from bench.peers import FXLA, JAX
+from bench.processes import Package, WorkerError, workers
+from bench.record import geometric_mean
 
-__all__ = ["Compared", "compare", "surface_page"]
+__all__ = ["Compared", "compare", "surface_page", "text_of"]
 
-SIZE = 1_000_000
+NUMPY = "numpy"
 SLOW = 1.5
-"""A function slower than this many times NumPy's time is listed by name."""
-LIMIT = 1.5
-"""Seconds; a call of NumPy's that takes longer is left out."""
-_ROUNDS, _SECONDS = 40, 0.25
+"""A call slower than this many times NumPy's time is listed by name, with its reason."""
+ROUNDS, SECONDS = 3, 0.05
+ENDS = 10
+"""How many of the best and of the worst ratios are listed."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One function, with its sample call.
+    """One call by several packages.
 
     Attributes:
-        name: with its namespace.
-        arguments: what was passed, shortly.
-        numpy, fxla: least times, in seconds.
+        name: the expression.
+        least: the least time of each package that ran it, in seconds.
+        failures: what the others said.
     """
 
     name: str
-    arguments: str
-    numpy: float
-    fxla: float
+    least: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def ratio(self) -> float:
-        """Our time over NumPy's."""
-        return self.fxla / self.numpy
-
-
-def _pool() -> tuple[Any, ...]:
-    rng = np.random.default_rng(0)
-    x = rng.uniform(0.05, 0.95, SIZE)
-    whole = rng.integers(0, 1000, SIZE)
-    return (x, x[::-1].copy(), x.reshape(1000, 1000), whole, x > 0.5, 3, 0, whole[:1000], (0, 1))
+    def over(self, peer: str) -> float | None:
+        """fxla's time over the peer's."""
+        ours, theirs = self.least.get(FXLA), self.least.get(peer)
+        return ours / theirs if ours and theirs else None
 
 
-def _calls(numpys: Any, pool: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """Arguments by number: those that a function needs, and one more."""
-    if isinstance(numpys, np.ufunc):
-        counts = [numpys.nin]
-    else:
+def compare(name: str, call: SurfaceCall, started: dict[str, Package]) -> Compared:
+    """Time one call in every process, by turns."""
+    result = Compared(call.name)
+    ready = []
+    for package, worker in started.items():
         try:
-            parameters = inspect.signature(numpys).parameters.values()
-        except (ValueError, TypeError):
-            return
-        places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        needed = sum(p.kind in places and p.default is p.empty for p in parameters)
-        counts = [max(needed, 1)]
-    for count in counts:
-        if count <= 3:
-            yield from itertools.product(pool, repeat=count)
+            worker.ask("load", name=name)
+            ready.append(package)
+        except WorkerError as error:
+            result.failures[package] = str(error)
+    for i in range(ROUNDS):
+        for package in ready if i % 2 == 0 else ready[::-1]:
+            least = float(started[package].ask("round", seconds=SECONDS)["least"])
+            result.least[package] = min(least, result.least.get(package, least))
+    return result
 
 
-def _sample(numpys: Any, pool: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """The first call with a large array that NumPy takes, in reasonable time and memory."""
-    for args in itertools.islice(_calls(numpys, pool), 200):
-        if not any(isinstance(a, np.ndarray) and a.size == SIZE for a in args):
-            continue
-        shrunk = [a[:50, :50] if np.ndim(a) == 2 else a[:50] if np.ndim(a) else a for a in args]
-        try:
-            made = numpys(*[s.copy() if isinstance(s, np.ndarray) else s for s in shrunk])
-            size = sum(np.size(m) for m in (made if isinstance(made, (tuple, list)) else [made]))
-            if size > 60 * 50:
-                continue  # an outer product: a million times as many
-            began = time.perf_counter()
-            numpys(*args)
-        except Exception:
-            continue
-        return args if time.perf_counter() - began < LIMIT else None
-    return None
-
-
-def compare(name: str, ours: Callable[..., Any], numpys: Any, pool: Any) -> Compared | None:
-    """Time one function; None if there is no sample call or it does not compile."""
-    args = _sample(numpys, pool)
-    if args is None:
-        return None
-    static = tuple([k for k, a in enumerate(args) if not isinstance(a, np.ndarray)])
-    program = fxla.jit(ours, static_argnums=static)
-    try:
-        for _ in range(3):
-            program(*args)
-    except Exception:
-        return None
-    least = [np.inf, np.inf]
-    began = time.perf_counter()
-    for done in range(_ROUNDS):
-        for k, f in enumerate((numpys, program)):
-            start = time.perf_counter()
-            f(*args)
-            least[k] = min(least[k], time.perf_counter() - start)
-        if done >= 4 and time.perf_counter() - began > _SECONDS:
-            break
-    shown = ", ".join(
-        f"{a.dtype}{list(a.shape)}" if isinstance(a, np.ndarray) else repr(a) for a in args
-    )
-    return Compared(name, shown, *least)
-
-
-def _functions() -> Iterator[tuple[str, Any, Any]]:
-    for space, ours, theirs in (
-        ("", fxla.numpy, np), ("linalg.", fxla.numpy.linalg, np.linalg),
-        ("fft.", fxla.numpy.fft, np.fft),
-    ):  # fmt: skip
-        for name in sorted(ours.__all__):
-            f, g = getattr(ours, name), getattr(theirs, name, None)
-            if callable(f) and callable(g) and f is not g and not isinstance(f, type):
-                yield space + name, f, g
-
-
-def surface_page(words: list[str]) -> str:
-    """Rows from the slowest ratio to the fastest, and how many there are of each kind.
+def surface_page(words: list[str], pythons: dict[str, str]) -> str:
+    """Time the calls and write the page.
 
     Args:
-        words: parts of names; a function is timed if its name contains one.
+        words: parts of calls; one is timed if it contains one of them.
+        pythons: of the packages; fxla, NumPy and JAX are asked.
     """
-    pool = _pool()
-    found: list[Compared] = []
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name, ours, numpys in _functions():
-            if any(word in name for word in words):
-                one = compare(name, ours, numpys, pool)
-                if one is not None:
-                    found.append(one)
-    found.sort(key=lambda c: -c.ratio)
-    slow = [c.name for c in found if c.ratio > SLOW]
-    rows = [["function", "arguments", "NumPy", "fxla", "ratio"]]
-    rows += [
-        [c.name, c.arguments, readable(c.numpy), readable(c.fxla), f"{c.ratio:.2f}"] for c in found
-    ]
-    return (
-        f"# Every function beside NumPy, at {SIZE:,} elements\n\n{machine()}.\n\n"
-        f"{len(found)} functions were timed; {sum(c.ratio <= 1 for c in found)} are as fast as "
-        f"NumPy's or faster, {len(slow)} are slower than {SLOW} times: "
-        f"{', '.join(slow) or 'none'}. Least times; both in one process, in turn.\n\n"
-        f"{table(rows)}\n"
+    chosen = {n: c for n, c in SURFACE.items() if any(word in c.name for word in words)}
+    asked = {FXLA: pythons[FXLA], NUMPY: pythons[FXLA]}
+    asked |= {JAX: pythons[JAX]} if JAX in pythons else {}
+    found = []
+    with (
+        tempfile.TemporaryDirectory(prefix="fxla-bench-") as scratch,
+        workers(asked, scratch, "float64") as started,
+    ):
+        for k, (name, call) in enumerate(chosen.items(), 1):
+            found.append(compare(name, call, started))
+            print(f"{k}/{len(chosen)} {call.name}", file=sys.stderr, flush=True)
+    return text_of(found, list(asked)[1:])
+
+
+def text_of(found: list[Compared], peers: list[str]) -> str:
+    """The page: a summary, the ends of the list, what is slow and why, and all times."""
+    timed = sorted(
+        (c for c in found if c.over(NUMPY) is not None), key=lambda c: -(c.over(NUMPY) or 0.0)
     )
+    slow = [c for c in timed if (c.over(NUMPY) or 0.0) > SLOW]
+    parts = [
+        "# Every function beside NumPy and JAX, at about a million elements\n",
+        f"{machine()}.\n",
+        f"{len(timed)} calls, each jitted. Least times over {ROUNDS} turns of {SECONDS} s, every "
+        "package in a process of its own. Ratios are fxla's time over the peer's: below 1 fxla is "
+        "faster. Where NumPy gives a view, its time is that of a copy, because results of compiled "
+        "functions are arrays of their own. Where JAX cannot compile a call, because a size "
+        "depends on values, its time is that of its eager functions.\n",
+        table([["", *[f"over {p}" for p in peers]], *_summary(timed, peers)]) + "\n",
+        f"## Slower than {SLOW} times NumPy\n",
+        "\n".join(_reason(c) for c in slow) + "\n" if slow else "None.\n",
+    ]
+    for title, some in (("best", timed[::-1][:ENDS]), ("worst", timed[:ENDS])):
+        parts += [f"## The {ENDS} {title}, beside NumPy\n", _times(some, peers)]
+    beside = sorted((c for c in timed if c.over(JAX)), key=lambda c: -(c.over(JAX) or 0.0))
+    if beside:
+        for title, some in (("best", beside[::-1][:ENDS]), ("worst", beside[:ENDS])):
+            parts += [f"## The {ENDS} {title}, beside JAX\n", _times(some, peers)]
+    failed = [f"- `{c.name}`: {p}: {why}" for c in found for p, why in c.failures.items()]
+    if failed:
+        parts += ["## Not timed\n", "\n".join(failed) + "\n"]
+    parts += ["## All, the slowest ratio first\n", _times(timed, peers)]
+    return "\n".join(parts)
+
+
+def _summary(timed: list[Compared], peers: list[str]) -> list[list[str]]:
+    """Geometric means, and how many calls are on which side."""
+    columns = [[r for c in timed if (r := c.over(p)) is not None] for p in peers]
+    return [
+        ["calls", *[str(len(ratios)) for ratios in columns]],
+        ["geometric mean", *[f"{geometric_mean(ratios) or 0.0:.2f}" for ratios in columns]],
+        ["as fast or faster", *[_share(ratios, 0.0, 1.0) for ratios in columns]],
+        [f"slower than {SLOW} times", *[_share(ratios, SLOW, float("inf")) for ratios in columns]],
+    ]
+
+
+def _share(ratios: Iterable[float], low: float, high: float) -> str:
+    return str(sum(low < r <= high for r in ratios))
+
+
+def _reason(c: Compared) -> str:
+    why = next((why for part, why in WHY.items() if part in c.name), "unexplained")
+    return f"- `{c.name}`: {c.over(NUMPY):.2f}: {why}"
+
+
+def _times(some: list[Compared], peers: list[str]) -> str:
+    rows = [["call", FXLA, *peers, *[f"over {p}" for p in peers]]]
+    for c in some:
+        ratios = [c.over(p) for p in peers]
+        rows.append(
+            [
+                "`" + c.name.replace("|", "\\|") + "`",
+                *[readable(c.least.get(p)) for p in (FXLA, *peers)],
+                *["-" if r is None else f"{r:.2f}" for r in ratios],
+            ]
+        )
+    return table(rows) + "\n"

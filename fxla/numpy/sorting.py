@@ -230,7 +230,7 @@ def argpartition(
 def _partitioning(x: Value, kth: Any, at: int) -> Value | None:
     """The positions that partition `x` at one place; None if it should be sorted."""
     n = typeof(x).shape[at]
-    if np.size(kth) != 1 or n < LONG or typeof(x).dtype.kind not in "iuf":
+    if np.size(kth) != 1 or n < 4 * LONG or typeof(x).dtype.kind not in "iuf":
         return None
     return partitioning(x, operator.index(np.ravel(kth)[0]) % n, at)
 

@@ -1,25 +1,69 @@
-"""Sample calls of the whole surface are found by trying."""
+"""The list of calls covers the surface, and a page of times says what is slow and why."""
 
 from __future__ import annotations
 
-import numpy as np
+import re
 
+import numpy as np
+import pytest
+
+import fxla
 import fxla.numpy as fnp
 from bench import surface
+from bench.calls import CALLS, UNTIMED, SurfaceCall
+from bench.surface import Compared, text_of
 
 
-def test_a_function_is_compared_with_numpys(monkeypatch) -> None:
-    monkeypatch.setattr(surface, "SIZE", 10_000)
-    monkeypatch.setattr(surface, "_SECONDS", 0.0)
-    x = np.linspace(0.1, 0.9, 10_000)
-    found = surface.compare("add", fnp.add, np.add, (x, 3))
-    assert found is not None
-    assert found.arguments == "float64[10000], float64[10000]"
-    assert found.ratio == found.fxla / found.numpy > 0
+def test_every_function_is_timed_or_has_a_reason() -> None:
+    written = "\n".join(c.text for c in CALLS)
+    timed = set(re.findall(r"np\.([\w.]+)\(", written))
+    timed |= {"bincount", "repeat"}  # their sizes are given in other ways: `counted`, `repeated`
+    excused = set(" ".join(UNTIMED).split())
+    for space, ours, theirs in (
+        ("", fnp, np), ("linalg.", fnp.linalg, np.linalg), ("fft.", fnp.fft, np.fft),
+    ):  # fmt: skip
+        for name in ours.__all__:
+            f = getattr(ours, name)
+            if callable(f) and not isinstance(f, type) and f is not getattr(theirs, name, None):
+                assert (space + name in timed) != (space + name in excused), space + name
 
 
-def test_outer_products_and_failures_are_left_out(monkeypatch) -> None:
-    monkeypatch.setattr(surface, "SIZE", 10_000)
-    x = np.linspace(0.1, 0.9, 10_000)
-    assert surface.compare("outer", fnp.outer, np.outer, (x,)) is None
-    assert surface.compare("solve", fnp.linalg.solve, np.linalg.solve, (x,)) is None
+def test_excuses_are_of_names_that_exist() -> None:
+    for name in " ".join(UNTIMED).split():
+        space, _, short = name.rpartition(".")
+        assert hasattr(getattr(fnp, space) if space else fnp, short), name
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["np.median(X, axis=1)", "x[b]", "added_at(np, x, j, y)", "set_at(np, x, b, 0.0)",
+     "put_along(np, X, order, Y)", "counted(np, i, x)", "repeated(np, v1000, repeats)"],
+)  # fmt: skip
+def test_packages_agree_on_a_call(text: str) -> None:
+    call = SurfaceCall(text, "float32")
+    args = call.arguments()
+    want = call.numpy()(*args)
+    got = call.xla(fxla, fnp, fxla.lax)(*args)
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_numpys_views_are_copied() -> None:
+    call = SurfaceCall("np.flip(x)")
+    (x,) = call.arguments()
+    (out,) = call.numpy()(x)
+    assert not np.may_share_memory(out, x)
+
+
+def test_the_page_has_the_ends_and_the_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surface, "WHY", {"np.b": "it is known"})
+    found = [
+        Compared("np.a(x)", {"fxla": 1.0, "numpy": 2.0, "jax": 4.0}),
+        Compared("np.b(x)", {"fxla": 4.0, "numpy": 2.0}, {"jax": "no such function"}),
+        Compared("np.c(x)", {"fxla": 4.0, "numpy": 2.0}),
+    ]
+    text = text_of(found, ["numpy", "jax"])
+    assert "- `np.b(x)`: 2.00: it is known" in text
+    assert "- `np.c(x)`: 2.00: unexplained" in text
+    assert "- `np.b(x)`: jax: no such function" in text
+    assert "| geometric mean | 1.26 | 0.25 |" in text
+    assert text.index("## All") < text.rindex("| `np.b(x)` | 4 s | 2 s | - | 2.00 | - |")
