@@ -5,9 +5,9 @@ Functions are imported at once; modules when one of their names is used.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from fxla.core.deferred import deferred_name
 from fxla.nn import initializers
 from fxla.nn.activations import (
     celu,
@@ -71,8 +71,18 @@ if TYPE_CHECKING:
         Residual,
         Sequential,
     )
+    from fxla.nn.convolution import (
+        Conv,
+        Conv1d,
+        Conv2d,
+        Conv3d,
+        ConvTranspose,
+    )
     from fxla.nn.dropout import (
         Dropout,
+    )
+    from fxla.nn.embedding import (
+        Embedding,
     )
     from fxla.nn.linear import (
         Bilinear,
@@ -85,10 +95,41 @@ if TYPE_CHECKING:
         Param,
         Static,
     )
+    from fxla.nn.multi_head import (
+        KeyValueCache,
+        MultiHeadAttention,
+        rotary,
+    )
+    from fxla.nn.norms import (
+        GroupNorm,
+        InstanceNorm,
+        LayerNorm,
+        RMSNorm,
+    )
+    from fxla.nn.pooling import (
+        AdaptiveAvgPool,
+        AdaptiveMaxPool,
+        AvgPool,
+        GlobalAvgPool,
+        GlobalMaxPool,
+        MaxPool,
+    )
+    from fxla.nn.recurrent import (
+        GRU,
+        LSTM,
+        RNN,
+        GRUCell,
+        LSTMCell,
+        RNNCell,
+    )
     from fxla.nn.seeds import (
         keys,
         next_key,
         seed,
+    )
+    from fxla.nn.transformer import (
+        TransformerDecoderLayer,
+        TransformerEncoderLayer,
     )
     from fxla.nn.trees import (
         apply_updates,
@@ -103,22 +144,46 @@ if TYPE_CHECKING:
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
+    "AvgPool",
     "BatchNorm",
     "Bilinear",
     "Buffer",
+    "Conv",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GRUCell",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
+    "GroupNorm",
     "Identity",
+    "InstanceNorm",
+    "KeyValueCache",
+    "LSTMCell",
     "Lambda",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
+    "MaxPool",
     "Mish",
     "Module",
+    "MultiHeadAttention",
     "PReLU",
     "Param",
+    "RMSNorm",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "Residual",
@@ -129,6 +194,8 @@ __all__ = [
     "Softplus",
     "Static",
     "Tanh",
+    "TransformerDecoderLayer",
+    "TransformerEncoderLayer",
     "apply_updates",
     "celu",
     "dot_product_attention",
@@ -160,6 +227,7 @@ __all__ = [
     "relu",
     "relu6",
     "replace",
+    "rotary",
     "seed",
     "selu",
     "sigmoid",
@@ -183,8 +251,15 @@ _HOMES = {
     "trees": ("apply_updates freeze functional_call parameter_count parameters replace unfreeze"),
     "seeds": "keys next_key seed",
     "linear": "Bilinear Dense Linear",
+    "convolution": "Conv Conv1d Conv2d Conv3d ConvTranspose",
+    "pooling": "AdaptiveAvgPool AdaptiveMaxPool AvgPool GlobalAvgPool GlobalMaxPool MaxPool",
+    "norms": "GroupNorm InstanceNorm LayerNorm RMSNorm",
     "batch_norm": "BatchNorm",
     "dropout": "Dropout",
+    "embedding": "Embedding",
+    "multi_head": "KeyValueCache MultiHeadAttention rotary",
+    "transformer": "TransformerDecoderLayer TransformerEncoderLayer",
+    "recurrent": "GRU GRUCell LSTM LSTMCell RNN RNNCell",
     "containers": "Flatten Lambda Residual Sequential",
     "activation_layers": (
         "ELU GELU Identity LeakyReLU LogSoftmax Mish PReLU ReLU ReLU6 SELU SiLU Sigmoid "
@@ -192,18 +267,14 @@ _HOMES = {
     ),
 }
 """The files of modules, and the names that each of them defines."""
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+_PLACES = {"losses": "fxla.nn.losses"} | {
+    name: f"fxla.nn.{home}:{name}" for home, names in _HOMES.items() for name in names.split()
+}
 
 
 def __getattr__(name: str) -> Any:
     """A module's class, or another function of modules, whose file is imported now."""
-    home = _HOME_OF.get(name)
-    if home is None:
-        if name == "losses":
-            return importlib.import_module("fxla.nn.losses")
-        raise AttributeError(f"module 'fxla.nn' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"fxla.nn.{home}"), name)
-    globals()[name] = found
+    found = globals()[name] = deferred_name("fxla.nn", _PLACES, name)
     return found
 
 
