@@ -230,11 +230,12 @@ def _scan(space: dict[str, Any]) -> tuple[list[tuple[str, Maker]], list[dict[str
         if maker is not None:
             names.append((name, maker))
             continue
-        if isinstance(value, ModuleType):
+        kind = type(value)  # and not `isinstance`, which asks a stand-in what it stands for
+        if issubclass(kind, ModuleType):
             other = vars(value)
-        elif isinstance(value, FunctionType):
+        elif issubclass(kind, FunctionType):
             other = value.__globals__
-        elif isinstance(value, type):
+        elif issubclass(kind, type):
             other = vars(sys.modules.get(value.__module__, np))
         else:
             continue
