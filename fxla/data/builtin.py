@@ -13,8 +13,8 @@ from fxla.errors import MissingExtraError
 __all__ = ["breast_cancer", "diabetes", "digits", "iris", "mnist5000", "optional", "wine"]
 
 
-def optional(module: str, package: str, call: str) -> Any:
-    """A module of an optional dependency.
+def optional(module: str, package: str, call: str, extra: str = "data") -> Any:
+    """A module of an optional dependency, which `extra` installs.
 
     Raises:
         MissingExtraError: if it is not installed.
@@ -23,7 +23,7 @@ def optional(module: str, package: str, call: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f'{call} needs {package}, which is not installed: pip install "fxla[data]"'
+            f'{call} needs {package}, which is not installed: pip install "fxla[{extra}]"'
         ) from error
 
 

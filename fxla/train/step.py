@@ -1,0 +1,258 @@
+"""The programs of training: a step of it, a step of evaluation, a prediction.
+
+A step is one compiled program: loss, gradients, the optimiser's update, and the sums of the
+metrics. Losses are means over examples, weighted if there are weights, so a smaller last batch and
+batches gathered for one update count as what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import fxla.numpy as fnp
+from fxla import optim
+from fxla.control.jit import jit
+from fxla.core.dtypes import is_inexact
+from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
+from fxla.core.stateful import assign, differentiable, hold, updates
+from fxla.core.trace import typeof
+from fxla.nn.module import Module
+from fxla.train.metric import Metric, weighted
+from fxla.train.names import Loss
+from fxla.transforms.autodiff import value_and_grad
+
+__all__ = ["Batch", "Gathered", "Recipe", "Running", "Steps", "batch_of", "call"]
+
+
+class Batch(NamedTuple):
+    """What a model is given, what it should give, and how much each example counts."""
+
+    x: Any
+    y: Any
+    weight: Any = None
+
+
+def batch_of(element: Any) -> Batch:
+    """A loader's element as a batch.
+
+    Raises:
+        TypeError: if it is not a pair or a triple.
+    """
+    if isinstance(element, (tuple, list)) and len(element) in (2, 3):
+        return Batch(*element)
+    shown = f"{len(element)} parts" if isinstance(element, (tuple, list)) else type(element).__name__
+    raise TypeError(
+        "Trainer: the data must give batches (x, y) or (x, y, weight), and it gave "
+        f"{shown}. Use `.map` to make pairs of its elements."
+    )
+
+
+class Running(NamedTuple):
+    """What a step starts from and ends with.
+
+    Attributes:
+        model: its parameters and buffers.
+        optimizer: the optimiser's state.
+        sums: the sums of the loss and the metrics, by name.
+    """
+
+    model: Any
+    optimizer: Any
+    sums: Any
+
+
+class Gathered(NamedTuple):
+    """Gradients of several batches, for one update: their sum, and the weight of the examples."""
+
+    grads: Any
+    weight: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What training computes.
+
+    Attributes:
+        loss: of predictions and targets.
+        optimizer: with ``init`` and ``update``.
+        metrics: by the names of their figures.
+        precision: the dtype in which the model computes; None: that of its parameters.
+        guard: whether a step whose loss or gradients are not finite changes nothing.
+    """
+
+    loss: Loss
+    optimizer: Any
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    precision: Any = None
+    guard: bool = True
+
+    def sums(self) -> Any:
+        """The sums over no examples."""
+        loss = {"sum": np.zeros(()), "count": np.zeros(())}
+        return {"loss": loss} | {name: m.init() for name, m in self.metrics.items()}
+
+    def figures(self, sums: Any) -> dict[str, Any]:
+        """Loss and metrics of sums."""
+        total, count = float(sums["loss"]["sum"]), float(sums["loss"]["count"])
+        loss = total / count if count else float("nan")
+        return {"loss": loss} | {name: m.compute(sums[name]) for name, m in self.metrics.items()}
+
+    def losses(self, prediction: Any, batch: Batch) -> tuple[Any, Any]:
+        """The weighted sum of the loss, in the predictions' precision, and the sum of weights."""
+        values = fnp.asarray(self.loss.function(prediction, batch.y))
+        if values.ndim == 0:
+            n = tree_flatten(batch.x)[0][0].shape[0]
+            return values * n, fnp.asarray(float(n))
+        _, weight = weighted(values, batch.weight)
+        counted = values if batch.weight is None else fnp.where(weight == 0, 0, values)
+        return (counted * weight.astype(values.dtype)).sum(), weight.sum()
+
+    def added(self, sums: Any, prediction: Any, batch: Batch, total: Any, count: Any) -> Any:
+        """The sums with a batch added."""
+        loss = sums["loss"]
+        found = {
+            "loss": {
+                "sum": loss["sum"] + total.astype(np.float64),
+                "count": loss["count"] + count,
+            }
+        }
+        for name, metric in self.metrics.items():
+            found[name] = metric.update(sums[name], prediction, batch.y, batch.weight)
+        return found
+
+    def predict(self, model: Any, x: Any, training: bool) -> Any:
+        """The model's predictions; in a lower precision, computed there and given in its own."""
+        own = parameter_dtype(model)
+        x = tree_map(lambda a: _cast(a, own), x)
+        if self.precision is None:
+            return call(model, x, training)
+        lower = _lowered(model, self.precision)
+        before = hold(lower)
+        prediction = call(lower, tree_map(lambda a: _cast(a, self.precision), x), training)
+        dtypes = [typeof(leaf).dtype for leaf in tree_flatten(model)[0]]
+        changed = updates(before, "Trainer")
+        assign(model, {i: v.astype(dtypes[i]) for i, v in changed.items()})
+        return tree_map(lambda a: _cast(a, own), prediction)
+
+
+def call(model: Any, x: Any, training: bool) -> Any:
+    """``model(x)``, of several arguments if `x` is a tuple, of keywords if it is a dict."""
+    if isinstance(x, dict):
+        return model(**x, training=training)
+    return model(*x, training=training) if isinstance(x, (tuple, list)) else model(x, training=training)
+
+
+def parameter_dtype(model: Any) -> Any:
+    """The dtype of the model's first parameter; None if it has none."""
+    for leaf, wanted in zip(tree_flatten(model)[0], differentiable(model), strict=True):
+        if wanted:
+            return typeof(leaf).dtype
+    return None
+
+
+def _cast(x: Any, dtype: Any) -> Any:
+    own = typeof(x).dtype
+    if dtype is None or own == dtype or not is_inexact(own) or own.kind == "c":
+        return x
+    return fnp.asarray(x).astype(dtype)
+
+
+def _lowered(model: Any, dtype: Any) -> Any:
+    """The model with its parameters in another dtype; buffers keep theirs."""
+    leaves, structure = tree_flatten(model)
+    wanted = differentiable(model)
+    lower = [_cast(x, dtype) if w else x for x, w in zip(leaves, wanted, strict=True)]
+    return tree_unflatten(structure, lower)
+
+
+class Steps:
+    """The compiled programs of a recipe. `Running` and `Gathered` are donated to them."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.step = jit(self._step, donate_argnums=0)
+        self.gather = jit(self._gather, donate_argnums=(0, 1))
+        self.update = jit(self._update, donate_argnums=(0, 1))
+        self.evaluate = jit(self._evaluate, donate_argnums=1)
+        self.predict = jit(self._predict)
+
+    def _gradients(self, model: Any, batch: Batch, mean: bool) -> Any:
+        """Gradients of the mean or the sum of the loss; buffers of `model` are updated."""
+
+        def objective(model: Any) -> Any:
+            prediction = self.recipe.predict(model, batch.x, training=True)
+            total, count = self.recipe.losses(prediction, batch)
+            divisor = fnp.where(count == 0, 1.0, count).astype(total.dtype)
+            return total / divisor if mean else total, (total, count, prediction)
+
+        (_, seen), grads = value_and_grad(objective, has_aux=True)(model)
+        return grads, seen
+
+    def _step(self, running: Running, batch: Batch) -> tuple[Running, Any, Any]:
+        """A whole step: what it ends with, its mean loss, and whether all was finite."""
+        model = _own(running.model)
+        grads, (total, count, prediction) = self._gradients(model, batch, mean=True)
+        loss = total / fnp.where(count == 0, 1.0, count)
+        model, optimizer = self._updated(model, running.optimizer, grads, loss)
+        sums = self.recipe.added(running.sums, prediction, batch, total, count)
+        after = Running(model, optimizer, sums)
+        return self._guarded(running, after, total, grads, loss)
+
+    def _gather(
+        self, running: Running, gathered: Gathered, batch: Batch
+    ) -> tuple[tuple[Running, Gathered], Any, Any]:
+        """The gradients of a batch added to those gathered; parameters stay as they are."""
+        model = _own(running.model)
+        grads, (total, count, prediction) = self._gradients(model, batch, mean=False)
+        loss = total / fnp.where(count == 0, 1.0, count)
+        sums = self.recipe.added(running.sums, prediction, batch, total, count)
+        after = Gathered(
+            tree_map(lambda a, b: a + b, gathered.grads, grads), gathered.weight + count
+        )
+        return self._guarded(
+            (running, gathered), (Running(model, running.optimizer, sums), after), total, grads, loss
+        )
+
+    def _update(self, running: Running, gathered: Gathered) -> Running:
+        """The update that gathered gradients give."""
+        divisor = fnp.where(gathered.weight == 0, 1.0, gathered.weight)
+        grads = tree_map(lambda g: g / divisor.astype(g.dtype), gathered.grads)
+        model = _own(running.model)
+        model, optimizer = self._updated(model, running.optimizer, grads, None)
+        return Running(model, optimizer, running.sums)
+
+    def _updated(self, model: Any, state: Any, grads: Any, loss: Any) -> tuple[Any, Any]:
+        extra = {}
+        if loss is not None and isinstance(
+            self.recipe.optimizer, optim.GradientTransformationExtraArgs
+        ):
+            extra["value"] = loss
+        moves, state = self.recipe.optimizer.update(grads, state, model, **extra)
+        return optim.apply_updates(model, moves), state
+
+    def _guarded(self, before: Any, after: Any, total: Any, grads: Any, loss: Any) -> Any:
+        """What a step ends with; if something was not finite and it matters, what it began with."""
+        finite = fnp.isfinite(total)
+        if not self.recipe.guard:
+            return after, loss, finite
+        for g in tree_flatten(grads)[0]:
+            finite = finite & fnp.all(fnp.isfinite(g))
+        kept = tree_map(lambda new, old: fnp.where(finite, new, old), after, before)
+        return kept, loss, finite
+
+    def _evaluate(self, model: Any, sums: Any, batch: Batch) -> Any:
+        prediction = self.recipe.predict(_own(model), batch.x, training=False)
+        total, count = self.recipe.losses(prediction, batch)
+        return self.recipe.added(sums, prediction, batch, total, count)
+
+    def _predict(self, model: Any, x: Any) -> Any:
+        return self.recipe.predict(_own(model), x, training=False)
+
+
+def _own(model: Any) -> Any:
+    """A copy whose updates the step returns itself, rather than the transformation for it."""
+    return model.copy() if isinstance(model, Module) else tree_map(lambda leaf: leaf, model)

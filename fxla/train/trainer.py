@@ -1,0 +1,451 @@
+"""`Trainer`: Keras's `compile` and `fit`, Lightning's callbacks, one compiled program a step."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from fxla.core.pytree import tree_flatten, tree_map
+from fxla.core.stateful import assign
+from fxla.data import DataLoader, Dataset, as_dataset, stack
+from fxla.data.dataset import Iteration
+from fxla.errors import ShapeError
+from fxla.nn.parameters import parameters
+from fxla.train.callback import Callback, Callbacks
+from fxla.train.history import History
+from fxla.train.interrupts import Interrupts
+from fxla.train.names import loss_of, metrics_of, optimizer_of
+from fxla.train.non_finite import explain
+from fxla.train.progress import Progress
+from fxla.train.snapshot import Snapshot, read, restored, written
+from fxla.train.step import Batch, Gathered, Recipe, Running, Steps, batch_of
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """Trains a model: the loop, its figures, its callbacks, its restart.
+
+    Args:
+        model: a `fxla.nn.Module`. It is trained in place: it holds the state of the last step.
+        loss: a function of predictions and targets that gives one value for each example, as those
+            of `fxla.nn.losses` do, or their mean; or Keras's name of one. As in Keras,
+            ``"sparse_categorical_crossentropy"`` and its kin take probabilities, and with
+            ``_from_logits`` at the end scores.
+        optimizer: one of `fxla.optim`, or Keras's name of one.
+        metrics: names (``"accuracy"``, ``"f1"``, ``"top_3"``, ...), `Metric` objects, functions of
+            predictions and targets, or a dict of these.
+        callbacks: `Callback` objects, told in their order.
+        seed: of the order of the data.
+        precision: ``"bfloat16"`` to compute in it; parameters, the optimiser's state, losses and
+            metrics keep their dtype.
+        accumulate: how many batches make one update; the gradient is that of all their examples.
+        nan_guard: True: a step whose loss or gradients are not finite changes nothing and raises
+            FloatingPointError, which names the layer; ``"skip"``: it changes nothing and counts in
+            `skipped`; False: nobody looks.
+        progress: whether a bar is shown, in terminals and notebooks.
+
+    Example:
+        >>> import fxla, fxla.numpy as fnp
+        >>> from fxla import nn, optim, train
+        >>> x = np.linspace(-1, 1, 64)[:, None]
+        >>> model = nn.Linear(1, 1)
+        >>> trainer = train.Trainer(model, "mse", optim.sgd(0.1), metrics=["mae"])
+        >>> history = trainer.fit((x, 3 * x + 1), epochs=40, batch_size=16)
+        >>> history["loss"][-1] < 1e-3, np.round(model.bias, 1)
+        (True, Array([1.]))
+        >>> sorted(trainer.evaluate((x, 3 * x + 1)))
+        ['loss', 'mae']
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        loss: Any,
+        optimizer: Any = "adam",
+        metrics: Any = (),
+        callbacks: Iterable[Callback] = (),
+        *,
+        seed: int = 0,
+        precision: str | None = None,
+        accumulate: int = 1,
+        nan_guard: bool | Literal["skip"] = True,
+        progress: bool = True,
+    ) -> None:
+        if accumulate < 1:
+            raise ValueError(f"Trainer: accumulate={accumulate}; at least one batch makes an update")
+        if precision not in (None, "bfloat16", "float16", "float32", "float64"):
+            raise ValueError(f"Trainer: precision={precision!r}; expected 'bfloat16' or None")
+        members = list(callbacks)
+        if progress and not any(isinstance(m, Progress) for m in members):
+            members.insert(0, Progress())
+        self.model = model
+        chosen = loss_of(loss)
+        self.recipe = Recipe(
+            chosen,
+            optimizer_of(optimizer),
+            metrics_of(metrics, chosen),
+            None if precision is None else np.dtype(precision),
+            bool(nan_guard),
+        )
+        self.steps = Steps(self.recipe)
+        self.callbacks = Callbacks(members)
+        self.seed = seed
+        self.accumulate = accumulate
+        self.nan_guard = nan_guard
+        self.history = History()
+        self.epoch = 0
+        """How many epochs are done."""
+        self.batch = 0
+        """How many batches of this epoch are done."""
+        self.step = 0
+        """How many updates are done."""
+        self.skipped = 0
+        """How many steps were left out because something was not finite."""
+        self.batches: int | None = None
+        """How many batches an epoch has, where that is known."""
+        self.target = 0
+        """After how many epochs `fit` ends."""
+        self.should_stop = False
+        self._optimizer: Any = None
+        self._sums: Any = self.recipe.sums()
+        self._gathered: Gathered | None = None
+        self._waiting = 0
+        self._loader: Dataset | None = None
+        self._reader: Iteration | None = None
+        self._started = 0
+        self._late: Snapshot | None = None
+        self._interrupts = Interrupts()
+
+    # -- training
+
+    def fit(
+        self,
+        data: Any,
+        epochs: int = 1,
+        batch_size: int | None = None,
+        *,
+        validation: Any = None,
+        shuffle: bool | None = None,
+        steps: int | None = None,
+        resume: bool | str | os.PathLike[str] = False,
+    ) -> History:
+        """Train for some epochs.
+
+        Args:
+            data: arrays ``(x, y)`` or ``(x, y, weight)``, whose rows are examples; or what gives
+                batches of that form: a `DataLoader`, a grain pipeline, a PyTorch loader, any
+                iterable. With `batch_size`, what gives examples.
+            epochs: how many more. After a restart, what is left of the interrupted ones.
+            batch_size: examples in a batch; for arrays, 32 if it is left out.
+            validation: data for `evaluate` after every epoch; or the share of `data` (examples)
+                that is kept for it.
+            shuffle: whether each epoch has its own order; default: where examples are known by
+                number and batched here.
+            steps: how many batches make an epoch, for data without an end.
+            resume: a checkpoint to continue from; True: the last one of the `Checkpoint` callback,
+                if it is there.
+
+        Returns:
+            The history of all epochs.
+
+        Raises:
+            FloatingPointError: if a loss or a gradient is not finite; see `nan_guard`.
+        """
+        if isinstance(validation, float):
+            data, validation = as_dataset(data).split(1 - validation, self.seed)
+            batch_size = batch_size or 32
+        self._loader = self._batches(data, batch_size, shuffle)
+        self._reader, self._started = None, self.epoch
+        self.batch, self._sums = 0, self.recipe.sums()
+        self._gathered, self._waiting = None, 0
+        if self._resume(resume):
+            self._reader = iter(self._loader)
+        self.target = self._started + epochs
+        self.batches = steps or self._loader.source.length()
+        self.should_stop = False
+        with self._interrupts:
+            try:
+                self.callbacks.tell("on_train_start", self)
+                while self.epoch < self.target and not self.should_stop:
+                    self._train_epoch(self._elements(self._loader, steps), validation)
+            except BaseException as error:
+                self._interrupts.forget()
+                self.callbacks.tell("on_exception", self, error)
+                raise
+            finally:
+                if self._reader is not None:
+                    self._reader.close()
+                self.callbacks.tell("on_train_end", self)
+        return self.history
+
+    def _elements(self, loader: Dataset, steps: int | None) -> Iterator[Any]:
+        """The batches of an epoch, or what is left of it.
+
+        An epoch is a pass over the data, or so many steps, which may end in the middle of a pass.
+        """
+        if self._reader is None:
+            self._reader = loader.epoch(self.epoch)
+        while True:
+            empty = True
+            while steps is None or self.batch < steps:
+                try:
+                    element = next(self._reader)
+                except StopIteration:
+                    break
+                empty = False
+                yield element
+            if steps is None:
+                self._reader = None
+            if steps is None or self.batch >= steps:
+                return
+            if empty and not self.batch:
+                return
+            self._reader = loader.epoch(self._reader.number + 1)
+
+    def _train_epoch(self, elements: Iterator[Any], validation: Any) -> None:
+        """An epoch, or what is left of it."""
+        self.callbacks.tell("on_train_epoch_start", self)
+        for element in elements:
+            batch = self._checked(batch_of(element))
+            self.callbacks.tell("on_train_batch_start", self, batch)
+            loss = self._train_batch(batch)
+            self.callbacks.tell("on_train_batch_end", self, batch, loss)
+            if self.should_stop:
+                break
+        if not self.batch:
+            raise ValueError("Trainer.fit: the data gave no batch")
+        if self._waiting:
+            self._update()
+        figures = self.figures()
+        if validation is not None:
+            self.callbacks.tell("on_validation_start", self)
+            seen = {f"val_{k}": v for k, v in self.evaluate(validation).items()}
+            figures |= seen
+            self.callbacks.tell("on_validation_end", self, seen)
+        self.history.epochs.append(figures)
+        self.epoch += 1
+        self.batch, self._sums = 0, self.recipe.sums()
+        self.callbacks.tell("on_train_epoch_end", self, figures)
+
+    def _train_batch(self, batch: Batch) -> float:
+        """One step, whose results are taken over whatever happens meanwhile."""
+        self._prepare(batch)
+        self._interrupts.hold()
+        running = Running(self.model, self._optimizer, self._sums)
+        if self.accumulate == 1:
+            running, loss, finite = self.steps.step(running, batch)
+            self._adopt(running)
+            self.step += bool(finite) or not self.recipe.guard
+        else:
+            (running, self._gathered), loss, finite = self.steps.gather(
+                running, self._gathered or self._nothing(), batch
+            )
+            self._adopt(running)
+            self._waiting += 1
+            if self._waiting == self.accumulate:
+                self._update()
+        self.batch += 1
+        if not finite and self.nan_guard:
+            self.skipped += 1
+            if self.nan_guard != "skip":
+                raise explain(self, batch, float(loss))
+        self._interrupts.release()
+        return float(loss)
+
+    def _nothing(self) -> Gathered:
+        kept = parameters(self.model)
+        return Gathered(tree_map(np.zeros_like, kept), np.zeros(()))
+
+    def _update(self) -> None:
+        """The update of the gradients gathered so far."""
+        assert self._gathered is not None
+        running = Running(self.model, self._optimizer, self._sums)
+        self._adopt(self.steps.update(running, self._gathered))
+        self._gathered, self._waiting = None, 0
+        self.step += 1
+
+    def _adopt(self, running: Running) -> None:
+        """Take over what a step ended with; the user's model holds it."""
+        assign(self.model, dict(enumerate(tree_flatten(running.model)[0])))
+        self._optimizer, self._sums = running.optimizer, running.sums
+
+    def _prepare(self, batch: Batch) -> None:
+        """What the first batch of all tells: sizes that were left out, what the loss expects."""
+        if self._optimizer is not None:
+            return
+        self._build(batch.x)
+        if self.recipe.loss.probabilities:
+            self._check_probabilities(batch)
+        self._optimizer = self.recipe.optimizer.init(self.model)
+
+    def _build(self, x: Any) -> None:
+        build = getattr(self.model, "build", None)
+        if build is not None:
+            build(*x) if isinstance(x, (tuple, list)) else build(x)
+        if self._late is not None:  # restored before its sizes were known
+            snapshot, self._late = self._late, None
+            self._take(snapshot)
+
+    def _check_probabilities(self, batch: Batch) -> None:
+        """Reject scores where the loss takes probabilities, which would train to nonsense."""
+        few = tree_map(lambda a: np.asarray(a)[:8], batch.x)
+        p = np.asarray(self.recipe.predict(self.model, few, training=False), np.float64)
+        outside = bool((p < 0).any() or (p > 1 + 1e-3).any())
+        if self.recipe.loss.probabilities == "classes":
+            outside = outside or bool((abs(p.sum(axis=-1) - 1) > 1e-2).any())
+        if outside and np.isfinite(p).all():
+            name = self.recipe.loss.name
+            raise ValueError(
+                f"Trainer: loss {name!r} takes probabilities, as in Keras, and the model gives "
+                f"values from {p.min():.3g} to {p.max():.3g}. End the model with a softmax or "
+                f"sigmoid, or choose {name + '_from_logits'!r}."
+            )
+
+    def _checked(self, batch: Batch) -> Batch:
+        """A batch of arrays, whose parts have as many examples."""
+        batch = tree_map(np.asarray, batch)
+        sizes = {np.shape(a)[:1] for a in tree_flatten(batch)[0]}
+        if () in sizes:
+            raise ShapeError(
+                "Trainer: the data give single examples, and not batches: a part has no axes. "
+                "Pass `batch_size=`, or use `.batch(n)`."
+            )
+        if len(sizes) > 1:
+            shapes = ", ".join(str(np.shape(a)) for a in tree_flatten(batch)[0])
+            raise ShapeError(f"Trainer: parts of a batch differ in their numbers: {shapes}")
+        return batch
+
+    # -- figures
+
+    def figures(self) -> dict[str, Any]:
+        """Loss and metrics over the examples of this epoch so far."""
+        return self.recipe.figures(self._sums)
+
+    @property
+    def optimizer_state(self) -> Any:
+        """The optimiser's state; None before the first step."""
+        return self._optimizer
+
+    def evaluate(self, data: Any, batch_size: int | None = None) -> dict[str, Any]:
+        """Loss and metrics over all examples, without training.
+
+        Args:
+            data: as in `fit`.
+            batch_size: as in `fit`.
+        """
+        sums = self.recipe.sums()
+        for element in _closing(iter(self._batches(data, batch_size, False))):
+            batch = self._checked(batch_of(element))
+            if self._optimizer is None:
+                self._build(batch.x)
+            sums = self.steps.evaluate(self.model, sums, batch)
+        return self.recipe.figures(sums)
+
+    def predict(self, data: Any, batch_size: int | None = None) -> Any:
+        """The model's predictions for all examples, in one array (or a tree of them).
+
+        Args:
+            data: inputs: an array, or what gives batches of inputs or of ``(x, y)``.
+            batch_size: examples in a batch; for arrays, 32 if it is left out.
+        """
+        parts = []
+        for element in _closing(iter(self._batches(data, batch_size, False))):
+            x = element[0] if isinstance(element, (tuple, list)) else element
+            self._build(x)
+            parts.append(self.steps.predict(self.model, tree_map(np.asarray, x)))
+        if not parts:
+            raise ValueError("Trainer.predict: the data gave no batch")
+        return tree_map(lambda *a: np.concatenate(a), *parts)
+
+    def _batches(self, data: Any, batch_size: int | None, shuffle: bool | None) -> Dataset:
+        """Batches of whatever was given."""
+        arrays = isinstance(data, np.ndarray) or (
+            isinstance(data, (tuple, dict)) and not isinstance(data, Dataset)
+        )
+        if batch_size is None and not arrays:
+            if shuffle:
+                raise ValueError("Trainer.fit: shuffle=True needs batch_size=, to batch afterwards")
+            return as_dataset(data)
+        dataset = as_dataset(data)
+        if shuffle is None:
+            shuffle = dataset.source.indexed(0) is not None
+        return DataLoader(dataset, batch_size or 32, shuffle=shuffle, seed=self.seed)
+
+    # -- restart
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything that `restore` needs into one file, whole or not at all.
+
+        That is parameters and buffers (keys for dropout among them), the optimiser's state, sums
+        of metrics, the position in the data, the history, and the callbacks' state.
+        """
+        written(path, self._snapshot())
+
+    def restore(self, path: str | os.PathLike[str]) -> None:
+        """Continue from a file of `save` in the next `fit` with ``resume=path``, or use the model.
+
+        Raises:
+            ValueError: if the file's arrays are not those of this model and optimiser; nothing is
+                changed then.
+        """
+        self._take(read(path))
+
+    def _resume(self, resume: Any) -> bool:
+        """Continue from a checkpoint, if there is one, and say whether its data continue too."""
+        if resume is False or resume is None:
+            return False
+        path = resume
+        if resume is True:
+            found = [p for p in (getattr(m, "last", None) for m in self.callbacks.members) if p]
+            if not found:
+                raise ValueError("Trainer.fit: resume=True needs a Checkpoint among the callbacks")
+            path = found[0]
+            if not os.path.exists(path):
+                return False
+        snapshot = read(path)
+        self._take(snapshot)
+        self._started = snapshot.run["started"]
+        if snapshot.run["data"] is None or self._loader is None:
+            return False
+        self._loader.restore(snapshot.run["data"])
+        return True
+
+    def _take(self, snapshot: Snapshot) -> None:
+        """Become what a snapshot says, or change nothing."""
+        if self._optimizer is None and unbuilt(self.model):
+            self._late = snapshot
+        else:
+            template = self._optimizer
+            if template is None:
+                template = self.recipe.optimizer.init(self.model)
+            model, state, gathered = restored(snapshot, self.model, template, self._nothing)
+            assign(self.model, dict(enumerate(model)))
+            self._optimizer, self._gathered = state, gathered
+        run = snapshot.run
+        self._sums = snapshot.sums
+        self.epoch, self.batch, self.step = run["epoch"], run["batch"], run["step"]
+        self.skipped, self._waiting = run["skipped"], run["waiting"]
+        self.history.epochs[:] = run["history"]
+        if len(run["callbacks"]) == len(self.callbacks.members):
+            for member, state in zip(self.callbacks.members, run["callbacks"], strict=True):
+                member.load_state_dict(state)
+
+    def _snapshot(self) -> Snapshot:
+        run = {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "step": self.step,
+            "skipped": self.skipped,
+            "waiting": self._waiting,
+            "started": self._started,
+            "data": None if self._loader is None else self._loader.state(),
+            "history": self.history.epochs,
+            "callbacks": [m.state_dict() for m in self.callbacks.members],
+        }
+        model = dict(zip(leaf_paths(self.model, "model"), leaves(self.model), strict=True))
+        return Snapshot(model, leaves(self._optimizer), self._sums, leaves(self._gathered), run)
