@@ -19,6 +19,7 @@ __all__ = [
     "Selected",
     "Shuffled",
     "Zipped",
+    "batched",
     "permutation",
 ]
 
@@ -27,6 +28,12 @@ def permutation(seed: int, epoch: int, n: int) -> Any:
     """The order in which the `n` elements of a shuffled epoch come."""
     bits = np.random.Philox(np.random.SeedSequence([seed, epoch]))
     return np.random.Generator(bits).permutation(n)
+
+
+def batched(source: Source) -> bool:
+    """Whether a source's elements are batches that a stage of it made."""
+    parts = [*getattr(source, "sources", ()), *filter(None, [getattr(source, "source", None)])]
+    return isinstance(source, Batched) or any(batched(s) for s in parts)
 
 
 class _ByIndex(Source):

@@ -38,7 +38,9 @@ def monitored(figures: dict[str, Any], name: str, who: str) -> float:
     """
     if name not in figures:
         hint = " Pass `validation=` to fit." if name.startswith("val_") else ""
-        raise KeyError(f"train.{who}: there is no figure {name!r}; there are {list(figures)}.{hint}")
+        raise KeyError(
+            f"train.{who}: there is no figure {name!r}; there are {list(figures)}.{hint}"
+        )
     return float(figures[name])
 
 

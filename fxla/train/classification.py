@@ -28,7 +28,9 @@ def classes_of(prediction: Any, target: Any, threshold: float) -> tuple[Any, Any
     prediction, target = fnp.asarray(prediction), fnp.asarray(target)
     if prediction.shape == (*target.shape, 1):
         prediction = prediction[..., 0]
-    elif target.shape == (*prediction.shape, 1):
+    elif target.shape == (*prediction.shape, 1) or (
+        target.shape == (*prediction.shape[:-1], 1) and prediction.shape[-1:] != (1,)
+    ):
         target = target[..., 0]
     if prediction.ndim == target.ndim + 1:
         return fnp.argmax(prediction, axis=-1), target.astype(np.int64)

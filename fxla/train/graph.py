@@ -21,17 +21,17 @@ def graph_of(jaxpr: Jaxpr, names: list[str]) -> Any:
     protocol = optional(module, "tensorboardX", "train.TensorBoard", "train")
     graph = protocol.GraphDef()
     known: dict[Any, str] = {}
-    for var, name in zip(jaxpr.invars, names, strict=True):
+    for var, name in zip(jaxpr.inputs, names, strict=True):
         known[var] = _clean(name)
         node = graph.node.add(name=known[var], op="Input")
         node.attr["type"].s = str(var.aval).encode()
     for k, eqn in enumerate(jaxpr.eqns):
         name = f"{eqn.primitive.name}_{k}"
-        inputs = [known[v] for v in eqn.invars if not isinstance(v, Literal) and v in known]
+        inputs = [known[v] for v in eqn.inputs if not isinstance(v, Literal) and v in known]
         node = graph.node.add(name=name, op=eqn.primitive.name, input=inputs)
-        node.attr["type"].s = ", ".join(str(v.aval) for v in eqn.outvars).encode()
-        known.update(dict.fromkeys(eqn.outvars, name))
-    for k, var in enumerate(jaxpr.outvars):
+        node.attr["type"].s = ", ".join(str(v.aval) for v in eqn.outputs).encode()
+        known.update(dict.fromkeys(eqn.outputs, name))
+    for k, var in enumerate(jaxpr.outputs):
         source = [] if isinstance(var, Literal) else [known[var]]
         graph.node.add(name=f"output_{k}", op="Output", input=source)
     return graph

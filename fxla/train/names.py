@@ -87,9 +87,7 @@ def _binary(p: Any, t: Any) -> Any:
 
 
 def _binary_logits(p: Any, t: Any) -> Any:
-    return losses.sigmoid_binary_cross_entropy(
-        *_alike(p, t, "binary_crossentropy_from_logits")
-    )
+    return losses.sigmoid_binary_cross_entropy(*_alike(p, t, "binary_crossentropy_from_logits"))
 
 
 def _logits(p: Any, t: Any) -> Any:

@@ -21,11 +21,12 @@ from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
 from fxla.core.stateful import assign, differentiable, hold, updates
 from fxla.core.trace import typeof
 from fxla.nn.module import Module
+from fxla.nn.trees import parameters
 from fxla.train.metric import Metric, weighted
 from fxla.train.names import Loss
 from fxla.transforms.autodiff import value_and_grad
 
-__all__ = ["Batch", "Gathered", "Recipe", "Running", "Steps", "batch_of", "call"]
+__all__ = ["Batch", "Gathered", "Recipe", "Running", "Steps", "batch_of", "call", "unbuilt"]
 
 
 class Batch(NamedTuple):
@@ -44,7 +45,9 @@ def batch_of(element: Any) -> Batch:
     """
     if isinstance(element, (tuple, list)) and len(element) in (2, 3):
         return Batch(*element)
-    shown = f"{len(element)} parts" if isinstance(element, (tuple, list)) else type(element).__name__
+    shown = (
+        f"{len(element)} parts" if isinstance(element, (tuple, list)) else type(element).__name__
+    )
     raise TypeError(
         "Trainer: the data must give batches (x, y) or (x, y, weight), and it gave "
         f"{shown}. Use `.map` to make pairs of its elements."
@@ -143,7 +146,16 @@ def call(model: Any, x: Any, training: bool) -> Any:
     """``model(x)``, of several arguments if `x` is a tuple, of keywords if it is a dict."""
     if isinstance(x, dict):
         return model(**x, training=training)
-    return model(*x, training=training) if isinstance(x, (tuple, list)) else model(x, training=training)
+    return (
+        model(*x, training=training)
+        if isinstance(x, (tuple, list))
+        else model(x, training=training)
+    )
+
+
+def unbuilt(model: Any) -> bool:
+    """Whether some sizes of a model are left to its first call."""
+    return any("_deferred" in vars(m) for _, m in model.named_modules())
 
 
 def parameter_dtype(model: Any) -> Any:
@@ -214,7 +226,11 @@ class Steps:
             tree_map(lambda a, b: a + b, gathered.grads, grads), gathered.weight + count
         )
         return self._guarded(
-            (running, gathered), (Running(model, running.optimizer, sums), after), total, grads, loss
+            (running, gathered),
+            (Running(model, running.optimizer, sums), after),
+            total,
+            grads,
+            loss,
         )
 
     def _update(self, running: Running, gathered: Gathered) -> Running:
@@ -231,7 +247,7 @@ class Steps:
             self.recipe.optimizer, optim.GradientTransformationExtraArgs
         ):
             extra["value"] = loss
-        moves, state = self.recipe.optimizer.update(grads, state, model, **extra)
+        moves, state = self.recipe.optimizer.update(grads, state, parameters(model), **extra)
         return optim.apply_updates(model, moves), state
 
     def _guarded(self, before: Any, after: Any, total: Any, grads: Any, loss: Any) -> Any:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
 
-from fxla.core.pytree import tree_flatten, tree_map
+from fxla.core.pytree import leaf_paths, tree_flatten, tree_map
 from fxla.core.stateful import assign
-from fxla.data import DataLoader, Dataset, as_dataset, stack
+from fxla.data import DataLoader, Dataset, as_dataset
 from fxla.data.dataset import Iteration
+from fxla.data.stages import batched
 from fxla.errors import ShapeError
-from fxla.nn.parameters import parameters
+from fxla.nn.trees import parameters
 from fxla.train.callback import Callback, Callbacks
 from fxla.train.history import History
 from fxla.train.interrupts import Interrupts
 from fxla.train.names import loss_of, metrics_of, optimizer_of
 from fxla.train.non_finite import explain
 from fxla.train.progress import Progress
-from fxla.train.snapshot import Snapshot, read, restored, written
-from fxla.train.step import Batch, Gathered, Recipe, Running, Steps, batch_of
+from fxla.train.snapshot import Snapshot, leaves, read, restored, written
+from fxla.train.step import Batch, Gathered, Recipe, Running, Steps, batch_of, call, unbuilt
 
 __all__ = ["Trainer"]
 
@@ -77,7 +77,9 @@ class Trainer:
         progress: bool = True,
     ) -> None:
         if accumulate < 1:
-            raise ValueError(f"Trainer: accumulate={accumulate}; at least one batch makes an update")
+            raise ValueError(
+                f"Trainer: accumulate={accumulate}; at least one batch makes an update"
+            )
         if precision not in (None, "bfloat16", "float16", "float32", "float64"):
             raise ValueError(f"Trainer: precision={precision!r}; expected 'bfloat16' or None")
         members = list(callbacks)
@@ -137,11 +139,11 @@ class Trainer:
         """Train for some epochs.
 
         Args:
-            data: arrays ``(x, y)`` or ``(x, y, weight)``, whose rows are examples; or what gives
-                batches of that form: a `DataLoader`, a grain pipeline, a PyTorch loader, any
-                iterable. With `batch_size`, what gives examples.
+            data: arrays ``(x, y)`` or ``(x, y, weight)``, whose rows are examples, or a `Dataset` of
+                such examples; or what gives batches of that form: a `DataLoader`, a grain pipeline,
+                a PyTorch loader, any iterable. With `batch_size`, any of them may give examples.
             epochs: how many more. After a restart, what is left of the interrupted ones.
-            batch_size: examples in a batch; for arrays, 32 if it is left out.
+            batch_size: examples in a batch; 32 if examples are given and it is left out.
             validation: data for `evaluate` after every epoch; or the share of `data` (examples)
                 that is kept for it.
             shuffle: whether each epoch has its own order; default: where examples are known by
@@ -158,8 +160,11 @@ class Trainer:
         """
         if isinstance(validation, float):
             data, validation = as_dataset(data).split(1 - validation, self.seed)
-            batch_size = batch_size or 32
         self._loader = self._batches(data, batch_size, shuffle)
+        if validation is not None:
+            ready = _ready(validation)
+            size = None if ready or not _examples(validation) else batch_size
+            validation = self._batches(validation, size, None if ready else False)
         self._reader, self._started = None, self.epoch
         self.batch, self._sums = 0, self.recipe.sums()
         self._gathered, self._waiting = None, 0
@@ -188,24 +193,22 @@ class Trainer:
 
         An epoch is a pass over the data, or so many steps, which may end in the middle of a pass.
         """
-        if self._reader is None:
-            self._reader = loader.epoch(self.epoch)
+        fresh = self._reader is None
+        reader = self._reader or loader.epoch(self.epoch)
         while True:
-            empty = True
+            self._reader, before = reader, self.batch
             while steps is None or self.batch < steps:
                 try:
-                    element = next(self._reader)
+                    element = next(reader)
                 except StopIteration:
                     break
-                empty = False
                 yield element
             if steps is None:
                 self._reader = None
-            if steps is None or self.batch >= steps:
                 return
-            if empty and not self.batch:
-                return
-            self._reader = loader.epoch(self._reader.number + 1)
+            if self.batch >= steps or (fresh and self.batch == before):
+                return  # enough, or there is nothing at all
+            fresh, reader = True, loader.epoch(reader.number + 1)
 
     def _train_epoch(self, elements: Iterator[Any], validation: Any) -> None:
         """An epoch, or what is left of it."""
@@ -281,12 +284,12 @@ class Trainer:
         self._build(batch.x)
         if self.recipe.loss.probabilities:
             self._check_probabilities(batch)
-        self._optimizer = self.recipe.optimizer.init(self.model)
+        if self._optimizer is None:  # and not restored just now
+            self._optimizer = self.recipe.optimizer.init(parameters(self.model))
 
     def _build(self, x: Any) -> None:
-        build = getattr(self.model, "build", None)
-        if build is not None:
-            build(*x) if isinstance(x, (tuple, list)) else build(x)
+        if unbuilt(self.model):
+            call(self.model, tree_map(lambda a: np.asarray(a)[:1], x), training=False)
         if self._late is not None:  # restored before its sizes were known
             snapshot, self._late = self._late, None
             self._take(snapshot)
@@ -339,7 +342,7 @@ class Trainer:
             batch_size: as in `fit`.
         """
         sums = self.recipe.sums()
-        for element in _closing(iter(self._batches(data, batch_size, False))):
+        for element in self._batches(data, batch_size, None if _ready(data) else False):
             batch = self._checked(batch_of(element))
             if self._optimizer is None:
                 self._build(batch.x)
@@ -354,7 +357,7 @@ class Trainer:
             batch_size: examples in a batch; for arrays, 32 if it is left out.
         """
         parts = []
-        for element in _closing(iter(self._batches(data, batch_size, False))):
+        for element in self._batches(data, batch_size, None if _ready(data) else False):
             x = element[0] if isinstance(element, (tuple, list)) else element
             self._build(x)
             parts.append(self.steps.predict(self.model, tree_map(np.asarray, x)))
@@ -364,17 +367,29 @@ class Trainer:
 
     def _batches(self, data: Any, batch_size: int | None, shuffle: bool | None) -> Dataset:
         """Batches of whatever was given."""
-        arrays = isinstance(data, np.ndarray) or (
-            isinstance(data, (tuple, dict)) and not isinstance(data, Dataset)
-        )
-        if batch_size is None and not arrays:
-            if shuffle:
-                raise ValueError("Trainer.fit: shuffle=True needs batch_size=, to batch afterwards")
-            return as_dataset(data)
+        if _ready(data):
+            if batch_size is not None or shuffle is not None:
+                raise ValueError(
+                    "Trainer: the dataset gives batches already; say batch_size and shuffle where "
+                    "it is made, or give the dataset of examples"
+                )
+            return data
         dataset = as_dataset(data)
-        if shuffle is None:
-            shuffle = dataset.source.indexed(0) is not None
+        known = dataset.source.indexed(0) is not None
+        if batch_size is None and not (_examples(data) and known):
+            if shuffle:
+                raise ValueError("Trainer: shuffle=True needs batch_size=, to batch afterwards")
+            return dataset
+        shuffle = known if shuffle is None else shuffle
         return DataLoader(dataset, batch_size or 32, shuffle=shuffle, seed=self.seed)
+
+    def copied_leaves(self) -> list[Any]:
+        """Copies of the model's parameters and buffers as they are now."""
+        return [np.array(x) for x in tree_flatten(self.model)[0]]
+
+    def put_leaves(self, values: list[Any]) -> None:
+        """Give the model parameters and buffers that `copied_leaves` took."""
+        assign(self.model, dict(enumerate(values)))
 
     # -- restart
 
@@ -422,7 +437,7 @@ class Trainer:
         else:
             template = self._optimizer
             if template is None:
-                template = self.recipe.optimizer.init(self.model)
+                template = self.recipe.optimizer.init(parameters(self.model))
             model, state, gathered = restored(snapshot, self.model, template, self._nothing)
             assign(self.model, dict(enumerate(model)))
             self._optimizer, self._gathered = state, gathered
@@ -449,3 +464,13 @@ class Trainer:
         }
         model = dict(zip(leaf_paths(self.model, "model"), leaves(self.model), strict=True))
         return Snapshot(model, leaves(self._optimizer), self._sums, leaves(self._gathered), run)
+
+
+def _ready(data: Any) -> bool:
+    """Whether these are batches that a dataset made."""
+    return isinstance(data, Dataset) and batched(data.source)
+
+
+def _examples(data: Any) -> bool:
+    """Whether these are examples, and not batches, unless somebody says so."""
+    return isinstance(data, (np.ndarray, tuple, dict, Dataset))

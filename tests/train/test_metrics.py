@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ CUTS = [0, 32, 64, 70, 71, 200, N]
 def accumulated(metric: train.Metric, prediction: Any, target: Any, weight: Any = None) -> Any:
     update = fxla.jit(metric.update)
     state = metric.init()
-    for a, b in zip(CUTS, CUTS[1:]):
+    for a, b in pairwise(CUTS):
         extra = () if weight is None else (weight[a:b],)
         state = update(state, prediction[a:b], target[a:b], *extra)
     return metric.compute(state)
