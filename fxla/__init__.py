@@ -51,7 +51,19 @@ with no_collection():
     from fxla.transforms.vmap import vmap
 
 if TYPE_CHECKING:
-    from fxla import data, flatten_util, image, lax, nn, optim, random, scipy, tree_util, weights
+    from fxla import (
+        data,
+        flatten_util,
+        image,
+        lax,
+        nn,
+        optim,
+        random,
+        scipy,
+        train,
+        tree_util,
+        weights,
+    )
     from fxla.kernels.api import kernel
     from fxla.kernels.vectorize import vectorize
     from fxla.weights import load, save
@@ -99,6 +111,7 @@ __all__ = [
     "save",
     "scipy",
     "threads",
+    "train",
     "tree",
     "tree_util",
     "typeof",
@@ -124,6 +137,7 @@ _DEFERRED = {
     "random": "fxla.random",
     "save": "fxla.weights:save",
     "scipy": "fxla.scipy",
+    "train": "fxla.train",
     "tree_util": "fxla.tree_util",
     "vectorize": "fxla.kernels.vectorize:vectorize",
     "weights": "fxla.weights",

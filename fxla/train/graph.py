@@ -7,7 +7,7 @@ from typing import Any
 from fxla.core.jaxpr import Jaxpr, Literal
 from fxla.data.builtin import optional
 
-__all__ = ["graph_of"]
+__all__ = ["graph_of", "levels"]
 
 
 def graph_of(jaxpr: Jaxpr, names: list[str]) -> Any:
@@ -21,8 +21,8 @@ def graph_of(jaxpr: Jaxpr, names: list[str]) -> Any:
     protocol = optional(module, "tensorboardX", "train.TensorBoard", "train")
     graph = protocol.GraphDef()
     known: dict[Any, str] = {}
-    for var, name in zip(jaxpr.inputs, names, strict=True):
-        known[var] = _clean(name)
+    for var, name in zip(jaxpr.invars, names, strict=True):
+        known[var] = levels(name)
         node = graph.node.add(name=known[var], op="Input")
         node.attr["type"].s = str(var.aval).encode()
     for k, eqn in enumerate(jaxpr.eqns):
@@ -31,13 +31,13 @@ def graph_of(jaxpr: Jaxpr, names: list[str]) -> Any:
         node = graph.node.add(name=name, op=eqn.primitive.name, input=inputs)
         node.attr["type"].s = ", ".join(str(v.aval) for v in eqn.outputs).encode()
         known.update(dict.fromkeys(eqn.outputs, name))
-    for k, var in enumerate(jaxpr.outputs):
-        source = [] if isinstance(var, Literal) else [known[var]]
+    for k, out in enumerate(jaxpr.outs):
+        source = [] if isinstance(out, Literal) else [known[out]]
         graph.node.add(name=f"output_{k}", op="Output", input=source)
     return graph
 
 
-def _clean(path: str) -> str:
-    """A path as names of nodes are written: letters, digits and slashes."""
+def levels(path: str) -> str:
+    """A path with a slash at every level, as TensorBoard folds names."""
     text = path.replace("['", "/").replace("']", "").replace("[", "/").replace("]", "")
     return text.replace(".", "/")

@@ -79,8 +79,9 @@ class LearningRateMonitor(Callback):
         >>> import numpy as np
         >>> from fxla import nn, optim, train
         >>> schedule = optim.exponential_decay(0.1, transition_steps=1, decay_rate=0.5)
+        >>> monitor = LearningRateMonitor(schedule)
         >>> trainer = train.Trainer(
-        ...     nn.Linear(1, 1), "mse", optim.sgd(schedule), callbacks=[LearningRateMonitor(schedule)]
+        ...     nn.Linear(1, 1), "mse", optim.sgd(schedule), callbacks=[monitor]
         ... )
         >>> trainer.fit((np.ones((4, 1)), np.ones((4, 1))), epochs=2)["learning_rate"]
         [0.05, 0.025]

@@ -204,7 +204,7 @@ class Steps:
         (_, seen), grads = value_and_grad(objective, has_aux=True)(model)
         return grads, seen
 
-    def _step(self, running: Running, batch: Batch) -> tuple[Running, Any, Any]:
+    def _step(self, running: Running, batch: Batch) -> Any:
         """A whole step: what it ends with, its mean loss, and whether all was finite."""
         model = _own(running.model)
         grads, (total, count, prediction) = self._gradients(model, batch, mean=True)
@@ -214,9 +214,7 @@ class Steps:
         after = Running(model, optimizer, sums)
         return self._guarded(running, after, total, grads, loss)
 
-    def _gather(
-        self, running: Running, gathered: Gathered, batch: Batch
-    ) -> tuple[tuple[Running, Gathered], Any, Any]:
+    def _gather(self, running: Running, gathered: Gathered, batch: Batch) -> Any:
         """The gradients of a batch added to those gathered; parameters stay as they are."""
         model = _own(running.model)
         grads, (total, count, prediction) = self._gradients(model, batch, mean=False)

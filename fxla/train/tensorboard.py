@@ -13,7 +13,7 @@ from fxla.core.dtypes import bfloat16
 from fxla.core.pytree import leaf_paths, tree_flatten, tree_map
 from fxla.data.builtin import optional
 from fxla.train.callback import Callback
-from fxla.train.graph import graph_of
+from fxla.train.graph import graph_of, levels
 from fxla.train.history import is_number
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ class TensorBoard(Callback):
         graph: bool = True,
         images: Callable[[Trainer], dict[str, Any]] | None = None,
     ) -> None:
-        library = optional("tensorboardX", "tensorboardX", "train.TensorBoard", "train")
-        self.open = lambda: library.SummaryWriter(os.fspath(folder))
-        self.protocol = optional("tensorboardX.proto", "tensorboardX", "train.TensorBoard", "train")
+        self.folder = os.fspath(folder)
+        self.library = optional("tensorboardX", "tensorboardX", "train.TensorBoard", "train")
         self.every = every
         self.histograms = histograms
         self.graph = graph
@@ -59,7 +58,7 @@ class TensorBoard(Callback):
         self.writer: Any = None
 
     def on_train_start(self, trainer: Trainer) -> None:
-        self.writer = self.open()
+        self.writer = self.library.SummaryWriter(self.folder)
 
     def on_train_batch_end(self, trainer: Trainer, batch: Any, loss: float) -> None:
         if trainer.step % self.every == 0:
@@ -92,7 +91,7 @@ class TensorBoard(Callback):
                 x = np.asarray(x)
                 wide = x.astype(np.float32) if x.dtype == bfloat16 else x
                 if wide.dtype.kind == "f" and np.isfinite(wide).all():
-                    self.writer.add_histogram(path, wide, trainer.epoch)
+                    self.writer.add_histogram(levels(path), wide, trainer.epoch)
         for name, image in (self.images(trainer) if self.images else {}).items():
             image = np.asarray(image, np.float32)
             if image.ndim == 2:

@@ -145,9 +145,7 @@ def test_another_model_is_refused_and_nothing_changed(tmp_path: Path) -> None:
     file = tmp_path / "last.safetensors"
     wider = train.Trainer(nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 3)), "mse", "sgd")
     before = bits(wider)
-    with pytest.raises(
-        ValueError, match=r"layers\[0\]\.weight is missing.*first\.weight is"
-    ):
+    with pytest.raises(ValueError, match=r"layers\[0\]\.weight is missing.*first\.weight is"):
         wider.restore(file)
     nn.seed(0)
     other = train.Trainer(Net(), "mse", optim.sgd(0.1))

@@ -48,7 +48,7 @@ def test_curves(logged: Any) -> None:
 
 def test_histograms(logged: Any) -> None:
     trainer, read, _ = logged
-    [*_, last] = read.Histograms("model.layers[0].weight")
+    [*_, last] = read.Histograms("model/layers/0/weight")
     weight = np.asarray(trainer.model.layers[0].weight)
     assert last.step == 3
     value = last.histogram_value
