@@ -52,6 +52,7 @@ from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
 from fxla.loops.extents import Signature, kernel_key, normal_form, signature
 from fxla.loops.ir import Const, Expr, Extent, For, Kernel, Op
+from fxla.loops.size import whole
 from fxla.loops.view import Contract, Handed, Nest, Opaque, View
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.dot import DotDims, dot_general_p
@@ -591,7 +592,7 @@ def int_value(e: Expr) -> int:
     """The value of integer arithmetic on sizes that are not parametrised yet."""
     match e:
         case Const(value=value) | Extent(value=value):
-            return int(value)
+            return whole(value)
         case Op(name="add", args=(a, b)):
             return int_value(a) + int_value(b)
         case Op(name="mul", args=(a, b)):

@@ -16,16 +16,18 @@ from fxla.compile.blas import blas_address, blas_threads
 from fxla.compile.build import build_program
 from fxla.compile.compiled import CompiledKernel, Kernels, target
 from fxla.compile.driver import print_driver
+from fxla.compile.family import family_of
 from fxla.compile.fourier import fourier_job, fourier_table
 from fxla.compile.gemm import gemm_address
 from fxla.compile.image import HostFunction, Image, image_of
 from fxla.compile.pocketfft import line_address, pocketfft_address
 from fxla.compile.pool import pool
 from fxla.compile.program import Program
-from fxla.compile.simplify import inline_calls
+from fxla.compile.simplify import inline_calls, simplify
 from fxla.compile.store import load_image, program_key, save_image
 from fxla.core.array import Array
 from fxla.core.aval import Aval
+from fxla.core.check import checks_enabled
 from fxla.core.dtypes import DType
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.pause import no_collection
@@ -240,14 +242,24 @@ def built_executable(jaxpr: Jaxpr) -> Executable:
 
     What people want to see of it is found when they ask.
     """
-    kernels = Kernels()
     build = functools.partial(build_program, jaxpr, tiles=target() == "native")
+    simple = simplify(jaxpr)
+    found = None if checks_enabled() else family_of(simple)
+    image = None if found is None else found[0].image(simple, found[1])
+    if image is not None:
+        return Executable(image, build)
+    kernels = Kernels()
     try:
-        program = build(made=kernels.add, noted=False)
+        program = build_program(
+            simple, tiles=target() == "native", made=kernels.add, noted=False
+        )
     except BaseException:
         kernels.finish()
         raise
-    return Executable(image_of(program, kernels), build, program)
+    image = image_of(program, kernels)
+    if found is not None:
+        found[0].learn(simple, found[1], image)
+    return Executable(image, build, program)
 
 
 def compile_jaxpr(jaxpr: Jaxpr) -> Executable:

@@ -261,7 +261,7 @@ def _weigh_recomputation(graph: Graph, store: object, passes: dict[Value, int]) 
             continue
         shape = iteration_shape(out.form)
         seeds: dict[object, float] = (
-            {_Pass(shape, passes.get(out, 0), out.segment): float(max(size_of(shape), 1))}
+            {_Pass(shape, passes.get(out, 0), out.segment): max(size_of(shape), 1)}
             if out.stored
             else wanted
         )

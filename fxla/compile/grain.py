@@ -5,6 +5,7 @@ The unit of work is about 0.02 ns: an addition of two vectors, for each lane of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from fxla.loops.contraction import contraction_of
@@ -27,6 +28,7 @@ from fxla.loops.ir import (
     children,
 )
 from fxla.loops.scalar import SCALAR_OPS
+from fxla.loops.size import least, whole
 
 __all__ = ["CHUNK_WORK", "chunk_size"]
 
@@ -65,7 +67,8 @@ def chunk_size(kernel: Kernel) -> int:
     count = _size(first.extent)
     if count is None or count < 2:
         return max(count or 0, 1)
-    chunks = min(int(count * _block_work(first.body) / CHUNK_WORK), CHUNKS, count)
+    wanted = math.floor(count * _block_work(first.body) / CHUNK_WORK)
+    chunks = least(wanted, CHUNKS, count)
     if chunks < 2:
         return count
     size = -(-count // chunks)
@@ -142,7 +145,7 @@ def _size(e: Expr) -> int | None:
     """An extent's value where enclosing blocks are the first; None if it is not arithmetic."""
     match e:
         case Const(value=value) | Extent(value=value):
-            return int(value)
+            return whole(value)
         case Index() | Local():
             return 0
         case Op(name=name, args=(a, b)):
@@ -159,5 +162,5 @@ def _size(e: Expr) -> int | None:
                 case "floordiv" if y:
                     return x // y
                 case "minimum":
-                    return min(x, y)
+                    return least(x, y)
     return None

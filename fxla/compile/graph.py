@@ -24,7 +24,7 @@ from fxla.loops.ir import Buffer, Const, Expr, Extent, Index, Load, Op, Select, 
 from fxla.loops.scalar import SCALAR_OPS
 from fxla.loops.view import Handed, IndexTuple, Nest, Opaque, Reduce, View, const, fresh_index
 
-__all__ = ["Graph", "IndexKeys", "Node", "Value", "build_graph", "iteration_shape", "same_index"]
+__all__ = ["Graph", "IndexKeys", "Node", "Value", "build_graph", "is_simple", "iteration_shape", "same_index"]
 
 Form = View | Reduce | Nest | Opaque | Handed | Region
 Reader = Callable[["Value", IndexTuple], Expr]
@@ -111,7 +111,7 @@ class Graph:
         known = self.literals.get((aval.dtype, content, aval.weak_type))
         if known is not None:
             return known
-        if is_bool(aval.dtype) or _is_simple(number):
+        if is_bool(aval.dtype) or is_simple(number):
             found = Value(aval, literal=literal)
         else:
             key = (aval.dtype.name, content)
@@ -136,7 +136,7 @@ class Graph:
         return View(value.aval.shape, value.aval.dtype, lambda i: self.read(value, i))
 
 
-def _is_simple(number: Any) -> bool:
+def is_simple(number: Any) -> bool:
     """Whether a number is a small multiple of a half, an infinity or NaN."""
     wide = complex(number)
     return all(

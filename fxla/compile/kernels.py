@@ -40,6 +40,7 @@ from fxla.loops.ir import (
 )
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.single import without_single_loops
+from fxla.loops.size import whole
 from fxla.loops.tile import blocks, tile_transposed, within
 from fxla.loops.undivide import undivide, unroll_short
 from fxla.loops.view import (
@@ -119,7 +120,7 @@ def literal_shape(b: Buffer) -> tuple[int, ...]:
     shape: list[int] = []
     for n in b.shape:
         assert isinstance(n, (Const, Extent))
-        shape.append(int(n.value))
+        shape.append(whole(n.value))
     return tuple(shape)
 
 

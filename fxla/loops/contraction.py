@@ -43,6 +43,7 @@ from fxla.loops.ir import (
     walk_exprs,
 )
 from fxla.loops.rewrite import Rewriter
+from fxla.loops.size import least, whole
 from fxla.loops.view import binary, extent, int_const
 
 __all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "Contraction", "block_contraction", "contraction_of"]
@@ -223,7 +224,7 @@ def _literal(e: Expr) -> bool:
 
 def _number(e: Expr) -> int:
     assert isinstance(e, Extent | Const)
-    return int(e.value)
+    return whole(e.value)
 
 
 def _row_candidates(loops: Sequence[For]) -> list[int]:
@@ -329,7 +330,7 @@ def chunk_shape(m: int, n: int, depth: int, count: int, itemsize: int) -> tuple[
     panel = PANEL_BYTES // itemsize
     most = FEW_ROWS if depth * n * itemsize <= SMALL_RIGHT else CHUNK_ROWS
     rows = _whole_tiles(m, -(-m // most))
-    columns = min(n, CHUNK_BYTES // itemsize)
+    columns = least(n, CHUNK_BYTES // itemsize)
     while True:
         chunks = -(-m // rows) * -(-n // columns) * count
         if chunks >= CHUNKS * (1 + chunks % 2):
@@ -352,4 +353,4 @@ def _whole_tiles(m: int, parts: int) -> int:
     """Rows of each of so many parts: many tiles, if they are many; an even number else."""
     rows = -(-m // parts)
     unit = TILE_ROWS if rows >= 4 * TILE_ROWS else 2
-    return min(-(-rows // unit) * unit, m)
+    return least(-(-rows // unit) * unit, m)

@@ -36,6 +36,7 @@ from fxla.loops.ir import (
     Select,
     Stmt,
 )
+from fxla.loops.size import whole
 from fxla.loops.written import Written
 
 __all__ = [
@@ -172,7 +173,7 @@ def fresh_local(dtype: DType, stem: str = "t") -> Local:
 @functools.lru_cache(1024)
 def extent(n: int) -> Expr:
     """A size, or any integer that follows from sizes: a run-time value where sizes vary."""
-    return Extent(INDEX, int(n))
+    return Extent(INDEX, whole(n))
 
 
 @functools.lru_cache(1024)
