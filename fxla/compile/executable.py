@@ -250,9 +250,7 @@ def built_executable(jaxpr: Jaxpr) -> Executable:
         return Executable(image, build)
     kernels = Kernels()
     try:
-        program = build_program(
-            simple, tiles=target() == "native", made=kernels.add, noted=False
-        )
+        program = build_program(simple, tiles=target() == "native", made=kernels.add, noted=False)
     except BaseException:
         kernels.finish()
         raise

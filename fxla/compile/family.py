@@ -17,15 +17,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fxla.compile.build import build_program
-from fxla.compile.compiled import CompiledKernel, Kernels, target
+from fxla.compile.compiled import Kernels, target
 from fxla.compile.image import HostFunction, Image, constant_table, image_of
 from fxla.compile.outline import Outline, outline, with_numbers
-from fxla.compile.program import CONSTANT_BYTES, Program
+from fxla.compile.program import Program
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.patience import make_room
-from fxla.loops.size import Guards, Size, evaluator
+from fxla.loops.size import Guards, evaluator
 
-__all__ = ["Family", "family_of"]
+__all__ = ["Family", "family_of", "same_image"]
 
 SAMPLES = 2
 """Programs of a family that are built for their sizes alone before there is a template."""
@@ -33,6 +33,8 @@ PROOFS = 2
 """Templates of a family that are held against programs built for their sizes alone."""
 TEMPLATES = 32
 """Templates of a family; programs that none of them serves are built for their sizes alone."""
+PINS = 16
+"""Templates of a family that serve one program each before no more are made."""
 _FAMILIES = 512
 
 _families: dict[tuple[str, str], Family] = {}
@@ -43,22 +45,25 @@ class Template:
     """A program for all numbers that pass its guards.
 
     Attributes:
-        varying: the first place of each size among the numbers.
-        alike: places of sizes, and for each the number of its size.
+        varying: the place of each size among the numbers.
+        related: places of numbers that are multiples of a size and something, as those of a reshape
+            are; each with that size, the factor, and what is added.
         fixed: places of the other numbers, and what they are.
         holds: the guards.
         numbers: gives the arena's bytes, the driver's integers and the work.
         image: for the numbers that it was made from.
-        scalars: for each scalar of the program where it is in the table of constants, or None.
+        scalars: for each scalar of the program where it is in the table of constants.
+        pinned: whether hardly any other program passes.
     """
 
     varying: tuple[int, ...]
-    alike: tuple[tuple[int, int], ...]
+    related: tuple[tuple[int, int, int, int], ...]
     fixed: tuple[tuple[int, int], ...]
     holds: Callable[[Sequence[int]], bool]
     numbers: Callable[[Sequence[int]], tuple[int, tuple[int, ...], float]]
     image: Image
     scalars: tuple[int, ...]
+    pinned: bool
 
     def image_for(self, jaxpr: Jaxpr, parts: Outline) -> Image | None:
         """The image of another program of the family; None if the template does not hold."""
@@ -66,13 +71,15 @@ class Template:
         if any(given[k] != n for k, n in self.fixed):
             return None
         sizes = [given[k] for k in self.varying]
-        if any(given[k] != sizes[n] for k, n in self.alike) or not self.holds(sizes):
+        if any(given[k] != a * sizes[n] + b for k, n, a, b in self.related):
             return None
+        if not self.holds(sizes):
+            return None
+        places = dict(zip(self.scalars, parts.scalars, strict=True))
+        if len(set(zip(self.scalars, parts.scalars, strict=True))) != len(set(parts.scalars)):
+            return None  # other scalars are equal to each other
         constants = bytearray(self.image.constants)
-        taken: dict[int, bytes] = {}
-        for at, (_, content) in zip(self.scalars, parts.scalars, strict=True):
-            if taken.setdefault(at, content) != content:
-                return None
+        for at, (_, content) in places.items():
             constants[at : at + len(content)] = content
         arena, integers, work = self.numbers(sizes)
         return replace(
@@ -93,6 +100,7 @@ class Family:
         fresh: those that are to give an image first that is built in the other way, too.
         proofs: how many templates gave another program's image as it was built.
         failures: how many did not, or could not be made.
+        pins: how many were good for one program: small sizes are constants.
     """
 
     seen: list[tuple[int, ...]] = field(default_factory=list)
@@ -100,7 +108,8 @@ class Family:
     fresh: list[Template] = field(default_factory=list)
     proofs: int = 0
     failures: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    pins: int = 0
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def image(self, jaxpr: Jaxpr, parts: Outline) -> Image | None:
         """The image of a program, by a template; None if it shall be built for its sizes alone.
@@ -116,17 +125,20 @@ class Family:
                     self.trusted.insert(0, self.trusted.pop(k))
                     return found
             full = len(self.trusted) + len(self.fresh) >= TEMPLATES
-            if full or self.failures >= SAMPLES or len(self.seen) < SAMPLES:
+            useless = self.failures >= SAMPLES or self.pins >= PINS
+            if full or useless or len(self.seen) < SAMPLES:
                 return None
             if any(t.image_for(jaxpr, parts) for t in self.fresh):
                 return None
-            template = _template(jaxpr, parts, self.seen)
-            image = None if template is None else template.image_for(jaxpr, parts)
-            if template is None or image is None:
+            made = _template(jaxpr, parts, self.seen)
+            found = None if made is None else made.image_for(jaxpr, parts)
+            if made is None or found is None:
                 self.failures += 1
-                return None
-            (self.fresh if self.proofs < PROOFS else self.trusted).append(template)
-            return image
+            elif made.pinned:
+                self.pins += 1
+            else:
+                (self.fresh if self.proofs < PROOFS else self.trusted).append(made)
+            return found
 
     def learn(self, jaxpr: Jaxpr, parts: Outline, image: Image) -> None:
         """Take notice of the image of a program that was built for its sizes alone."""
@@ -138,7 +150,7 @@ class Family:
                 if found is None:
                     continue
                 self.fresh.remove(template)
-                if _same(found, image):
+                if same_image(found, image):
                     self.trusted.insert(0, template)
                     self.proofs += 1
                 else:
@@ -167,20 +179,23 @@ def _template(jaxpr: Jaxpr, parts: Outline, seen: Sequence[tuple[int, ...]]) -> 
     """A template by a program's numbers, of which those that were different before are sizes."""
     guards = Guards()
     numbers: list[Any] = list(parts.numbers)
-    columns: dict[tuple[int, ...], int] = {}
+    columns: list[tuple[int, ...]] = []
     varying: list[int] = []
-    alike: list[tuple[int, int]] = []
+    related: list[tuple[int, int, int, int]] = []
     fixed: list[tuple[int, int]] = []
     for k, column in enumerate(zip(parts.numbers, *seen, strict=True)):
         if len(set(column)) == 1:
             fixed.append((k, column[0]))
             continue
-        if column not in columns:
-            columns[column] = len(varying)
+        known = _relation(column, columns)
+        if known is None:
+            known = len(varying), 1, 0
             varying.append(k)
+            columns.append(column)
         else:
-            alike.append((k, columns[column]))
-        numbers[k] = guards.size(columns[column], column[0])
+            related.append((k, *known))
+        n, a, b = known
+        numbers[k] = guards.size(n, columns[n][0]) * a + b
     try:
         program, image = _built(with_numbers(jaxpr, numbers))
         scalars = _places(program, parts)
@@ -189,11 +204,24 @@ def _template(jaxpr: Jaxpr, parts: Outline, seen: Sequence[tuple[int, ...]]) -> 
         if scalars is None or not plain:
             return None
         return Template(
-            tuple(varying), tuple(alike), tuple(fixed), guards.function(), evaluator(text),
-            replace(image, constants=constant_table(program)), scalars,
+            tuple(varying), tuple(related), tuple(fixed), guards.function(), evaluator(text),
+            replace(image, constants=constant_table(program)), scalars, guards.pinned,
         )  # fmt: skip
-    except ZeroDivisionError:  # a rule that takes numbers only
+    except Exception:  # a rule that takes plain numbers only
         return None
+
+
+def _relation(
+    column: tuple[int, ...], columns: Sequence[tuple[int, ...]]
+) -> tuple[int, int, int] | None:
+    """One of other columns, a factor and a summand that give a column, if there are such."""
+    for n, other in enumerate(columns):
+        x, y = next((x, y) for x, y in zip(other, column, strict=True) if x != other[-1])
+        a, rest = divmod(y - column[-1], x - other[-1])
+        b = y - a * x
+        if a and not rest and all(a * x + b == y for x, y in zip(other, column, strict=True)):
+            return n, a, b
+    return None
 
 
 def _built(jaxpr: Jaxpr) -> tuple[Program, Image]:
@@ -210,7 +238,9 @@ def _built(jaxpr: Jaxpr) -> tuple[Program, Image]:
 
 def _is_plain(function: int | str | HostFunction) -> bool:
     """Whether what a driver calls is the same for all sizes."""
-    return isinstance(function, int) or (isinstance(function, str) and "s[" not in function)
+    if isinstance(function, HostFunction):
+        return not function.in_avals and not function.out_avals
+    return isinstance(function, int) or "s[" not in function
 
 
 def _places(program: Program, parts: Outline) -> tuple[int, ...] | None:
@@ -223,7 +253,7 @@ def _places(program: Program, parts: Outline) -> tuple[int, ...] | None:
     return tuple(known) if len(known) == len(found) else None
 
 
-def _same(found: Image | None, image: Image) -> bool:
+def same_image(found: Image | None, image: Image) -> bool:
     """Whether two images run the same code with the same numbers."""
     if found is None:
         return False
@@ -231,10 +261,10 @@ def _same(found: Image | None, image: Image) -> bool:
 
 
 _plain = operator.attrgetter(
-    "inputs", "outputs", "arena", "constants", "functions", "integers", "shared", "work", "driver"
+    "inputs", "outputs", "arena", "constants", "integers", "shared", "work", "driver"
 )
 
 
 def _content(image: Image) -> tuple[Any, ...]:
-    addresses = tuple([kernel.address for kernel in image.kernels])
-    return (*_plain(image), addresses)
+    functions = [type(f) if isinstance(f, HostFunction) else f for f in image.functions]
+    return (*_plain(image), functions, [kernel.address for kernel in image.kernels])

@@ -24,7 +24,16 @@ from fxla.loops.ir import Buffer, Const, Expr, Extent, Index, Load, Op, Select, 
 from fxla.loops.scalar import SCALAR_OPS
 from fxla.loops.view import Handed, IndexTuple, Nest, Opaque, Reduce, View, const, fresh_index
 
-__all__ = ["Graph", "IndexKeys", "Node", "Value", "build_graph", "is_simple", "iteration_shape", "same_index"]
+__all__ = [
+    "Graph",
+    "IndexKeys",
+    "Node",
+    "Value",
+    "build_graph",
+    "is_simple",
+    "iteration_shape",
+    "same_index",
+]
 
 Form = View | Reduce | Nest | Opaque | Handed | Region
 Reader = Callable[["Value", IndexTuple], Expr]

@@ -41,6 +41,7 @@ from fxla.loops.ir import (
     While,
 )
 from fxla.loops.rewrite import Rewriter
+from fxla.loops.size import whole
 from fxla.loops.tile import blocks, within
 from fxla.loops.unroll import declare, in_registers, renamed, unrolled, unrolled_size
 from fxla.loops.view import (
@@ -422,7 +423,7 @@ class _Moved(Rewriter):
 
 def literal_shape(b: ir.Buffer) -> tuple[int, ...]:
     """The shape of a kernel's parameter whose sizes are literal."""
-    return tuple(int(n.value) for n in b.shape if isinstance(n, (ir.Const, ir.Extent)))
+    return tuple(whole(n.value) for n in b.shape if isinstance(n, (ir.Const, ir.Extent)))
 
 
 def copied_shape(to: Pointer, source: Pointer, nbytes: int) -> tuple[int, ...]:

@@ -202,6 +202,7 @@ class _Replacer:
         if kind is ClosedJaxpr:
             return ClosedJaxpr(self.program(x.jaxpr), ())
         if dataclasses.is_dataclass(x):
-            return dataclasses.replace(x, **{n: self.param(getattr(x, n)) for n in _fields(kind)})
+            change: Callable[..., Any] = dataclasses.replace
+            return change(x, **{n: self.param(getattr(x, n)) for n in _fields(kind)})
         make: Callable[..., Any] = kind
         return make(*[self.param(v) for v in x])

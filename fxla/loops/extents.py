@@ -35,6 +35,7 @@ from fxla.loops.ir import (
     walk_stmts,
 )
 from fxla.loops.rewrite import Numbering, Rewriter, dtype_name
+from fxla.loops.size import equal_key
 from fxla.loops.written import Written
 
 __all__ = [
@@ -104,9 +105,10 @@ def _with_arguments(
             return e
         if e.value <= SMALL and not e.role:
             return Const(INDEX, e.value)
-        known = arguments.get((e.value, e.role))
+        key = equal_key(arguments, (e.value, e.role))
+        known = arguments.get(key)
         if known is None:
-            known = arguments[e.value, e.role] = Extent(INDEX, 0, f"n{len(arguments)}")
+            known = arguments[key] = Extent(INDEX, 0, f"n{len(arguments)}")
         return known
 
     new = _FixedScratch(change, _scratch(kernel)).kernel(kernel)
@@ -253,7 +255,8 @@ class _WithArguments(_Anonymous):
             return super()._key(e, operands)
         if e.value <= SMALL and not e.role:
             return ("const", "int64", int(e.value))
-        return ("extent", self.arguments.setdefault((e.value, e.role), f"n{len(self.arguments)}"))
+        key = equal_key(self.arguments, (e.value, e.role))
+        return ("extent", self.arguments.setdefault(key, f"n{len(self.arguments)}"))
 
 
 def _scratch(kernel: Kernel) -> set[str]:

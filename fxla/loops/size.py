@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
 
-__all__ = ["Guards", "Size", "evaluator", "least", "whole"]
+__all__ = ["Guards", "Size", "equal_key", "evaluator", "least", "whole"]
 
 
 class Guards:
@@ -27,10 +27,12 @@ class Guards:
 
     Attributes:
         texts: Python expressions in ``s``, the sequence of sizes, each true when it was noted.
+        pinned: whether one of them says what a size is, so that hardly any others pass.
     """
 
     def __init__(self) -> None:
         self.texts: dict[str, None] = {}
+        self.pinned = False
 
     def size(self, k: int, value: int) -> Size:
         """The k-th of the sizes."""
@@ -39,6 +41,11 @@ class Guards:
     def note(self, text: str) -> None:
         """Decide by the truth of an expression."""
         self.texts[text] = None
+
+    def pin(self, size: Size) -> None:
+        """Decide by the number itself."""
+        self.pinned = True
+        self.note(f"{size} == {size.value!r}")
 
     def function(self) -> Callable[[Sequence[int]], bool]:
         """Whether other sizes pass."""
@@ -60,18 +67,30 @@ def evaluator(text: str) -> Callable[[Sequence[int]], Any]:
     return found
 
 
-def whole(n: Any) -> Any:
-    """``int(n)``, or `n` itself if it is a `Size`."""
-    return n if type(n) is Size else int(n)
+def whole(n: Any) -> int:
+    """``int(n)``, or `n` itself if it is a `Size`, which stands for an integer."""
+    return cast("int", n) if type(n) is Size else int(n)
 
 
-def least(*xs: Any) -> Any:
+def least(*xs: int) -> int:
     """``min(*xs)``, which of a `Size` is an expression, and decides nothing."""
-    sizes = [x for x in xs if type(x) is Size]
+    sizes = [x for x in cast("tuple[Any, ...]", xs) if type(x) is Size]
     if not sizes:
         return min(xs)
     value = min(number(x) for x in xs)
-    return Size(sizes[0].guards, value, 1, (f"min({', '.join(map(_text, xs))})",))
+    found = Size(sizes[0].guards, value, 1, (f"min({', '.join(map(_text, xs))})",))
+    return cast("int", found)
+
+
+def equal_key(table: Iterable[tuple[Any, str]], key: tuple[Any, str]) -> tuple[Any, str]:
+    """One of the keys of a table, each a number and a name, that is equal; else the key itself.
+
+    What a dictionary finds by itself, but for sizes, which it takes for different from others.
+    """
+    value, name = key
+    if type(value) is not Size and not any(type(v) is Size for v, _ in table):
+        return key
+    return next((known for known in table if known[1] == name and known[0] == value), key)
 
 
 class Size:
@@ -91,8 +110,9 @@ class Size:
         self.factors = factors
 
     def __str__(self) -> str:
-        product = "*".join(self.factors)
-        return product if self.coefficient == 1 else f"({self.coefficient}*{product})"
+        if self.coefficient == 1 and len(self.factors) == 1:
+            return self.factors[0]
+        return f"({'*'.join([str(self.coefficient), *self.factors])})"
 
     __repr__ = __str__
 
@@ -181,6 +201,13 @@ class Size:
     def __rtruediv__(self, other: Any) -> Any:
         return _binary(operator.truediv, "/", other, self)
 
+    def __rlshift__(self, other: Any) -> Any:
+        return _binary(operator.lshift, "<<", other, self)
+
+    def bit_length(self) -> Any:
+        """As of an integer."""
+        return self._made(self.value.bit_length(), f"({self}).bit_length()")
+
     def __floor__(self) -> Any:
         if type(self.value) is int:
             return self
@@ -188,7 +215,7 @@ class Size:
 
     # ------------------------------------------------------------------ decisions
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object) -> Any:
         if type(other) is Size:
             if other.guards is not self.guards:
                 return False
@@ -199,31 +226,31 @@ class Size:
         return _decided(operator.eq, "==", self, other)
 
     def __ne__(self, other: object) -> bool:
-        return not self == other
+        return not bool(self == other)
 
-    def __lt__(self, other: Any) -> bool:
+    def __lt__(self, other: Any) -> Any:
         return _decided(operator.lt, "<", self, other)
 
-    def __le__(self, other: Any) -> bool:
+    def __le__(self, other: Any) -> Any:
         return _decided(operator.le, "<=", self, other)
 
-    def __gt__(self, other: Any) -> bool:
+    def __gt__(self, other: Any) -> Any:
         return _decided(operator.gt, ">", self, other)
 
-    def __ge__(self, other: Any) -> bool:
+    def __ge__(self, other: Any) -> Any:
         return _decided(operator.ge, ">=", self, other)
 
     def __bool__(self) -> bool:
-        return self != 0
+        return bool(self != 0)
 
     def __index__(self) -> int:
-        self.guards.note(f"{self} == {self.value!r}")
+        self.guards.pin(self)
         return int(self.value)
 
     __int__ = __index__
 
     def __float__(self) -> float:
-        self.guards.note(f"{self} == {self.value!r}")
+        self.guards.pin(self)
         return float(self.value)
 
 
@@ -255,7 +282,7 @@ def _binary(f: Callable[[Any, Any], Any], sign: str, a: Any, b: Any) -> Any:
     return Size(_guards(a, b), value, 1, (f"({_text(a)} {sign} {_text(b)})",))
 
 
-def _decided(f: Callable[[Any, Any], bool], sign: str, a: Any, b: Any) -> bool:
+def _decided(f: Callable[[Any, Any], bool], sign: str, a: Any, b: Any) -> Any:
     if type(b) is not Size and not isinstance(b, int | float):
         return NotImplemented
     found = f(number(a), number(b))
