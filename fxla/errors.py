@@ -12,6 +12,7 @@ __all__ = [
     "AxisError",
     "CacheWarning",
     "ConcretizationError",
+    "ControlFlowError",
     "DtypeError",
     "FxlaError",
     "InternalError",
@@ -25,6 +26,7 @@ __all__ = [
     "TracerBoolConversionError",
     "TracerIndexError",
     "TracerIntegerConversionError",
+    "UndefinedVariableError",
 ]
 
 
@@ -69,6 +71,14 @@ class TracerArrayConversionError(ConcretizationError):
 
 class NonConcreteBooleanIndexError(FxlaError, IndexError):
     """A traced boolean mask would give a result whose size is not known while tracing."""
+
+
+class ControlFlowError(FxlaError, TypeError):
+    """A captured branch or loop on a traced value that no program can hold."""
+
+
+class UndefinedVariableError(FxlaError, UnboundLocalError):
+    """A variable that has no value on every path of a captured branch or loop was read."""
 
 
 class ReadOnlyError(FxlaError, ValueError):

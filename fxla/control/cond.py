@@ -30,7 +30,7 @@ from fxla.transforms.api import check_leaf, function_name, traced_call
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import transpose_jaxpr
 
-__all__ = ["cond", "cond_p", "switch"]
+__all__ = ["cond", "cond_p", "over_common_consts", "switch"]
 
 
 class Cond(Primitive):
@@ -314,10 +314,8 @@ def _traced_branches(
             "from all branches, with zeros for what a branch does not compute."
         )
     traced = _same_types(call, traced, functions)
-    captured: dict[int, Value] = {id(c): c for t in traced for c in t.consts}
-    consts = list(captured.values())
-    branches = tuple(_over_consts(t, consts) for t in traced)
-    return _TracedBranches(branches, tuple(consts), trees[0], tuple(wanted))
+    branches, consts = over_common_consts(traced)
+    return _TracedBranches(branches, consts, trees[0], tuple(wanted))
 
 
 def _same_types(
@@ -351,6 +349,15 @@ def _same_types(
         again = trace_to_jaxpr(f, t.jaxpr.in_avals, call)
         converted.append(ClosedJaxpr(again.jaxpr, t.consts))
     return converted
+
+
+def over_common_consts(
+    traced: Sequence[ClosedJaxpr],
+) -> tuple[tuple[Jaxpr, ...], tuple[Value, ...]]:
+    """The branches as programs that all take the consts of all of them first, and those consts."""
+    captured: dict[int, Value] = {id(c): c for t in traced for c in t.consts}
+    consts = tuple(captured.values())
+    return tuple(_over_consts(t, consts) for t in traced), consts
 
 
 def _over_consts(closed: ClosedJaxpr, consts: Sequence[Value]) -> Jaxpr:

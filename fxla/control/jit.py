@@ -347,6 +347,7 @@ def jit(
     device: Any = None,
     backend: Any = None,
     inline: bool = False,
+    control_flow: str = "python",
 ) -> Any:
     """Compile `f`: its operations run as one native program, traced once for each signature.
 
@@ -368,6 +369,8 @@ def jit(
         device: accepted for compatibility with JAX.
         backend: likewise.
         inline: when called while tracing, write the equations out instead of one call.
+        control_flow: ``"capture"`` for Python's ``if``, ``while`` and ``for`` on traced values to
+            become branches and loops of the program, as by `fxla.capture`.
 
     Returns:
         The compiled function, which also has ``trace``, ``lower``, ``inspect``, ``eval_shape`` and
@@ -375,6 +378,7 @@ def jit(
 
     Raises:
         TypeError: if an argument is not an array, or a static one is not hashable.
+        ValueError: if `control_flow` is neither ``"python"`` nor ``"capture"``.
 
     Example:
         >>> import fxla, fxla.numpy as fnp
@@ -387,11 +391,19 @@ def jit(
         _several(static_argnums), _several(static_argnames), inline,
         _several(donate_argnums), _several(donate_argnames),
     )  # fmt: skip
-    if f is None:
-        return lambda g: JitFunction(g, *options)
-    if not callable(f):
-        raise TypeError(f"jit: expected a function, got {type(f).__qualname__}")
-    return JitFunction(f, *options)
+    if control_flow not in ("python", "capture"):
+        raise ValueError(f'jit: control_flow is "python" or "capture", got {control_flow!r}')
+
+    def compiled(g: Callable[..., Any]) -> JitFunction:
+        if not callable(g):
+            raise TypeError(f"jit: expected a function, got {type(g).__qualname__}")
+        return JitFunction(capturing[0](g) if control_flow == "capture" else g, *options)
+
+    return compiled if f is None else compiled(f)
+
+
+capturing: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = []
+"""How a function's control flow is captured; the package puts it here, and imports it when used."""
 
 
 def _several(given: Any) -> tuple[Any, ...]:

@@ -28,6 +28,8 @@ __all__ = [
     "attach_view",
     "check_writable",
     "freeze",
+    "live_views",
+    "reread",
     "writable_copy",
     "write",
 ]
@@ -96,7 +98,9 @@ def attach_view(
     strided: Callable[[Any], Any] | None = None,
 ) -> None:
     """Say that one tracer is a view of another."""
-    if view is base or not isinstance(view, Tracer) or view.owner is not base.owner:
+    if view is base or not isinstance(view, Tracer):
+        return
+    if view.owner is not base.owner and not (view.owner is state.trace and state.trace.adopt(base)):
         return
     shared = getattr(base, "alias", None)
     if shared is None and not base.aval.shape:
@@ -124,7 +128,8 @@ def check_writable(x: Tracer, call: str) -> None:
     if x.owner is not state.trace:
         if not x.owner.alive:
             raise_leaked(x)
-        alias = CAPTURED
+        if not state.trace.adopt(x) and not (alias is not None and alias.frozen):
+            alias = CAPTURED
     if alias is None or not (alias.frozen or (alias.base is not None and alias.write is None)):
         return
     if alias.frozen:
@@ -151,7 +156,7 @@ def write(x: Tracer, new: Value) -> None:
         fresh.add(id(base))
         x, alias = base, getattr(base, "alias", None)
     if alias is not None:
-        _reread(x, alias, fresh)
+        reread(x, alias, fresh)
 
 
 def _assume(x: Tracer, new: Value) -> None:
@@ -165,7 +170,18 @@ def _assume(x: Tracer, new: Value) -> None:
     x.assume(new)
 
 
-def _reread(base: Tracer, alias: Alias, fresh: set[int]) -> None:
+def live_views(x: Tracer) -> list[Tracer]:
+    """The views of an array, and views of them, that somebody holds."""
+    found: list[Tracer] = []
+    alias = getattr(x, "alias", None)
+    for reference in alias.views if alias is not None else ():
+        view = reference()
+        if view is not None and view.alias.base is x:
+            found += [view, *live_views(view)]
+    return found
+
+
+def reread(base: Tracer, alias: Alias, fresh: set[int]) -> None:
     """Read the live views of an array again, but those whose value is known already."""
     for reference in list(alias.views):
         view = reference()
@@ -177,7 +193,7 @@ def _reread(base: Tracer, alias: Alias, fresh: set[int]) -> None:
         if id(view) not in fresh:
             _assume(view, own.read(base))
         if own.views:
-            _reread(view, own, fresh)
+            reread(view, own, fresh)
 
 
 def writable_copy(x: Value) -> Value:

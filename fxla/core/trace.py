@@ -94,6 +94,10 @@ class Trace(ABC):
         with running(self):
             return program.run(*args)
 
+    def adopt(self, x: Tracer) -> bool:
+        """Take over an array of an enclosing trace that is about to be written to, if it may be."""
+        return False
+
     def lift(self, x: Value) -> Value:
         """A value of an outer trace, or a concrete one, as a tracer of this trace.
 
