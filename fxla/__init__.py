@@ -13,7 +13,7 @@ A step of gradient descent, compiled:
 
 from typing import TYPE_CHECKING, Any
 
-from fxla.core.deferred import deferred_name
+from fxla.core.deferred import deferred, deferred_name
 from fxla.core.pause import no_collection
 
 with no_collection():
@@ -31,11 +31,11 @@ with no_collection():
     from fxla.control.checkpoint import checkpoint, checkpoint_policies
     from fxla.control.custom_jvp import custom_jvp
     from fxla.control.custom_vjp import custom_vjp
-    from fxla.control.jit import jit
+    from fxla.control.jit import capturing, jit
     from fxla.control.jit_primitive import disable_jit
     from fxla.core.array import Array
     from fxla.core.dtypes import default_dtype
-    from fxla.core.trace import typeof
+    from fxla.core.trace import advice_on_flow, typeof
     from fxla.transforms.autodiff import (
         grad,
         hessian,
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         tree_util,
         weights,
     )
+    from fxla.capturing.api import capture
     from fxla.kernels.api import kernel
     from fxla.kernels.vectorize import vectorize
     from fxla.weights import load, save
@@ -73,6 +74,7 @@ __all__ = [
     "Device",
     "ShapeDtypeStruct",
     "block_until_ready",
+    "capture",
     "checkpoint",
     "checkpoint_policies",
     "closure_convert",
@@ -126,6 +128,7 @@ __version__ = "0.1.0"
 
 # What is imported when it is first asked for; everything else takes what a first call needs.
 _DEFERRED = {
+    "capture": "fxla.capturing.api:capture",
     "data": "fxla.data",
     "flatten_util": "fxla.flatten_util",
     "image": "fxla.image",
@@ -142,6 +145,11 @@ _DEFERRED = {
     "vectorize": "fxla.kernels.vectorize:vectorize",
     "weights": "fxla.weights",
 }
+
+
+_api, _advice = deferred("fxla.capturing.api"), deferred("fxla.capturing.advice")
+capturing[:] = [lambda f: _api.capture(f)]
+advice_on_flow[:] = [lambda *place: _advice.rewritten_statement(*place)]
 
 
 def __getattr__(name: str) -> Any:

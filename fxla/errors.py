@@ -6,6 +6,8 @@ Every class also subclasses the exception NumPy (or Python) raises in the same s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 __all__ = [
@@ -54,7 +56,19 @@ class TracerIndexError(FxlaError, IndexError):
 
 
 class ConcretizationError(FxlaError, TypeError):
-    """A traced value was used where Python needs its concrete value."""
+    """A traced value was used where Python needs its concrete value.
+
+    Attributes:
+        advice: gives the end of the message, which is worth making only if a person reads it.
+    """
+
+    advice: Callable[[], str] | None = None
+
+    def __str__(self) -> str:
+        return super().__str__() + (self.advice() if self.advice is not None else "")
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return type(self), (str(self),)
 
 
 class TracerBoolConversionError(ConcretizationError):

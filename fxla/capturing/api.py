@@ -115,12 +115,12 @@ def capture(f: Callable[..., Any]) -> CapturedFunction:
     if isinstance(f, CapturedFunction):
         return f
     if isinstance(f, types.MethodType):
-        bound: CapturedFunction = functools.wraps(f)(types.MethodType(capture(f.__func__), f.__self__))
-        return bound
+        method: Any = types.MethodType(capture(f.__func__), f.__self__)
+        return method  # type: ignore[no-any-return]
     if not isinstance(f, types.FunctionType):
         raise TypeError(
-            f"capture: expected a Python function, got {type(f).__qualname__}. Capture the function "
-            "itself and put other decorators around it: `fxla.jit(fxla.capture(f))`."
+            f"capture: expected a Python function, got {type(f).__qualname__}. Capture the "
+            "function itself and put other decorators around it: `fxla.jit(fxla.capture(f))`."
         )
     try:
         return CapturedFunction(convert(f), f)

@@ -14,6 +14,7 @@ from fxla.capturing.values import (
     into_container,
     is_array,
     joined_type,
+    line_of_user,
     own_containers,
     truth,
     unlike,
@@ -148,7 +149,8 @@ class _Joint:
         side = missing.index(False) if not all(missing) else 0
         value = values[side]
         if not fills or all(missing):
-            self.fixed = Undefined(self.name, "is bound in one branch of an `if` only")
+            why = f"is bound in one branch only of the `if` in {line_of_user()}"
+            self.fixed = Undefined(self.name, why)
             return
         leaves, self.tree = tree_flatten(value, lambda x: x is None)
         for x in leaves:
@@ -183,8 +185,10 @@ class _Joint:
             self.name,
             f"{describe(values[1])} where the condition of a branch holds",
             f"{describe(values[0])} where it does not",
-            "A program has one type for it: make the shapes equal with np.broadcast_to or "
-            "np.where, and return arrays from both sides.",
+            "Give it a value on both paths, np.nan for example, if there is none."
+            if any(v is None for v in values)
+            else "A program has one type for it: make the shapes equal, with np.broadcast_to for "
+            "example, and keep in it what a program can hold, numbers and arrays.",
         )
 
     def results(self, side: int) -> list[Value]:
@@ -303,5 +307,3 @@ def chain(left: Any, *steps: Any) -> Any:
         found = and_(found, lambda c=compare, a=left, b=right: c(a, b))  # type: ignore[misc]
         left = right
     return found
-
-

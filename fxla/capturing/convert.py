@@ -43,7 +43,7 @@ def convert(f: types.FunctionType) -> Any:
     Raises:
         NoSource: if its source is not there.
     """
-    if f in _ours:
+    if _is_rewritten(f):
         return f
     known = _converted.get(f)
     if known is None:
@@ -58,6 +58,18 @@ def convert(f: types.FunctionType) -> Any:
         _texts[known] = text
         _ours.add(known)
     return known
+
+
+def _is_rewritten(f: types.FunctionType) -> bool:
+    """Whether a function is rewritten, or was defined in one that is."""
+    return f in _ours or any(_holds(c, Runtime) for c in f.__closure__ or ())
+
+
+def _holds(cell: types.CellType, value: Any) -> bool:
+    try:
+        return cell.cell_contents is value
+    except ValueError:  # not filled yet
+        return False
 
 
 def text_of(f: Any) -> str:
@@ -145,6 +157,14 @@ class Runtime:
             return Undefined(name)
 
     @staticmethod
+    def defined(value: Any) -> Any:
+        """A value that a function returns, if its variables have one."""
+        for x in value if type(value) in (tuple, list) else (value,):
+            if type(x) is Undefined:
+                x.fail()
+        return value
+
+    @staticmethod
     def assert_(test: Any, message: Callable[[], Any]) -> None:
         """``assert test, message()``; a traced condition is not checked."""
         if not is_traced(test) and not test:
@@ -166,7 +186,7 @@ class Runtime:
 
 
 def _or_itself(f: types.FunctionType) -> Any:
-    if f in _ours or _is_library(f.__code__.co_filename):
+    if _is_rewritten(f) or _is_library(f.__code__.co_filename):
         return f
     try:
         return convert(f)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from fxla.capturing.jumps import at, load
+from fxla.capturing.jumps import RUNTIME, at, load
 from fxla.capturing.names import FUNCTIONS
 
 __all__ = ["Expressions", "fx_call"]
@@ -20,7 +20,7 @@ _NO_THUNK = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
 
 def fx_call(function: str, arguments: list[ast.expr], place: ast.AST) -> ast.Call:
     """``fx.function(*arguments)``."""
-    return at(ast.Call(ast.Attribute(load("fx"), function, ast.Load()), arguments, []), place)
+    return at(ast.Call(ast.Attribute(load(RUNTIME), function, ast.Load()), arguments, []), place)
 
 
 def thunk(body: ast.expr) -> ast.Lambda:
@@ -46,16 +46,16 @@ class Expressions(ast.NodeTransformer):
         self.keeps = keeps
         self.first = first
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return node
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:  # noqa: N802
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         return node
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return node
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:  # noqa: N802
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         waits = _may_wait(node.values[1:])
         self.generic_visit(node)
         if not waits:
@@ -69,18 +69,18 @@ class Expressions(ast.NodeTransformer):
                 found = fx_call(name + "lazy", [value, thunk(found)], node)
         return found
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:  # noqa: N802
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         self.generic_visit(node)
         return fx_call("not_", [node.operand], node) if isinstance(node.op, ast.Not) else node
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:  # noqa: N802
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         waits = _may_wait([node.body, node.orelse])
         self.generic_visit(node)
         if not waits:
             return node
         return fx_call("choose", [node.test, thunk(node.body), thunk(node.orelse)], node)
 
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
         waits = _may_wait(node.comparators)
         self.generic_visit(node)
         if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
@@ -99,10 +99,10 @@ class Expressions(ast.NodeTransformer):
             steps += [at(ast.Lambda(pair, compare), node), thunk(right)]
         return fx_call("chain", [node.left, *steps], node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802
-        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-            if node.func.value.id == "fx":
-                return self.generic_visit(node)
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        ours = isinstance(node.func, ast.Attribute) and node.func.value
+        if isinstance(ours, ast.Name) and ours.id == RUNTIME:
+            return self.generic_visit(node)
         keeps = self.keeps(node.func)
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args:
@@ -113,7 +113,7 @@ class Expressions(ast.NodeTransformer):
         # without extent in the source, so that the call is known by the name that it calls
         place = ast.copy_location(ast.Pass(), node.func)
         place.end_lineno, place.end_col_offset = node.func.lineno, node.func.col_offset
-        function = ast.Attribute(ast.copy_location(load("fx"), place), "call", ast.Load())
+        function = ast.Attribute(ast.copy_location(load(RUNTIME), place), "call", ast.Load())
         called = ast.Call(ast.copy_location(function, place), [node.func], [])
         node.func = ast.copy_location(called, place)
         return node

@@ -31,8 +31,8 @@ class TracedRange:
     def __iter__(self) -> Iterator[Any]:
         raise TracerIntegerConversionError(
             f"range() of a traced {self.count.aval}: how many steps there are is not known while "
-            f"tracing{where_am_i()}. A `for` statement of a captured function becomes a loop of the "
-            "program; a comprehension, list() or sum() of such a range does not."
+            f"tracing{where_am_i()}. A `for` statement of a captured function becomes a loop of "
+            "the program; a comprehension, list() or sum() of such a range does not."
         )
 
 
@@ -117,8 +117,8 @@ def _math(name: str) -> Callable[..., Any]:
 
 _MATH = {"fabs": "abs", "pow": "power", "degrees": "degrees", "radians": "radians"}
 _MATH_NAMES = (
-    "sqrt exp log log2 log10 log1p expm1 sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh "
-    "atanh hypot floor ceil trunc fabs pow isnan isinf isfinite copysign degrees radians fmod"
+    "sqrt exp log log2 log10 log1p expm1 sin cos tan asin acos atan atan2 sinh cosh tanh asinh "
+    "acosh atanh hypot floor ceil trunc fabs pow isnan isinf isfinite copysign degrees radians fmod"
 ).split()
 
 BUILTINS: dict[Any, Callable[..., Any]] = {
@@ -145,5 +145,3 @@ def contains(container: Any, item: Any) -> Any:
             found = (x == item) | found
         return found
     return item in container
-
-

@@ -9,13 +9,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fxla.capturing.names import JUMPS, LOOPS, has_jump, own_nodes
 
-__all__ = ["PREFIX", "lower_jumps"]
+__all__ = ["PREFIX", "RUNTIME", "assign", "at", "load", "lower_jumps", "none_of"]
 
 T = TypeVar("T", bound=ast.AST)
+
+RUNTIME = "__fx__"
+"""Stands for the name of what the rewritten code calls, until it is known which one is free."""
 
 PREFIX = "fx_"
 RESULT, RETURNED = "fx_result", "fx_returned"
@@ -48,8 +51,12 @@ def lower_jumps(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def at(node: T, place: ast.AST) -> T:
-    """A new node at the place in the source of another."""
-    return ast.fix_missing_locations(ast.copy_location(node, place))
+    """A new node at the place in the source of another; of a long one, at its first line."""
+    node = ast.copy_location(node, place)
+    new: Any = node
+    if getattr(node, "end_lineno", 0) != getattr(node, "lineno", 0):
+        new.end_lineno, new.end_col_offset = new.lineno, new.col_offset + 1
+    return ast.fix_missing_locations(node)
 
 
 def load(name: str) -> ast.Name:
@@ -64,7 +71,7 @@ def assign(name: str, value: ast.expr, place: ast.AST) -> ast.stmt:
 
 def none_of(flags: Sequence[str], place: ast.AST) -> ast.expr:
     """``fx.none_of(flag, ...)``: whether no flag is set."""
-    function = ast.Attribute(load("fx"), "none_of", ast.Load())
+    function = ast.Attribute(load(RUNTIME), "none_of", ast.Load())
     return at(ast.Call(function, [load(f) for f in flags], []), place)
 
 
@@ -77,10 +84,16 @@ def _ends(block: Sequence[ast.stmt]) -> bool:
             return True
         if isinstance(statement, ast.With) and _ends(statement.body):
             return True
-        if isinstance(statement, ast.While) and isinstance(statement.test, ast.Constant):
-            if statement.test.value and not has_jump(statement.body, (ast.Break,)):
-                return True
+        if _is_endless(statement):
+            return True
     return False
+
+
+def _is_endless(statement: ast.stmt) -> bool:
+    """Whether a statement is ``while True`` without a ``break``."""
+    if not isinstance(statement, ast.While) or not isinstance(statement.test, ast.Constant):
+        return False
+    return bool(statement.test.value) and not has_jump(statement.body, (ast.Break,))
 
 
 def _in_the_way(block: Sequence[ast.stmt], kinds: tuple[type[ast.AST], ...]) -> bool:
@@ -103,12 +116,12 @@ def _without_idle_flags(block: list[ast.stmt]) -> list[ast.stmt]:
     used = _flags_read(block)
 
     class Clean(ast.NodeTransformer):
-        def visit_Assign(self, node: ast.Assign) -> ast.AST | None:  # noqa: N802
+        def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
             target = node.targets[0]
             name = target.id if isinstance(target, ast.Name) else ""
             return None if name.startswith(PREFIX) and name not in used else node
 
-        def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
             return node
 
     cleaned = [Clean().visit(s) for s in block]
@@ -182,7 +195,9 @@ class _Lowering:
         elif _ends(orelse) and orelse:
             body, rest = [*body, *rest], []
         flags = self.flags(statement, loop)
-        out = [at(ast.If(statement.test, self.block(body, loop), self.block(orelse, loop)), statement)]
+        out: list[ast.stmt] = [
+            at(ast.If(statement.test, self.block(body, loop), self.block(orelse, loop)), statement)
+        ]
         if rest:
             out.append(at(ast.If(none_of(flags, rest[0]), self.block(rest, loop), []), rest[0]))
         return out
@@ -202,6 +217,7 @@ class _Lowering:
         own = _Loop() if kept else _Loop(
             f"fx_break{self.count}" if breaks else "", f"fx_continue{self.count}" if skips else ""
         )  # fmt: skip
+        returns = self.returns and has_jump(body, (ast.Return,))
         statement.body = self.block(body, own)
         if own.skipped:
             statement.body.insert(0, assign(own.skipped, ast.Constant(False), statement))
@@ -209,7 +225,7 @@ class _Lowering:
         flags = [own.broke] if own.broke else []
         if own.broke:
             out.append(assign(own.broke, ast.Constant(False), statement))
-        if self.returns and has_jump(body, (ast.Return,)):
+        if returns:
             flags.append(RETURNED)
         statement.orelse = []
         statement.fx_flags = flags  # type: ignore[union-attr]
@@ -218,7 +234,7 @@ class _Lowering:
             lowered = self.block(orelse, outer)
             if flags:
                 lowered = [at(ast.If(none_of(flags, orelse[0]), lowered, []), orelse[0])]
-            elif kept and has_jump(body, (ast.Break,)):
+            elif kept and breaks:
                 statement.orelse, lowered = lowered, []
             out += lowered
         return out

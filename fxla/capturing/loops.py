@@ -10,7 +10,7 @@ import numpy as np
 from fxla.capturing.branches import if_
 from fxla.capturing.iterables import Enumerated, TracedRange, Zipped
 from fxla.capturing.regions import State, is_traced, run_region
-from fxla.capturing.traced_loops import CannotLoop, Range, traced_scan, traced_while
+from fxla.capturing.traced_loops import Range, StepError, traced_scan, traced_while
 from fxla.core.staging import JaxprTrace
 from fxla.core.trace import Tracer
 from fxla.core.trace import state as thread
@@ -23,7 +23,7 @@ def while_(test: Callable[[], Any], body: Callable[[], None], state: State) -> N
     """``while test(): body()``."""
     going = test()
     if not is_traced(going) and going and _becomes_traced(body, state):
-        traced_while(test, body, state)
+        traced_while(test, body, state, certain=True)
         return
     while True:
         if is_traced(going):
@@ -70,7 +70,7 @@ def for_(
         try:
             _scan(iterable, columns, body, more, state)
             return
-        except (CannotLoop, ConcretizationError):
+        except (StepError, ConcretizationError):
             state.set(entry)  # then step by step, each in the program
     _for_python(iterable, body, more, state)
 
@@ -94,11 +94,13 @@ def _for_range(
 ) -> None:
     """A loop of so many steps, counted in a variable of its own."""
     counter: list[Any] = [np.int64(0)]
-    whole = State(
-        ("the index of the loop", *state.names),
-        lambda: (counter[0], *state.get()),
-        lambda values: (counter.__setitem__(0, values[0]), state.set(values[1:]))[1],
-    )
+
+    def give(values: Sequence[Any]) -> None:
+        counter[0] = values[0]
+        state.set(values[1:])
+
+    names = ("the index of the loop", *state.names)
+    whole = State(names, lambda: (counter[0], *state.get()), give)
 
     def test() -> Any:
         left = counter[0] < steps.count

@@ -27,7 +27,9 @@ LOOPS = (ast.For, ast.While, ast.AsyncFor)
 JUMPS = (ast.Return, ast.Break, ast.Continue)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _CHANGING = frozenset(
-    "append extend insert pop remove clear update setdefault popitem add discard sort reverse".split()
+    (
+        "append extend insert pop remove clear update setdefault popitem add discard sort reverse"
+    ).split()
 )
 
 Syntax = ast.AST | Iterable[ast.AST]

@@ -15,7 +15,8 @@ from typing import Any
 from fxla.core.aliasing import freeze, live_views, reread
 from fxla.core.jaxpr import Atom, ClosedJaxpr
 from fxla.core.staging import JaxprTrace, JaxprTracer
-from fxla.core.trace import Trace, Tracer, Value, running, state
+from fxla.core.trace import Trace, Tracer, Value, running, state, where_am_i
+from fxla.errors import ControlFlowError
 
 __all__ = [
     "Region",
@@ -26,6 +27,9 @@ __all__ = [
     "is_traced",
     "run_region",
 ]
+
+
+_DEEPEST = 48
 
 
 def is_traced(x: Any) -> bool:
@@ -64,6 +68,13 @@ class RegionTrace(JaxprTrace):
 
     def __init__(self, parent: Trace) -> None:
         super().__init__(parent)
+        self.depth: int = getattr(parent, "depth", 0) + 1
+        if self.depth > _DEEPEST:
+            raise ControlFlowError(
+                f"branches and loops on traced values are nested more than {_DEEPEST} deep"
+                f"{where_am_i()}. A function that calls itself until a traced value says that it "
+                "is enough never ends while it is traced: write it as a loop."
+            )
         self.adopted: dict[int, _Adopted] = {}
 
     def adopt(self, x: Any) -> bool:
@@ -92,6 +103,7 @@ class RegionTrace(JaxprTrace):
         for a in self.adopted.values():
             a.last = a.tracer.variable
             a.tracer.owner, a.tracer.variable = a.owner, a.variable
+        for a in self.adopted.values():
             alias = getattr(a.tracer, "alias", None)
             if alias is not None and alias.views:
                 alive = [(r, r()) for r in alias.views]

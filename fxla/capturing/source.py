@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fxla.capturing.jumps import RUNTIME
+
 __all__ = ["FunctionSource", "NoSource", "find_source", "rebuilt"]
 
 
@@ -105,7 +107,7 @@ def _nearest(fitting: list[tuple[Any, str]], code: types.CodeType) -> tuple[Any,
 
 
 def _size(node: Any) -> tuple[int, int]:
-    body = node.body if isinstance(node, ast.Lambda) else node
+    body: Any = node.body if isinstance(node, ast.Lambda) else node
     return (body.end_lineno - body.lineno, body.end_col_offset - body.col_offset)
 
 
@@ -115,10 +117,12 @@ def rebuilt(f: types.FunctionType, node: ast.FunctionDef, fx: Any) -> tuple[Any,
     Args:
         f: the original.
         node: the rewritten syntax; its defaults, decorators and annotations are not looked at.
-        fx: what the name ``fx`` means in it.
+        fx: what the rewritten code calls.
     """
     free = f.__code__.co_freevars
+    name = _name_runtime(node)
     shown = ast.unparse(ast.fix_missing_locations(node))
+    node.name = "fx_function"  # the name of the user's may mean something else to its code
     node.decorator_list = []
     node.returns = None
     for a in ast.walk(node.args):
@@ -130,7 +134,7 @@ def rebuilt(f: types.FunctionType, node: ast.FunctionDef, fx: Any) -> tuple[Any,
         for d in node.args.kw_defaults
     ]
     given = ast.arguments(
-        posonlyargs=[], args=[ast.arg(n) for n in ("fx", *free)], kwonlyargs=[], kw_defaults=[],
+        posonlyargs=[], args=[ast.arg(n) for n in (name, *free)], kwonlyargs=[], kw_defaults=[],
         defaults=[],
     )  # fmt: skip
     back = ast.Return(ast.Name(node.name, ast.Load()))
@@ -139,7 +143,7 @@ def rebuilt(f: types.FunctionType, node: ast.FunctionDef, fx: Any) -> tuple[Any,
     compiled = compile(module, f.__code__.co_filename, "exec", dont_inherit=True)
     code = _code_named(_code_named(compiled, "fx_around"), node.name)
     cells = dict(zip(free, f.__closure__ or (), strict=True))
-    cells["fx"] = types.CellType(fx)
+    cells[name] = types.CellType(fx)
     code = code.replace(co_name=f.__code__.co_name, co_qualname=f.__code__.co_qualname)
     closure = tuple(cells[n] for n in code.co_freevars)
     made = types.FunctionType(code, f.__globals__, f.__name__, f.__defaults__, closure)
@@ -148,7 +152,16 @@ def rebuilt(f: types.FunctionType, node: ast.FunctionDef, fx: Any) -> tuple[Any,
     return made, shown
 
 
+def _name_runtime(node: ast.FunctionDef) -> str:
+    """Call what rewritten code calls ``fx``, or if the user does so something, ``fx_runtime``."""
+    names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+    used = {n.id for n in names} | {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)}
+    name = "fx_runtime" if "fx" in used else "fx"
+    for n in names:
+        if n.id == RUNTIME:
+            n.id = name
+    return name
+
+
 def _code_named(code: types.CodeType, name: str) -> types.CodeType:
     return next(c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == name)
-
-

@@ -66,6 +66,13 @@ def _bound_at_first(body: list[ast.stmt]) -> set[str]:
     return found
 
 
+def _stays(s: ast.If | ast.While | ast.For) -> bool:
+    """Whether a statement keeps its jumps, and so cannot become functions."""
+    if isinstance(s, ast.If):
+        return has_jump(s)
+    return has_jump(s) or bool(s.orelse) or has_jump(s.body, (ast.Break, ast.Continue))
+
+
 def _is_private(name: str) -> bool:
     return name.startswith("__") and not name.endswith("__")
 
@@ -98,6 +105,9 @@ class _Function:
             return node
         body = [s for s in node.body if not isinstance(s, (ast.Global, ast.Nonlocal))]
         body = self.block(lower_jumps(body or [at(ast.Pass(), node)]), set())
+        for n in own_nodes(body) if self.starts else ():
+            if isinstance(n, ast.Return) and n.value is not None:
+                n.value = fx_call("defined", [n.value], n.value)
         start: list[ast.stmt] = []
         if self.globals:
             start.append(ast.Global(sorted(self.globals)))
@@ -120,7 +130,7 @@ class _Function:
 
     def statement(self, s: ast.stmt, live: set[str]) -> list[ast.stmt]:
         if isinstance(s, (ast.If, ast.While, ast.For)):
-            if has_jump(s) or getattr(s, "orelse", None) and not isinstance(s, ast.If):
+            if _stays(s):
                 live = live | self.everything
                 self.headers(s)
                 s.body, s.orelse = self.block(s.body, live), self.block(s.orelse, live)
@@ -153,7 +163,9 @@ class _Function:
         if isinstance(s, ast.Delete) and all(isinstance(t, ast.Name) for t in s.targets):
             names = [t.id for t in s.targets if isinstance(t, ast.Name)]
             return [
-                assign(n, fx_call("Undefined", [ast.Constant(n), ast.Constant("was deleted")], s), s)
+                assign(
+                    n, fx_call("Undefined", [ast.Constant(n), ast.Constant("was deleted")], s), s
+                )
                 for n in names
             ]
         return [self.expressions.visit(s)]
@@ -249,12 +261,11 @@ class _Function:
         out: list[ast.stmt] = [ast.Global(far)] if far else []
         return [*out, ast.Nonlocal(near)] if near else out
 
-    def access(
-        self, k: int, names: list[str], place: ast.AST
-    ) -> tuple[list[ast.stmt], ast.expr]:
+    def access(self, k: int, names: list[str], place: ast.AST) -> tuple[list[ast.stmt], ast.expr]:
         """The function that sets the variables, and the record that reads and sets them."""
         if not names:
             return [], fx_call("State", [], place)
+
         def target(name: str) -> ast.expr:
             node = ast.parse(name, mode="eval").body
             node.ctx = ast.Store()  # type: ignore[attr-defined]
@@ -276,5 +287,3 @@ class _Function:
         getter = thunk(at(ast.Tuple(values, ast.Load()), place))
         state = fx_call("State", [titles, getter, load(setter.name)], place)
         return [at(setter, place)], state
-
-

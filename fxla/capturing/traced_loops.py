@@ -24,6 +24,7 @@ from fxla.capturing.values import (
     into_container,
     is_array,
     joined_type,
+    line_of_user,
     own_containers,
     truth,
     unlike,
@@ -40,10 +41,10 @@ from fxla.errors import ControlFlowError
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import zeros_of
 
-__all__ = ["CannotLoop", "Range", "traced_scan", "traced_while"]
+__all__ = ["Range", "StepError", "traced_scan", "traced_while"]
 
 
-class CannotLoop(ControlFlowError):
+class StepError(ControlFlowError):
     """A step that no loop of a program can repeat; the same steps can be written out."""
 
 
@@ -160,7 +161,7 @@ def _settle(
             kept = [x.variable for x in items]
             step(items)
             if any(x.variable is not v for x, v in zip(items, kept, strict=True)):
-                raise CannotLoop("a step writes into the item that it is given")
+                raise StepError("a step writes into the item that it is given")
             return loop.state.get()
 
         entry = loop.state.get()
@@ -168,7 +169,10 @@ def _settle(
             region = run_region(run, [*avals, *x_avals])
         finally:
             loop.state.set(entry)
-        grown = [_compare(v, out, region, kind) for v, out in zip(loop.variables, region.values, strict=True)]
+        grown = [
+            _compare(v, out, region, kind)
+            for v, out in zip(loop.variables, region.values, strict=True)
+        ]
         carried = {id(x) for v in loop.variables for x in v.leaves} | {id(x) for x in loop.roots}
         missing = [x for x in region.trace.changed() if id(x) not in carried]
         loop.roots += missing
@@ -214,7 +218,7 @@ def _changes(v: _Carried, out: Any, kind: str) -> Exception:
         "The loop of a program carries it with one type: give it its final shape before, or write "
         "into an array of the full size, `a[i] = x`, instead of growing it.",
     )
-    return CannotLoop(str(error))
+    return StepError(str(error))
 
 
 def _close(loop: _Loop, region: Region, values: Sequence[Any]) -> Any:
@@ -254,7 +258,8 @@ def _leave(loop: _Loop, values: Sequence[Any], results: Sequence[Value], certain
                 freeze(x, VIEW)
             leaves.append(x)
         if v.late and not certain and not v.name.startswith("fx_"):
-            found.append(Undefined(v.name, "is bound in a loop that may end before its first step"))
+            why = f"is bound only in the loop in {line_of_user()}, which may end at once"
+            found.append(Undefined(v.name, why))
             continue
         found.append(into_container(v.entry, tree_unflatten(v.tree, leaves)))
     for root in loop.roots:
@@ -262,10 +267,22 @@ def _leave(loop: _Loop, values: Sequence[Any], results: Sequence[Value], certain
     loop.state.set(found)
 
 
-def traced_while(test: Callable[[], Any], body: Callable[[], None], state: State) -> None:
-    """``while test(): body()``, where the test is traced."""
+def traced_while(
+    test: Callable[[], Any], body: Callable[[], None], state: State, certain: bool = False
+) -> None:
+    """``while test(): body()``, where the test is traced.
+
+    Args:
+        test: the condition.
+        body: the step.
+        state: the variables that the step binds.
+        certain: whether there is a first step.
+    """
     loop = _before(state, False)
-    region, values = _settle(loop, lambda _: body(), (), "loop")
+    try:
+        region, values = _settle(loop, lambda _: body(), (), "loop")
+    except StepError as error:
+        raise ControlFlowError(str(error)) from None
     step = _close(loop, region, values)
     entry = state.get()
 
@@ -283,7 +300,7 @@ def traced_while(test: Callable[[], Any], body: Callable[[], None], state: State
         *condition.consts, *step.consts, *loop.init(), condition=condition.jaxpr, body=step.jaxpr,
         n_condition_consts=len(condition.consts), n_body_consts=len(step.consts),
     )  # fmt: skip
-    _leave(loop, values, results, False)
+    _leave(loop, values, results, certain)
 
 
 def traced_scan(

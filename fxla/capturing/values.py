@@ -1,4 +1,4 @@
-"""What a variable may hold at the end of a branch or of a loop's step, and how it is told to people."""
+"""What a variable may hold at the end of a branch or of a loop's step, and its words for people."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fxla.capturing.undefined import Undefined
 from fxla.core.aval import Aval
 from fxla.core.dtypes import bfloat16, result_type
 from fxla.core.pytree import tree_flatten, tree_unflatten
+from fxla.core.source import user_source
 from fxla.core.trace import Tracer, is_on_device, typeof, where_am_i
 from fxla.errors import ControlFlowError
 from fxla.ops.elementwise import ne
@@ -20,6 +21,7 @@ __all__ = [
     "into_container",
     "is_array",
     "joined_type",
+    "line_of_user",
     "own_containers",
     "truth",
     "unlike",
@@ -41,13 +43,21 @@ def describe(x: Any) -> str:
         return "None"
     if is_array(x):
         return str(typeof(x))
-    leaves, tree = tree_flatten(x)
+    leaves = tree_flatten(x)[0]
+    if isinstance(x, str):
+        return repr(x) if len(x) < 30 else "a str"
     if len(leaves) == 1 and leaves[0] is x:
         return f"{'an' if type(x).__name__[0] in 'aeiou' else 'a'} {type(x).__name__}"
     if isinstance(x, (list, tuple)) and len(x) <= 4:
         inside = ", ".join(describe(item) for item in x)
         return f"[{inside}]" if isinstance(x, list) else f"({inside})"
     return f"a {type(x).__name__} of {len(leaves)} arrays"
+
+
+def line_of_user() -> str:
+    """``line 12``: where the user's code is now."""
+    source = user_source()
+    return "another line" if source is None else f"line {source.line}"
 
 
 def own_containers(values: Sequence[Any]) -> list[Any]:

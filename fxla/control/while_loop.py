@@ -164,10 +164,11 @@ class While(Primitive):
     def transpose(self, cts: Any, *operands: Any, **params: Any) -> tuple[Any, ...]:
         raise NotDifferentiableError(
             "reverse-mode differentiation of lax.while_loop (or of lax.fori_loop with traced "
-            f"bounds){where_am_i()}: the number of iterations is not known, so their values cannot "
-            "be kept for the way back. Use lax.scan or lax.fori_loop with Python integers as "
-            "bounds and mask the steps that are too many with np.where, or use forward mode "
-            "(fxla.jvp, fxla.jacfwd)."
+            f"bounds, or a captured `while`){where_am_i()}: the number of iterations is not known, "
+            "so their values cannot be kept for the way back. Give the loop a bound: in a captured "
+            "function `for _ in range(n)` with `break`, otherwise lax.scan or lax.fori_loop with "
+            "Python integers as bounds, masking the steps that are too many with np.where. Or use "
+            "forward mode (fxla.jvp, fxla.jacfwd)."
         )
 
     def batch(

@@ -23,8 +23,9 @@ from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import scalar_dtype
 from fxla.core.scopes import special
-from fxla.core.source import user_source
+from fxla.core.source import Source, user_source
 from fxla.errors import (
+    ConcretizationError,
     LeakedTracerError,
     TracerArrayConversionError,
     TracerBoolConversionError,
@@ -41,6 +42,7 @@ __all__ = [
     "Trace",
     "Tracer",
     "Value",
+    "advice_on_flow",
     "array_methods",
     "axis_frame",
     "current_trace",
@@ -278,6 +280,19 @@ def _calls_of_fill(code: CodeType) -> frozenset[int]:
     )
 
 
+advice_on_flow: list[Callable[[Source, bool], str]] = []
+"""The end of a message about a condition on a traced value: the user's statement as it can be
+written, given its place, and whether it is a condition or a number that Python asks for. The
+package puts it here, and imports it when it is used."""
+
+
+def _with_advice(error: ConcretizationError, is_condition: bool) -> ConcretizationError:
+    source = user_source()
+    if source is not None and advice_on_flow:
+        error.advice = functools.partial(advice_on_flow[0], source, is_condition)
+    return error
+
+
 array_methods: dict[str, Callable[..., Any]] = {}
 """What operators and methods of tracers mean; the NumPy floor fills it in when it is imported."""
 
@@ -443,13 +458,14 @@ class Tracer:
         known = self.concrete()
         if known is not None:
             return bool(known)
-        raise TracerBoolConversionError(
+        error = TracerBoolConversionError(
             f"bool() of a traced {self.aval}: its value is not known while tracing"
             f"{where_am_i()}. A Python `if`, `while`, `and`, `or` or `not` needs a concrete value. "
             "Write `lax.cond(x, true_fun, false_fun, *operands)` or `np.where(x, a, b)` for a "
             "branch, `lax.while_loop` for a loop, `&`, `|`, `~` for logic; or make the argument "
             "that decides static with `jit(f, static_argnums=...)`."
         )
+        raise _with_advice(error, True)
 
     def _to_number(self, kind: type) -> Any:
         known = self.concrete()
@@ -457,12 +473,13 @@ class Tracer:
             if _stored(sys._getframe(2)) and self.known() is None:
                 self.__array__()
             return kind(np.asarray(known).item()) if np.size(known) == 1 else kind(known)
-        raise TracerIntegerConversionError(
+        error = TracerIntegerConversionError(
             f"{kind.__name__}() of a traced {self.aval}: its value is not known while tracing"
             f"{where_am_i()}. If it is a size or a Python index, pass it as a static argument "
             "(`jit(f, static_argnums=...)`) or take it from `.shape`; to index with a traced "
             "integer use `x[i]` or `lax.dynamic_slice`; to convert use `.astype`."
         )
+        raise _with_advice(error, False)
 
     def __int__(self) -> int:
         return int(self._to_number(int))

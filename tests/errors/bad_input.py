@@ -321,3 +321,88 @@ def forward_mode_of_custom_vjp() -> Any:
 
     f.defvjp(lambda x: (x, None), lambda res, ct: (ct,))
     return fxla.jvp(f, (SCALAR,), (SCALAR,))
+
+
+@raises(TypeError)
+def captured_branches_of_other_shapes() -> Any:
+    def model(x: Any) -> Any:
+        if x > 0:
+            y = fnp.ones(3)
+        else:
+            y = fnp.ones(2)
+        return y
+
+    return fxla.jit(model, control_flow="capture")(SCALAR)
+
+
+@raises(UnboundLocalError)
+def captured_variable_of_one_branch() -> Any:
+    def model(x: Any) -> Any:
+        if x > 0:
+            y = x
+        return y
+
+    return fxla.jit(model, control_flow="capture")(SCALAR)
+
+
+@raises(TypeError)
+def captured_list_that_grows() -> Any:
+    def halvings(x: Any) -> Any:
+        seen = []
+        while x > 1:
+            seen.append(x)
+            x = x / 2
+        return seen
+
+    return fxla.jit(halvings, control_flow="capture")(SCALAR)
+
+
+@raises(TypeError)
+def captured_raise() -> Any:
+    def checked(x: Any) -> Any:
+        if x < 0:
+            raise ValueError("negative")
+        return x
+
+    return fxla.jit(checked, control_flow="capture")(SCALAR)
+
+
+@raises(TypeError)
+def captured_recursion() -> Any:
+    def factorial(n: Any) -> Any:
+        return 1 if n < 2 else n * factorial(n - 1)
+
+    return fxla.jit(factorial, control_flow="capture")(5)
+
+
+@raises(TypeError)
+def while_on_a_tracer() -> Any:
+    def root(x: Any) -> Any:
+        y = x
+        while abs(y * y - x) > 1e-9:
+            y = (y + x / y) / 2
+        return y
+
+    return fxla.jit(root)(SCALAR)
+
+
+@raises(TypeError)
+def range_of_a_tracer() -> Any:
+    def total(n: Any) -> Any:
+        found = 0
+        for i in range(n):
+            found = found + i
+        return found
+
+    return fxla.jit(total)(5)
+
+
+@raises(TypeError)
+def gradient_of_a_captured_while() -> Any:
+    def root(x: Any) -> Any:
+        y = x
+        while abs(y * y - x) > 1e-9:
+            y = (y + x / y) / 2
+        return y
+
+    return fxla.jit(fxla.grad(fxla.capture(root)))(SCALAR)

@@ -44,6 +44,7 @@ def test_message(name: str, accepted: Any) -> None:
     remedy = re.sub(r'^, in "\S+" traced by \w+', "", after)
     assert len(remedy.split()) >= 4, f"says no remedy: {message}"
     text = message.replace(f"bad_input.py:{numbers[0]}", "bad_input.py:LINE")
+    text = re.sub(r"in line \d+", "in line LINE", text)
     source = lines[numbers[0] - first].strip()
     accepted.check(name, f"{type(raised).__name__} at `{source}`\n\n{text}")
 
