@@ -16,6 +16,7 @@ class Callback:
 
     `trainer` shows where training stands: `trainer.epoch`, `trainer.step`, `trainer.figures()`,
     `trainer.model`, `trainer.history`; ``trainer.should_stop = True`` ends it after the batch.
+    Within an epoch it is `trainer.model` that has the newest arrays; looking at it costs a little.
 
     Example:
         >>> class Every(Callback):

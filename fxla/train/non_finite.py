@@ -14,7 +14,8 @@ from fxla.nn.calls import calls, path_of
 from fxla.transforms.autodiff import value_and_grad
 
 if TYPE_CHECKING:
-    from fxla.train.step import Batch, Recipe
+    from fxla.train.feeding import Batch
+    from fxla.train.step import Recipe
     from fxla.train.trainer import Trainer
 
 __all__ = ["explain"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,15 +76,14 @@ def read(path: str | os.PathLike[str]) -> Snapshot:
 
 
 def restored(
-    snapshot: Snapshot, model: Any, optimizer: Any, gathered: Callable[[], Any]
-) -> tuple[list[Any], Any, Any]:
+    snapshot: Snapshot, model: Any, optimizer: Any
+) -> tuple[list[Any], Any, list[Any] | None]:
     """The arrays of a snapshot in the shape of a trainer's.
 
     Args:
         snapshot: the file's.
         model: the trainer's model.
         optimizer: a state of the trainer's optimiser for it.
-        gathered: makes a tree of gathered gradients.
 
     Returns:
         The model's leaves, the optimiser's state, and the gathered gradients or None.
@@ -103,16 +101,15 @@ def restored(
     ]
     if wrong:
         raise ValueError("Trainer: the checkpoint is of another model: " + "; ".join(wrong))
-    state = _filled(optimizer, snapshot.optimizer, "optimiser")
-    waiting = _filled(gathered(), snapshot.gathered, "model") if snapshot.gathered else None
-    return [snapshot.model[p] for p in own], state, waiting
+    state = _filled(optimizer, snapshot.optimizer)
+    return [snapshot.model[p] for p in own], state, snapshot.gathered or None
 
 
-def _filled(template: Any, arrays: list[Any], what: str) -> Any:
+def _filled(template: Any, arrays: list[Any]) -> Any:
     own, structure = tree_flatten(template)
     if [typeof(a) for a in own] != [typeof(a) for a in arrays]:
         raise ValueError(
-            f"Trainer: the checkpoint is of another {what}: its state has {len(arrays)} arrays "
+            f"Trainer: the checkpoint is of another optimiser: its state has {len(arrays)} arrays "
             f"({', '.join(str(typeof(a)) for a in arrays[:6])}, ...), and here it has {len(own)}"
         )
     return tree_unflatten(structure, arrays)

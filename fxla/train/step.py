@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,59 +20,14 @@ from fxla.core.dtypes import is_inexact
 from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
 from fxla.core.stateful import assign, differentiable, hold, updates
 from fxla.core.trace import typeof
-from fxla.nn.module import Module
 from fxla.nn.trees import parameters
+from fxla.train.feeding import Batch
 from fxla.train.metric import Metric, weighted
 from fxla.train.names import Loss
+from fxla.train.running import Running, Structure, flattened
 from fxla.transforms.autodiff import value_and_grad
 
-__all__ = ["Batch", "Gathered", "Recipe", "Running", "Steps", "batch_of", "call", "unbuilt"]
-
-
-class Batch(NamedTuple):
-    """What a model is given, what it should give, and how much each example counts."""
-
-    x: Any
-    y: Any
-    weight: Any = None
-
-
-def batch_of(element: Any) -> Batch:
-    """A loader's element as a batch.
-
-    Raises:
-        TypeError: if it is not a pair or a triple.
-    """
-    if isinstance(element, (tuple, list)) and len(element) in (2, 3):
-        return Batch(*element)
-    shown = (
-        f"{len(element)} parts" if isinstance(element, (tuple, list)) else type(element).__name__
-    )
-    raise TypeError(
-        "Trainer: the data must give batches (x, y) or (x, y, weight), and it gave "
-        f"{shown}. Use `.map` to make pairs of its elements."
-    )
-
-
-class Running(NamedTuple):
-    """What a step starts from and ends with.
-
-    Attributes:
-        model: its parameters and buffers.
-        optimizer: the optimiser's state.
-        sums: the sums of the loss and the metrics, by name.
-    """
-
-    model: Any
-    optimizer: Any
-    sums: Any
-
-
-class Gathered(NamedTuple):
-    """Gradients of several batches, for one update: their sum, and the weight of the examples."""
-
-    grads: Any
-    weight: Any
+__all__ = ["Recipe", "Steps", "call", "unbuilt"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,15 +137,23 @@ def _lowered(model: Any, dtype: Any) -> Any:
 
 
 class Steps:
-    """The compiled programs of a recipe. `Running` and `Gathered` are donated to them."""
+    """The compiled programs of a recipe, for models and states of one structure.
 
-    def __init__(self, recipe: Recipe) -> None:
+    They take and give lists of arrays, which are donated: `running` and `gathered` below.
+    """
+
+    def __init__(self, recipe: Recipe, structure: Structure) -> None:
         self.recipe = recipe
+        self.structure = structure
         self.step = jit(self._step, donate_argnums=0)
         self.gather = jit(self._gather, donate_argnums=(0, 1))
         self.update = jit(self._update, donate_argnums=(0, 1))
         self.evaluate = jit(self._evaluate, donate_argnums=1)
         self.predict = jit(self._predict)
+
+    def nothing(self, model: Any) -> list[Any]:
+        """Gathered gradients of no batch, and the weight of their examples, 0."""
+        return [*[np.zeros_like(x) for x in tree_flatten(parameters(model))[0]], np.zeros(())]
 
     def _gradients(self, model: Any, batch: Batch, mean: bool) -> Any:
         """Gradients of the mean or the sum of the loss; buffers of `model` are updated."""
@@ -204,40 +167,38 @@ class Steps:
         (_, seen), grads = value_and_grad(objective, has_aux=True)(model)
         return grads, seen
 
-    def _step(self, running: Running, batch: Batch) -> Any:
+    def _step(self, arrays: list[Any], batch: Batch) -> Any:
         """A whole step: what it ends with, its mean loss, and whether all was finite."""
-        model = _own(running.model)
+        model, optimizer, sums = self.structure.running(arrays)
         grads, (total, count, prediction) = self._gradients(model, batch, mean=True)
         loss = total / fnp.where(count == 0, 1.0, count)
-        model, optimizer = self._updated(model, running.optimizer, grads, loss)
-        sums = self.recipe.added(running.sums, prediction, batch, total, count)
-        after = Running(model, optimizer, sums)
-        return self._guarded(running, after, total, grads, loss)
+        model, optimizer = self._updated(model, optimizer, grads, loss)
+        sums = self.recipe.added(sums, prediction, batch, total, count)
+        after = flattened(Running(model, optimizer, sums))[0]
+        return self._guarded(arrays, after, grads, loss)
 
-    def _gather(self, running: Running, gathered: Gathered, batch: Batch) -> Any:
+    def _gather(self, arrays: list[Any], gathered: list[Any], batch: Batch) -> Any:
         """The gradients of a batch added to those gathered; parameters stay as they are."""
-        model = _own(running.model)
+        model, optimizer, sums = self.structure.running(arrays)
         grads, (total, count, prediction) = self._gradients(model, batch, mean=False)
         loss = total / fnp.where(count == 0, 1.0, count)
-        sums = self.recipe.added(running.sums, prediction, batch, total, count)
-        after = Gathered(
-            tree_map(lambda a, b: a + b, gathered.grads, grads), gathered.weight + count
+        sums = self.recipe.added(sums, prediction, batch, total, count)
+        more = [*tree_flatten(grads)[0], count]
+        both = (
+            flattened(Running(model, optimizer, sums))[0],
+            [a + b for a, b in zip(gathered, more, strict=True)],
         )
-        return self._guarded(
-            (running, gathered),
-            (Running(model, running.optimizer, sums), after),
-            total,
-            grads,
-            loss,
-        )
+        return self._guarded((arrays, gathered), both, grads, loss)
 
-    def _update(self, running: Running, gathered: Gathered) -> Running:
-        """The update that gathered gradients give."""
-        divisor = fnp.where(gathered.weight == 0, 1.0, gathered.weight)
-        grads = tree_map(lambda g: g / divisor.astype(g.dtype), gathered.grads)
-        model = _own(running.model)
-        model, optimizer = self._updated(model, running.optimizer, grads, None)
-        return Running(model, optimizer, running.sums)
+    def _update(self, arrays: list[Any], gathered: list[Any]) -> list[Any]:
+        """What the update by gathered gradients ends with."""
+        model, optimizer, sums = self.structure.running(arrays)
+        *slopes, weight = gathered
+        divisor = fnp.where(weight == 0, 1.0, weight)
+        structure = tree_flatten(parameters(model))[1]
+        grads = tree_unflatten(structure, [g / divisor.astype(g.dtype) for g in slopes])
+        model, optimizer = self._updated(model, optimizer, grads, None)
+        return flattened(Running(model, optimizer, sums))[0]
 
     def _updated(self, model: Any, state: Any, grads: Any, loss: Any) -> tuple[Any, Any]:
         extra = {}
@@ -248,9 +209,9 @@ class Steps:
         moves, state = self.recipe.optimizer.update(grads, state, parameters(model), **extra)
         return optim.apply_updates(model, moves), state
 
-    def _guarded(self, before: Any, after: Any, total: Any, grads: Any, loss: Any) -> Any:
+    def _guarded(self, before: Any, after: Any, grads: Any, loss: Any) -> Any:
         """What a step ends with; if something was not finite and it matters, what it began with."""
-        finite = fnp.isfinite(total)
+        finite = fnp.isfinite(loss)
         if not self.recipe.guard:
             return after, loss, finite
         for g in tree_flatten(grads)[0]:
@@ -258,15 +219,11 @@ class Steps:
         kept = tree_map(lambda new, old: fnp.where(finite, new, old), after, before)
         return kept, loss, finite
 
-    def _evaluate(self, model: Any, sums: Any, batch: Batch) -> Any:
-        prediction = self.recipe.predict(_own(model), batch.x, training=False)
+    def _evaluate(self, model: list[Any], sums: Any, batch: Batch) -> Any:
+        prediction = self._predict(model, batch.x)
         total, count = self.recipe.losses(prediction, batch)
         return self.recipe.added(sums, prediction, batch, total, count)
 
-    def _predict(self, model: Any, x: Any) -> Any:
-        return self.recipe.predict(_own(model), x, training=False)
-
-
-def _own(model: Any) -> Any:
-    """A copy whose updates the step returns itself, rather than the transformation for it."""
-    return model.copy() if isinstance(model, Module) else tree_map(lambda leaf: leaf, model)
+    def _predict(self, model: list[Any], x: Any) -> Any:
+        made = tree_unflatten(self.structure.model, model)
+        return self.recipe.predict(made, x, training=False)

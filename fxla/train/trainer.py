@@ -10,19 +10,19 @@ import numpy as np
 
 from fxla.core.pytree import leaf_paths, tree_flatten, tree_map
 from fxla.core.stateful import assign
-from fxla.data import DataLoader, Dataset, as_dataset
+from fxla.data import Dataset, as_dataset
 from fxla.data.dataset import Iteration
-from fxla.data.stages import batched
-from fxla.errors import ShapeError
 from fxla.nn.trees import parameters
 from fxla.train.callback import Callback, Callbacks
+from fxla.train.feeding import Batch, batch_of, batches, examples_given, ready
 from fxla.train.history import History
 from fxla.train.interrupts import Interrupts
 from fxla.train.names import loss_of, metrics_of, optimizer_of
 from fxla.train.non_finite import explain
 from fxla.train.progress import Progress
+from fxla.train.running import Held, Running, Structure
 from fxla.train.snapshot import Snapshot, leaves, read, restored, written
-from fxla.train.step import Batch, Gathered, Recipe, Running, Steps, batch_of, call, unbuilt
+from fxla.train.step import Recipe, Steps, call, unbuilt
 
 __all__ = ["Trainer"]
 
@@ -85,7 +85,6 @@ class Trainer:
         members = list(callbacks)
         if progress and not any(isinstance(m, Progress) for m in members):
             members.insert(0, Progress())
-        self.model = model
         chosen = loss_of(loss)
         self.recipe = Recipe(
             chosen,
@@ -94,7 +93,6 @@ class Trainer:
             None if precision is None else np.dtype(precision),
             bool(nan_guard),
         )
-        self.steps = Steps(self.recipe)
         self.callbacks = Callbacks(members)
         self.seed = seed
         self.accumulate = accumulate
@@ -113,14 +111,15 @@ class Trainer:
         self.target = 0
         """After how many epochs `fit` ends."""
         self.should_stop = False
-        self._optimizer: Any = None
-        self._sums: Any = self.recipe.sums()
-        self._gathered: Gathered | None = None
+        self._held = Held(Running(model, None, self.recipe.sums()))
+        self._steps: Steps | None = None
+        self._gathered: list[Any] | None = None
         self._waiting = 0
         self._loader: Dataset | None = None
         self._reader: Iteration | None = None
         self._started = 0
         self._late: Snapshot | None = None
+        self._prepared = False
         self._interrupts = Interrupts()
 
     # -- training
@@ -161,13 +160,12 @@ class Trainer:
         """
         if isinstance(validation, float):
             data, validation = as_dataset(data).split(1 - validation, self.seed)
-        self._loader = self._batches(data, batch_size, shuffle)
-        if validation is not None:
-            ready = _ready(validation)
-            size = None if ready or not _examples(validation) else batch_size
-            validation = self._batches(validation, size, None if ready else False)
+        self._loader = batches(data, batch_size, shuffle, self.seed)
+        if validation is not None and not ready(validation):
+            size = batch_size if examples_given(validation) else None
+            validation = batches(validation, size, False, self.seed)
         self._reader, self._started = None, self.epoch
-        self.batch, self._sums = 0, self.recipe.sums()
+        self._begin_epoch()
         self._gathered, self._waiting = None, 0
         if self._resume(resume):
             self._reader = iter(self._loader)
@@ -181,6 +179,7 @@ class Trainer:
                     self._train_epoch(self._elements(self._loader, steps), validation)
             except BaseException as error:
                 self._interrupts.forget()
+                self._held.settle()
                 self.callbacks.tell("on_exception", self, error)
                 raise
             finally:
@@ -215,7 +214,7 @@ class Trainer:
         """An epoch, or what is left of it."""
         self.callbacks.tell("on_train_epoch_start", self)
         for element in elements:
-            batch = self._checked(batch_of(element))
+            batch = batch_of(element)
             self.callbacks.tell("on_train_batch_start", self, batch)
             loss = self._train_batch(batch)
             self.callbacks.tell("on_train_batch_end", self, batch, loss)
@@ -233,23 +232,23 @@ class Trainer:
             self.callbacks.tell("on_validation_end", self, seen)
         self.history.epochs.append(figures)
         self.epoch += 1
-        self.batch, self._sums = 0, self.recipe.sums()
+        self._begin_epoch()
         self.callbacks.tell("on_train_epoch_end", self, figures)
 
     def _train_batch(self, batch: Batch) -> float:
         """One step, whose results are taken over whatever happens meanwhile."""
         self._prepare(batch)
         self._interrupts.hold()
-        running = Running(self.model, self._optimizer, self._sums)
+        arrays, structure = self._held.arrays()
+        steps = self._compiled(structure)
         if self.accumulate == 1:
-            running, loss, finite = self.steps.step(running, batch)
-            self._adopt(running)
+            arrays, loss, finite = steps.step(arrays, batch)
+            self._held.take(arrays)
             self.step += bool(finite) or not self.recipe.guard
         else:
-            (running, self._gathered), loss, finite = self.steps.gather(
-                running, self._gathered or self._nothing(), batch
-            )
-            self._adopt(running)
+            gathered = self._gathered or steps.nothing(self._held.model)
+            (arrays, self._gathered), loss, finite = steps.gather(arrays, gathered, batch)
+            self._held.take(arrays)
             self._waiting += 1
             if self._waiting == self.accumulate:
                 self._update()
@@ -261,32 +260,35 @@ class Trainer:
         self._interrupts.release()
         return float(loss)
 
-    def _nothing(self) -> Gathered:
-        kept = parameters(self.model)
-        return Gathered(tree_map(np.zeros_like, kept), np.zeros(()))
+    def _begin_epoch(self) -> None:
+        self.batch = 0
+        self._held.running = self._held.running._replace(sums=self.recipe.sums())
 
     def _update(self) -> None:
         """The update of the gradients gathered so far."""
         assert self._gathered is not None
-        running = Running(self.model, self._optimizer, self._sums)
-        self._adopt(self.steps.update(running, self._gathered))
+        arrays, structure = self._held.arrays()
+        self._held.take(self._compiled(structure).update(arrays, self._gathered))
         self._gathered, self._waiting = None, 0
         self.step += 1
 
-    def _adopt(self, running: Running) -> None:
-        """Take over what a step ended with; the user's model holds it."""
-        assign(self.model, dict(enumerate(tree_flatten(running.model)[0])))
-        self._optimizer, self._sums = running.optimizer, running.sums
+    def _compiled(self, structure: Structure) -> Steps:
+        """The programs for what the model and the optimiser's state are made of now."""
+        if self._steps is None or self._steps.structure != structure:
+            self._steps = Steps(self.recipe, structure)
+        return self._steps
 
     def _prepare(self, batch: Batch) -> None:
         """What the first batch of all tells: sizes that were left out, what the loss expects."""
-        if self._optimizer is not None:
+        if self._prepared:
             return
         self._build(batch.x)
         if self.recipe.loss.probabilities:
             self._check_probabilities(batch)
-        if self._optimizer is None:  # and not restored just now
-            self._optimizer = self.recipe.optimizer.init(parameters(self.model))
+        if self.optimizer_state is None:  # and not restored just now
+            state = self.recipe.optimizer.init(parameters(self.model))
+            self._held.running = self._held.running._replace(optimizer=state)
+        self._prepared = True
 
     def _build(self, x: Any) -> None:
         if unbuilt(self.model):
@@ -310,30 +312,21 @@ class Trainer:
                 f"sigmoid, or choose {name + '_from_logits'!r}."
             )
 
-    def _checked(self, batch: Batch) -> Batch:
-        """A batch of arrays, whose parts have as many examples."""
-        batch = tree_map(np.asarray, batch)
-        sizes = {np.shape(a)[:1] for a in tree_flatten(batch)[0]}
-        if () in sizes:
-            raise ShapeError(
-                "Trainer: the data give single examples, and not batches: a part has no axes. "
-                "Pass `batch_size=`, or use `.batch(n)`."
-            )
-        if len(sizes) > 1:
-            shapes = ", ".join(str(np.shape(a)) for a in tree_flatten(batch)[0])
-            raise ShapeError(f"Trainer: parts of a batch differ in their numbers: {shapes}")
-        return batch
-
     # -- figures
 
     def figures(self) -> dict[str, Any]:
         """Loss and metrics over the examples of this epoch so far."""
-        return self.recipe.figures(self._sums)
+        return self.recipe.figures(self._held.sums())
+
+    @property
+    def model(self) -> Any:
+        """The model, with what the last step gave it. Changes that are made to it count."""
+        return self._held.running.model
 
     @property
     def optimizer_state(self) -> Any:
         """The optimiser's state; None before the first step."""
-        return self._optimizer
+        return self._held.running.optimizer
 
     def evaluate(self, data: Any, batch_size: int | None = None) -> dict[str, Any]:
         """Loss and metrics over all examples, without training.
@@ -343,12 +336,18 @@ class Trainer:
             batch_size: as in `fit`.
         """
         sums = self.recipe.sums()
-        for element in self._batches(data, batch_size, None if _ready(data) else False):
-            batch = self._checked(batch_of(element))
-            if self._optimizer is None:
-                self._build(batch.x)
-            sums = self.steps.evaluate(self.model, sums, batch)
+        for element in batches(data, batch_size, None if ready(data) else False, self.seed):
+            batch = batch_of(element)
+            model, steps = self._to_apply(batch.x)
+            sums = steps.evaluate(model, sums, batch)
         return self.recipe.figures(sums)
+
+    def _to_apply(self, x: Any) -> tuple[list[Any], Steps]:
+        """The model's arrays and the programs that take them."""
+        if not self._prepared:
+            self._build(x)
+        arrays, structure = self._held.arrays()
+        return structure.parts(arrays)[0], self._compiled(structure)
 
     def predict(self, data: Any, batch_size: int | None = None) -> Any:
         """The model's predictions for all examples, in one array (or a tree of them).
@@ -358,31 +357,13 @@ class Trainer:
             batch_size: examples in a batch; for arrays, 32 if it is left out.
         """
         parts = []
-        for element in self._batches(data, batch_size, None if _ready(data) else False):
+        for element in batches(data, batch_size, None if ready(data) else False, self.seed):
             x = element[0] if isinstance(element, (tuple, list)) else element
-            self._build(x)
-            parts.append(self.steps.predict(self.model, tree_map(np.asarray, x)))
+            model, steps = self._to_apply(x)
+            parts.append(steps.predict(model, tree_map(np.asarray, x)))
         if not parts:
             raise ValueError("Trainer.predict: the data gave no batch")
         return tree_map(lambda *a: np.concatenate(a), *parts)
-
-    def _batches(self, data: Any, batch_size: int | None, shuffle: bool | None) -> Dataset:
-        """Batches of whatever was given."""
-        dataset = as_dataset(data)
-        if _ready(data):
-            if batch_size is not None or shuffle is not None:
-                raise ValueError(
-                    "Trainer: the dataset gives batches already; say batch_size and shuffle where "
-                    "it is made, or give the dataset of examples"
-                )
-            return dataset
-        known = dataset.source.indexed(0) is not None
-        if batch_size is None and not (_examples(data) and known):
-            if shuffle:
-                raise ValueError("Trainer: shuffle=True needs batch_size=, to batch afterwards")
-            return dataset
-        shuffle = known if shuffle is None else shuffle
-        return DataLoader(dataset, batch_size or 32, shuffle=shuffle, seed=self.seed)
 
     def copied_leaves(self) -> list[Any]:
         """Copies of the model's parameters and buffers as they are now."""
@@ -433,17 +414,16 @@ class Trainer:
 
     def _take(self, snapshot: Snapshot) -> None:
         """Become what a snapshot says, or change nothing."""
-        if self._optimizer is None and unbuilt(self.model):
+        state = self.optimizer_state
+        if state is None and unbuilt(self.model):
             self._late = snapshot
         else:
-            template = self._optimizer
-            if template is None:
-                template = self.recipe.optimizer.init(parameters(self.model))
-            model, state, gathered = restored(snapshot, self.model, template, self._nothing)
+            if state is None:
+                state = self.recipe.optimizer.init(parameters(self.model))
+            model, state, self._gathered = restored(snapshot, self.model, state)
             assign(self.model, dict(enumerate(model)))
-            self._optimizer, self._gathered = state, gathered
+            self._held.running = Running(self.model, state, snapshot.sums)
         run = snapshot.run
-        self._sums = snapshot.sums
         self.epoch, self.batch, self.step = run["epoch"], run["batch"], run["step"]
         self.skipped, self._waiting = run["skipped"], run["waiting"]
         self.history.epochs[:] = run["history"]
@@ -463,15 +443,6 @@ class Trainer:
             "history": self.history.epochs,
             "callbacks": [m.state_dict() for m in self.callbacks.members],
         }
-        model = dict(zip(leaf_paths(self.model, "model"), leaves(self.model), strict=True))
-        return Snapshot(model, leaves(self._optimizer), self._sums, leaves(self._gathered), run)
-
-
-def _ready(data: Any) -> bool:
-    """Whether these are batches that a dataset made."""
-    return isinstance(data, Dataset) and batched(data.source)
-
-
-def _examples(data: Any) -> bool:
-    """Whether these are examples, and not batches, unless somebody says so."""
-    return isinstance(data, (np.ndarray, tuple, dict, Dataset))
+        model, optimizer, sums = self._held.running
+        named = dict(zip(leaf_paths(model, "model"), leaves(model), strict=True))
+        return Snapshot(named, leaves(optimizer), sums, leaves(self._gathered), run)

@@ -78,7 +78,7 @@ def main(folder: Path, kills: int, seed: int) -> None:
     places = set()
     last = folder / "killed" / "last.safetensors"
     while happened < kills:
-        if killed(folder / "killed", draws.uniform(0, long / 4)):
+        if killed(folder / "killed", draws.uniform(0, 0.8 * long)):
             happened += 1
             places.add(read(last).run["step"] if last.exists() else 0)
         else:

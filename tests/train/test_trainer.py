@@ -297,15 +297,15 @@ def test_ctrl_c_in_a_step_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> 
     model = line()
     w, b, _ = by_hand(model, list(in_batches(8, 2))[:2])
     trainer = train.Trainer(model, "mse", optim.sgd(RATE))
-    adopt, count = trainer._adopt, []
+    take, count = trainer._held.take, []
 
-    def interrupted(running: Any) -> None:
+    def interrupted(arrays: Any) -> None:
         count.append(1)
         if len(count) == 2:
             signal.raise_signal(signal.SIGINT)
-        adopt(running)
+        take(arrays)
 
-    monkeypatch.setattr(trainer, "_adopt", interrupted)
+    monkeypatch.setattr(trainer._held, "take", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit((X, Y), epochs=9, batch_size=8, shuffle=False)
     close(model, w, b)
