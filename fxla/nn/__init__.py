@@ -84,6 +84,12 @@ if TYPE_CHECKING:
     from fxla.nn.embedding import (
         Embedding,
     )
+    from fxla.nn.graph import (
+        Add,
+        Concatenate,
+        Input,
+        Model,
+    )
     from fxla.nn.linear import (
         Bilinear,
         Dense,
@@ -127,6 +133,10 @@ if TYPE_CHECKING:
         next_key,
         seed,
     )
+    from fxla.nn.table import (
+        summary,
+        tabulate,
+    )
     from fxla.nn.transformer import (
         TransformerDecoderLayer,
         TransformerEncoderLayer,
@@ -150,10 +160,12 @@ __all__ = [
     "SELU",
     "AdaptiveAvgPool",
     "AdaptiveMaxPool",
+    "Add",
     "AvgPool",
     "BatchNorm",
     "Bilinear",
     "Buffer",
+    "Concatenate",
     "Conv",
     "Conv1d",
     "Conv2d",
@@ -168,6 +180,7 @@ __all__ = [
     "GlobalMaxPool",
     "GroupNorm",
     "Identity",
+    "Input",
     "InstanceNorm",
     "KeyValueCache",
     "LSTMCell",
@@ -178,6 +191,7 @@ __all__ = [
     "LogSoftmax",
     "MaxPool",
     "Mish",
+    "Model",
     "Module",
     "MultiHeadAttention",
     "PReLU",
@@ -239,7 +253,9 @@ __all__ = [
     "sparse_sigmoid",
     "squareplus",
     "standardize",
+    "summary",
     "swish",
+    "tabulate",
     "tanh",
     "training_mode",
     "unfreeze",
@@ -265,6 +281,8 @@ _HOMES = {
         "ELU GELU Identity LeakyReLU LogSoftmax Mish PReLU ReLU ReLU6 SELU SiLU Sigmoid "
         "Softmax Softplus Tanh"
     ),
+    "graph": "Add Concatenate Input Model",
+    "table": "summary tabulate",
 }
 """The files of modules, and the names that each of them defines."""
 _PLACES = {"losses": "fxla.nn.losses"} | {

@@ -24,13 +24,13 @@ class _Calls(threading.local):
     Attributes:
         stack: outermost first.
         building: whether layers may make arrays of sizes that they see first, while tracing.
-        watcher: told of every call that ends, with its module, arguments and result.
+        watcher: told of every call of a module that begins (`enter`) and ends (`leave`).
     """
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.building = False
-        self.watcher: Callable[[Any, Any, Any], None] | None = None
+        self.watcher: Any = None
 
 
 calls = _Calls()
@@ -111,18 +111,23 @@ def wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
         for x in args:
-            if type(x) is Symbol:
+            if type(x) is Symbol or (type(x) is list and any(type(y) is Symbol for y in x)):
                 return Symbol(self, args, kwargs)
         training = (kwargs.get if takes_training else kwargs.pop)("training", None)
         if training is not None and bool(training) is not is_training():
             with training_mode(bool(training)):
                 return called(self, *args, **kwargs)
         stack = calls.stack
+        if stack and stack[-1] is self:  # a base class's call, or `forward` in a call
+            return call(self, *args, **kwargs)
         stack.append(self)
         try:
+            if calls.watcher is None:
+                return call(self, *args, **kwargs)
+            watcher = calls.watcher
+            watcher.enter(self)
             result = call(self, *args, **kwargs)
-            if calls.watcher is not None:
-                calls.watcher(self, args, result)
+            watcher.leave(self, result)
             return result
         except Exception as error:
             _say_where(error, self, args)

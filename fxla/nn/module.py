@@ -12,13 +12,15 @@ from typing import Any, Generic, TypeVar, dataclass_transform
 import numpy as np
 
 import fxla.numpy as fnp
+from fxla.control.api import ShapeDtypeStruct, make_jaxpr
+from fxla.core.dtypes import default_float
 from fxla.core.stateful import Stateful, register_stateful
 from fxla.core.trace import Tracer, eval_trace, state, where_am_i
-from fxla.nn.calls import path_of, wrapped
+from fxla.nn.calls import building, path_of, wrapped
 from fxla.nn.layout import Composite, is_array, parsed_path, tie_arrays, walk_modules
 from fxla.nn.printing import tree_text
 
-__all__ = ["Buffer", "Module", "Param", "Static"]
+__all__ = ["Buffer", "Module", "Param", "Static", "described"]
 
 T = TypeVar("T")
 
@@ -294,6 +296,24 @@ class Module(Composite):
             ) from None
         return from_here
 
+    def build(self, *inputs: Any) -> Any:
+        """Make the arrays of layers whose sizes were left out, as a call with these inputs would.
+
+        Args:
+            *inputs: arrays, anything with a shape and a dtype, or shapes as tuples of integers.
+
+        Returns:
+            The module itself.
+
+        Example:
+            >>> from fxla import nn
+            >>> nn.Sequential(nn.Dense(8), nn.Dense(2)).build((1, 4)).layers[1].weight.shape
+            (8, 2)
+        """
+        with building():
+            make_jaxpr(lambda *xs: self(*xs))(*[described(x) for x in inputs])
+        return self
+
     def astype(self, dtype: Any) -> Any:
         """A module whose floating arrays have another dtype, e.g. ``"bfloat16"``.
 
@@ -306,6 +326,13 @@ class Module(Composite):
         return layout.build(
             [fnp.astype(x, dtype) if fnp.issubdtype(x.dtype, fnp.floating) else x for x in children]
         )
+
+
+def described(x: Any) -> Any:
+    """An input of a model that is traced: a shape stands for an array of the default float."""
+    if isinstance(x, tuple) and all(isinstance(n, int) for n in x):
+        return ShapeDtypeStruct(x, default_float())
+    return x
 
 
 def _as_array(value: Any) -> Any:
