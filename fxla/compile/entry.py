@@ -51,6 +51,7 @@ _API = (
     "PyList_New PySequence_GetItem PySequence_Tuple PyObject_CallNoArgs PyObject_CallOneArg "
     "PyObject_Call PyObject_RichCompareBool PyLong_AsLongLongAndOverflow PyObject_IsTrue "
     "PyLong_AsUnsignedLongLongMask PyThread_get_thread_ident "
+    "PyObject_GenericGetDict PyObject_GenericSetDict PyObject_GenericSetAttr "
     "PyErr_Clear PyErr_NoMemory PyEval_SaveThread PyEval_RestoreThread PyMem_RawMalloc "
     "PyMem_RawFree"
 ).split()

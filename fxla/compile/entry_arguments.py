@@ -12,7 +12,8 @@ define internal i1 @walk(ptr %c, ptr %x) {
   %first = field ptr %code, 8
   %body = getelementptr i8, ptr %code, i64 16
   switch i64 %op, label %container [i64 ${op_LEAF}, label %leaf
-                                    i64 ${op_SAME}, label %same]
+                                    i64 ${op_SAME}, label %same
+                                    i64 ${op_EQUAL}, label %equal]
 leaf:
   %index = ptrtoint ptr %first to i64
   %leaves = field ptr %c, ${c_leaves}
@@ -25,6 +26,21 @@ same:
   set ptr %body, %c, ${c_code}
   %is_it = icmp eq ptr %x, %first
   ret i1 %is_it
+equal:
+  set ptr %body, %c, ${c_code}
+  %identical = icmp eq ptr %x, %first
+  br i1 %identical, label %yes, label %kinds
+kinds:
+  %kind = field ptr %x, 8
+  %first_kind = field ptr %first, 8
+  %alike = icmp eq ptr %kind, %first_kind
+  br i1 %alike, label %rich, label %no
+rich:
+  %compared = call i32 @PyObject_RichCompareBool(ptr %x, ptr %first, i32 2)
+  %is_equal = icmp eq i32 %compared, 1
+  ret i1 %is_equal
+yes:
+  ret i1 true
 container:
   %n = ptrtoint ptr %first to i64
   %wanted = field ptr %code, 16
@@ -37,7 +53,8 @@ inside:
   switch i64 %op, label %no [i64 ${op_TUPLE}, label %tuple
                              i64 ${op_LIST}, label %list
                              i64 ${op_DICT}, label %dict
-                             i64 ${op_NODE}, label %node]
+                             i64 ${op_NODE}, label %node
+                             i64 ${op_OBJECT}, label %object]
 tuple:
   %t = call i1 @walk_items(ptr %c, ptr %x, i64 %n, i1 false)
   ret i1 %t
@@ -50,6 +67,17 @@ dict:
 node:
   %r = call i1 @walk_node(ptr %c, ptr %x, i64 %n)
   ret i1 %r
+object:
+  %attributes = call ptr @PyObject_GenericGetDict(ptr %x, ptr null)
+  %without = icmp eq ptr %attributes, null
+  br i1 %without, label %clear, label %named
+named:
+  %a = call i1 @walk_dict(ptr %c, ptr %attributes, i64 %n)
+  call void @Py_DecRef(ptr %attributes)
+  ret i1 %a
+clear:
+  call void @PyErr_Clear()
+  br label %no
 no:
   ret i1 false
 }

@@ -10,13 +10,16 @@ result's tree. The code of a tree is a sequence of operations in prefix order:
 
     LEAF index                   an array or number, the index-th leaf
     SAME object                  this very object: None, or a static argument
+    EQUAL object                 a number or string of this type that is equal to this one
     TUPLE n type ...             n children; a named tuple has its own type
     LIST n type ...
     DICT n type key child ...
     NODE n type flatten aux ...  a registered class: ``flatten(x)`` gives children and aux
+    OBJECT n type key child ...  an object of this type with n attributes, such as a module
 
-In the code of a result the type is not looked at, ``NAMED n make`` makes a named tuple, and a
-node is ``NODE n unflatten aux``.
+In the code of a result the type is not looked at, ``NAMED n make`` makes a named tuple, a
+node is ``NODE n unflatten aux``, and an object ``OBJECT n new type name value key child ...``:
+``new(type)`` makes it, its attributes are the children, and `name` is a slot that gets `value`.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ __all__ = ["ARRAY", "BLOCK", "CONTEXT", "CONVERT", "DONATED", "ENTRY", "GLOBALS"
 __all__ += ["OUTPUT", "SCRATCH", "TABLE", "TREE"]
 
 OP = {"LEAF": 0, "SAME": 1, "TUPLE": 2, "LIST": 3, "DICT": 4, "NODE": 5, "NAMED": 6}
+OP |= {"OBJECT": 7, "EQUAL": 8}
 CONVERT = {"DIRECT": 0, "FLOAT32": 1, "COMPLEX64": 2, "INT64": 3, "BOOL": 4}
 """How a number becomes an array's element; a direct one is read where it lies in its object."""
 HASH = 0x9E3779B97F4A7C15 - (1 << 64)

@@ -18,7 +18,8 @@ define internal ptr @build(ptr %c) {
                                i64 ${op_TUPLE}, label %tuple
                                i64 ${op_LIST}, label %list
                                i64 ${op_DICT}, label %dict
-                               i64 ${op_NAMED}, label %named]
+                               i64 ${op_NAMED}, label %named
+                               i64 ${op_OBJECT}, label %attributed]
 leaf:
   %results = field ptr %c, ${c_leaves}
   %at = getelementptr ptr, ptr %results, i64 %n
@@ -54,6 +55,35 @@ name:
   %made = call ptr @PyObject_CallOneArg(ptr %make, ptr %fields)
   call void @Py_DecRef(ptr %fields)
   ret ptr %made
+attributed:
+  %new = field ptr %code, 16
+  %type = field ptr %code, 24
+  %slot = field ptr %code, 32
+  %value = field ptr %code, 40
+  %after_object = getelementptr i8, ptr %code, i64 48
+  set ptr %after_object, %c, ${c_code}
+  %attributes = call ptr @build_dict(ptr %c, i64 %n)
+  %no_attributes = icmp eq ptr %attributes, null
+  br i1 %no_attributes, label %failed, label %instance
+instance:
+  %bare = call ptr @PyObject_CallOneArg(ptr %new, ptr %type)
+  %no_bare = icmp eq ptr %bare, null
+  br i1 %no_bare, label %without_object, label %equip
+equip:
+  %dict_set = call i32 @PyObject_GenericSetDict(ptr %bare, ptr %attributes, ptr null)
+  call void @Py_DecRef(ptr %attributes)
+  %slot_set = call i32 @PyObject_GenericSetAttr(ptr %bare, ptr %slot, ptr %value)
+  %set = or i32 %dict_set, %slot_set
+  %fine = icmp eq i32 %set, 0
+  br i1 %fine, label %equipped, label %useless
+equipped:
+  ret ptr %bare
+useless:
+  call void @Py_DecRef(ptr %bare)
+  ret ptr null
+without_object:
+  call void @Py_DecRef(ptr %attributes)
+  ret ptr null
 node:
   %unflatten = field ptr %code, 16
   %aux = field ptr %code, 24

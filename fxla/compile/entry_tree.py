@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from fxla.compile.entry_layout import OP
-from fxla.core.pytree import TreeDef, is_named_tuple, node_functions, tree_unflatten
+from fxla.core.pytree import (
+    TreeDef,
+    is_named_tuple,
+    node_functions,
+    tree_flatten,
+    tree_structure,
+    tree_unflatten,
+)
+from fxla.core.stateful import Stateful
 
 __all__ = ["Code", "NotServedError", "Static", "code_of_arguments", "code_of_result"]
 
@@ -104,6 +112,9 @@ def _write(x: Any, code: Code, result: bool, depth: int) -> None:
         _emit(code, "SAME", None, x.value if kind is Static else None)
         return
     functions = node_functions(kind)
+    if functions is not None and isinstance(x, Stateful) and x.is_plain():
+        _write_object(x, code, result, depth)
+        return
     if functions is not None:
         _write_node(x, functions, code, result, depth)
         return
@@ -124,6 +135,45 @@ def _write(x: Any, code: Code, result: bool, depth: int) -> None:
         raise NotServedError(f"a {kind.__qualname__} in the tree")
     for child in x:
         _write(child, code, result, depth + 1)
+
+
+def _write_object(x: Stateful, code: Code, result: bool, depth: int) -> None:
+    """Append the code of an object that is known by its attributes."""
+    attributes = vars(x)
+    if result:
+        name, value = x.mark()
+        _emit(code, "OBJECT", len(attributes), object.__new__, type(x), name, value)
+    else:
+        _emit(code, "OBJECT", len(attributes), type(x))
+    for name, value in attributes.items():
+        code.words.append(id(name))
+        code.objects.append(name)
+        _write_attribute(value, code, result, depth + 1)
+
+
+def _write_attribute(x: Any, code: Code, result: bool, depth: int) -> None:
+    """Append the code of what may hold leaves and objects among values that stay as they are."""
+    kind = type(x)
+    if kind is _Leaf or isinstance(x, Stateful):
+        _write(x, code, result, depth)
+    elif kind in (list, tuple) and (x or kind is list):
+        _emit(code, "LIST" if kind is list else "TUPLE", len(x), kind)
+        for child in x:
+            _write_attribute(child, code, result, depth + 1)
+    elif kind is dict:
+        if not all(type(key) in (str, int) for key in x):
+            raise NotServedError("keys whose comparison may run Python code")
+        _emit(code, "DICT", len(x), dict)
+        for key, value in x.items():
+            code.words.append(id(key))
+            code.objects.append(key)
+            _write_attribute(value, code, result, depth + 1)
+    elif tree_structure(x).num_leaves and tree_flatten(x)[0][0] is not x:
+        _write(x, code, result, depth)
+    elif not result and (kind in (str, bool, int) or (kind is float and x)):
+        _emit(code, "EQUAL", None, x)
+    else:
+        _emit(code, "SAME", None, x)
 
 
 def _write_node(x: Any, functions: Any, code: Code, result: bool, depth: int) -> None:

@@ -70,6 +70,18 @@ class Stateful(ABC):
     def take_apart(self) -> tuple[Sequence[Any], Layout]:
         """The children, and the layout."""
 
+    def is_plain(self) -> bool:
+        """Whether the attributes in ``vars(self)`` alone say what the node is made of.
+
+        They are compared by value then, and nodes in them likewise; everything else in them stays
+        as it is.
+        """
+        return False
+
+    def mark(self) -> tuple[str, Any]:
+        """Name and value of the slot that a node gets beside its attributes when it is built."""
+        raise NotImplementedError
+
 
 _exists: list[type[Any]] = []
 """Classes of stateful nodes: while there are none, nobody looks for instances."""

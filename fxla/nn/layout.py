@@ -109,6 +109,14 @@ class Composite(Stateful):
             found = _layouts[key] = ModuleLayout(key, walk)
         return walk.children, found
 
+    def is_plain(self) -> bool:
+        """Whether nothing in the module occurs twice."""
+        return not self.take_apart()[1].shared
+
+    def mark(self) -> tuple[str, Any]:
+        """The slot that says of what kind each array is."""
+        return "_kinds", self._kinds
+
 
 _layouts: weakref.WeakValueDictionary[Any, ModuleLayout] = weakref.WeakValueDictionary()
 
