@@ -17,11 +17,11 @@ from fxla.compile.executable import Executable
 from fxla.compile.inspect import Inspection, inspect_executable
 from fxla.control.jit_primitive import jit_p, mode
 from fxla.control.programs import executable_for, executable_of, scope_key
-from fxla.control.stages import Lowered, Traced, TracedCall
+from fxla.control.stages import Lowered, Traced, TracedCall, Updated
 from fxla.core.array import Array
 from fxla.core.dtypes import default_float
 from fxla.core.pause import no_collection
-from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
+from fxla.core.pytree import TreeDef, tree_flatten, tree_structure, tree_unflatten
 from fxla.core.scopes import special
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.stateful import is_stateful
@@ -58,6 +58,7 @@ class JitFunction:
             f, donate_argnums, donate_argnames, "donate_argnames"
         )
         self._traces: dict[Any, TracedCall] = {}
+        self._updating: _Updating | None = None
         wraps_as("Compiled version", f)(self)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -68,17 +69,16 @@ class JitFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if mode.disabled:
             return self._f(*args, **kwargs)
+        if self._updating is not None and state.trace is eval_trace:
+            done: Updated = self._updating(*args, **kwargs)
+            return done.finish((args, kwargs))
         entry, leaves = self._entry(args, kwargs)
         if entry.concrete and state.trace is eval_trace:
-            run = entry.executable
-            if run is None:
-                values = (*entry.closed.consts, *leaves)
-                run = entry.executable = executable_for(entry.closed.jaxpr, values)
-            elif entry.tries and not special:
-                self._serve(entry, args, kwargs, leaves)
-            found = run(*entry.closed.consts, *leaves)
             if entry.updates:
-                return self._updated(entry, args, kwargs, found)
+                return self._updated(entry, args, kwargs, self._run(entry, leaves))
+            if entry.executable is not None and entry.tries and not special:
+                self._serve(self, entry, entry.out_tree, args, kwargs, leaves)
+            found = self._run(entry, leaves)
             return found[0] if entry.single else tree_unflatten(entry.out_tree, found)
         closed = entry.closed
         if self._inline:
@@ -91,7 +91,17 @@ class JitFunction:
         """The result, once what the function assigned to modules is assigned to the caller's."""
         if entry.updates and (self._static_nums or self._static_names):
             _, args, kwargs, _ = self._split_static(args, kwargs)
+        elif entry.updates and self._updating is None and entry.concrete:
+            self._updating = _Updating(self)
         return entry.finish((args, kwargs), outs)
+
+    def _run(self, entry: TracedCall, leaves: Sequence[Value]) -> Sequence[Value]:
+        """What the program returns for these leaves; it is compiled if it was not."""
+        if entry.executable is None:
+            values = (*entry.closed.consts, *leaves)
+            entry.executable = executable_for(entry.closed.jaxpr, values)
+        found: Sequence[Value] = entry.executable(*entry.closed.consts, *leaves)
+        return found
 
     def _entry(self, args: Any, kwargs: Any) -> tuple[TracedCall, Sequence[Value]]:
         """The traced function for these arguments, and its flat arguments."""
@@ -129,21 +139,29 @@ class JitFunction:
             self._traces[key] = entry
         return entry, leaves
 
-    def _serve(self, entry: TracedCall, args: Any, kwargs: Any, leaves: Sequence[Value]) -> None:
-        """Have later calls like this one served natively."""
+    def _serve(
+        self,
+        function: JitFunction | _Updating,
+        entry: TracedCall,
+        out_tree: TreeDef,
+        args: Any,
+        kwargs: Any,
+        leaves: Sequence[Value],
+    ) -> None:
+        """Have later calls of a function like this one served natively."""
         entry.tries -= 1
         run = entry.executable
-        if entry.updates or not isinstance(run, Executable):
+        if not isinstance(run, Executable):
             entry.tries = 0
             return
         fixed, named = self._static_of(args, kwargs)
         tree = self._in_tree(args, kwargs)
         donated = self._donated(args, kwargs, fixed, named)
         call = Call(
-            tree, leaves, fixed, named, entry.closed.consts, run, entry.out_tree, donated,
+            tree, leaves, fixed, named, entry.closed.consts, run, out_tree, donated,
             default_float(),
         )  # fmt: skip
-        if serve(self, call):
+        if serve(function, call):
             entry.tries = 0
 
     def _donated(self, args: Any, kwargs: Any, fixed: Any, named: Any) -> dict[int, int]:
@@ -242,16 +260,40 @@ class JitFunction:
     def clear_cache(self) -> None:
         """Forget all traced and compiled versions."""
         self._traces.clear()
+        self._updating = None
         if hasattr(self, "_served"):
             del self._served
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_traces": {}}
+        return {**self.__dict__, "_traces": {}, "_updating": None}
 
     def _in_tree(self, args: Any, kwargs: Any) -> TreeDef:
         if self._static_nums or self._static_names:
             _, args, kwargs, _ = self._split_static(args, kwargs)
         return tree_flatten((args, kwargs))[1]
+
+
+class _Updating:
+    """A jitted function that returns what it assigns to modules, for its caller to assign.
+
+    Native code serves its calls, which it could not if they had to assign.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_served")
+
+    def __init__(self, function: JitFunction) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Updated:
+        function = self._function
+        entry, leaves = function._entry(args, kwargs)
+        again = entry.executable is not None
+        found = function._run(entry, leaves)
+        n = len(found) - len(entry.updates)
+        done = Updated(entry, tree_unflatten(entry.out_tree, found[:n]), tuple(found[n:]))
+        if again and entry.tries and not special:
+            function._serve(self, entry, tree_structure(done), args, kwargs, leaves)
+        return done
 
 
 class _Bound:

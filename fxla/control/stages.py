@@ -9,17 +9,18 @@ from fxla.compile.inspect import inspect_executable
 from fxla.control.jit_primitive import jit_p
 from fxla.control.programs import executable_of
 from fxla.core.jaxpr import ClosedJaxpr
-from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
-from fxla.core.stateful import assign
+from fxla.core.pytree import TreeDef, register_node, tree_flatten, tree_unflatten
+from fxla.core.stateful import Place, assign, places
 from fxla.core.trace import Value, typeof
 
-__all__ = ["Compiled", "Lowered", "Traced", "TracedCall"]
+__all__ = ["Compiled", "Lowered", "Traced", "TracedCall", "Updated"]
 
 
 class TracedCall:
     """A function traced for one signature.
 
     Attributes:
+        places: where `updates` are in the arguments, once that was asked for.
         updates: leaves of the arguments that the last results are new values of.
         executable: the program, once it has run.
         concrete: whether no argument is a tracer.
@@ -27,7 +28,16 @@ class TracedCall:
         tries: how often more to try and have such calls served natively.
     """
 
-    __slots__ = ("closed", "concrete", "executable", "out_tree", "single", "tries", "updates")
+    __slots__ = (
+        "closed",
+        "concrete",
+        "executable",
+        "out_tree",
+        "places",
+        "single",
+        "tries",
+        "updates",
+    )
 
     def __init__(
         self,
@@ -43,6 +53,7 @@ class TracedCall:
         self.single = out_tree.is_leaf()
         self.tries = 3
         self.updates = updates
+        self.places: list[Place] | None = None
 
     def finish(self, given: Any, outs: Sequence[Value]) -> Any:
         """The result, once what was assigned to modules is assigned to the caller's.
@@ -55,6 +66,42 @@ class TracedCall:
         if self.updates:
             assign(given, dict(zip(self.updates, outs[n:], strict=True)))
         return tree_unflatten(self.out_tree, outs[:n])
+
+
+class Updated:
+    """The result of a call, and what it assigned to modules.
+
+    Attributes:
+        entry: the function that was called.
+        result: the result.
+        values: for `entry.updates`.
+    """
+
+    __slots__ = ("entry", "result", "values")
+
+    def __init__(self, entry: TracedCall, result: Any, values: Sequence[Value]) -> None:
+        self.entry = entry
+        self.result = result
+        self.values = values
+
+    def finish(self, given: Any) -> Any:
+        """The result, once everything is assigned to the modules of the arguments."""
+        entry = self.entry
+        if entry.places is None:
+            entry.places = places(given, entry.updates)
+        if entry.places is None:
+            assign(given, dict(zip(entry.updates, self.values, strict=True)))
+        else:
+            for place in entry.places:
+                place.fill(given, self.values)
+        return self.result
+
+
+register_node(
+    Updated,
+    lambda x: ((x.result, x.values), x.entry),
+    lambda entry, children: Updated(entry, *children),
+)
 
 
 class Traced:

@@ -20,6 +20,7 @@ __all__ = [
     "register_node",
     "register_paths",
     "structure_text",
+    "tree_accessors",
     "tree_flatten",
     "tree_map",
     "tree_structure",
@@ -55,6 +56,11 @@ def tree_map(
 ) -> Any:
     """Apply `f` to corresponding leaves; `rest` may have subtrees where `tree` has leaves."""
     return optree.tree_map(f, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
+
+
+def tree_accessors(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
+    """For each leaf, a function from trees of this structure to it."""
+    return list(optree.tree_accessors(tree, is_leaf, namespace=NAMESPACE))
 
 
 def structure_text(treedef: TreeDef | None) -> str:

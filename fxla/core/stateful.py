@@ -19,7 +19,13 @@ from typing import Any
 import numpy as np
 
 from fxla.core.dtypes import is_inexact
-from fxla.core.pytree import TreeDef, register_paths, tree_flatten, tree_structure
+from fxla.core.pytree import (
+    TreeDef,
+    register_paths,
+    tree_accessors,
+    tree_flatten,
+    tree_structure,
+)
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 
 __all__ = [
@@ -31,6 +37,7 @@ __all__ = [
     "hold",
     "is_stateful",
     "path_of",
+    "places",
     "register_stateful",
     "updates",
 ]
@@ -237,6 +244,45 @@ def path_of(held: Iterable[Held], leaf: int) -> str:
             if start <= leaf < h.starts[k + 1]:
                 return f"{type(h.node).__name__}.{h.layout.paths[k]}"
     return f"leaf {leaf}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stateful node of a tree some of whose children are assigned.
+
+    Attributes:
+        reach: from a tree of that structure to the node.
+        layout: of the node.
+        children: numbers of children, and of the values that they get.
+    """
+
+    reach: Any
+    layout: Layout
+    children: tuple[tuple[int, int], ...]
+
+    def fill(self, tree: Any, values: Sequence[Value]) -> None:
+        """Assign values to the node in this tree."""
+        self.layout.assign(self.reach(tree), {k: values[i] for k, i in self.children})
+
+
+def places(tree: Any, leaves: Sequence[int]) -> list[Place] | None:
+    """Where these leaves, by number, are in all trees of this structure.
+
+    None if a child that is no array holds one of them.
+    """
+    found = []
+    reached = zip(tree_accessors(tree, _is_node), tree_flatten(tree, _is_node)[0], strict=True)
+    nodes = [reach for reach, x in reached if isinstance(x, Stateful)]
+    for reach, h in zip(nodes, hold(tree), strict=True):
+        mine = []
+        for i, leaf in enumerate(leaves):
+            if h.starts[0] <= leaf < h.starts[-1]:
+                if leaf not in h.starts or not _is_leaf(h.children[h.starts.index(leaf)]):
+                    return None
+                mine.append((h.starts.index(leaf), i))
+        if mine:
+            found.append(Place(reach, h.layout, tuple(mine)))
+    return found
 
 
 def assign(tree: Any, values: Mapping[int, Value]) -> None:
