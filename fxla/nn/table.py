@@ -92,11 +92,12 @@ def flops_of(e: Eqn) -> int:
     """Multiplications and additions of a product, a convolution, or of a program with these."""
     params = e.params
     if e.primitive.name == "dot_general":
-        depth = math.prod([e.inputs[0].aval.shape[k] for k in params["dims"].lhs_contract])
+        depth: int = math.prod([e.inputs[0].aval.shape[k] for k in params["dims"].lhs_contract])
         return 2 * e.outputs[0].aval.size * depth
     if e.primitive.name == "conv_general_dilated":
         kernel, dims = e.inputs[1].aval.shape, params["conv"].dims
-        return 2 * e.outputs[0].aval.size * math.prod([kernel[k] for k in dims.rhs[1:]])
+        window: int = math.prod([kernel[k] for k in dims.rhs[1:]])
+        return 2 * e.outputs[0].aval.size * window
     times = params.get("length", 1) if e.primitive.name == "scan" else 1
     inner = 0
     for value in params.values():
