@@ -42,12 +42,11 @@ from fxla.compile.processors import default_threads
 from fxla.compile.shipped import shipped_object
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported, native_parts
+from fxla.loops.native_blocks import print_tiles, tile_key
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
 from fxla.loops.native_tiles import (
     TILE_DTYPES,
     TILE_PREFIX,
-    print_tiles,
-    tile_key,
     tile_symbols,
 )
 

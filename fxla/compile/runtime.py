@@ -27,8 +27,9 @@ from fxla.compile.pool import POOL_NAMES
 from fxla.compile.pool_text import FUTEX_CALL, pool_text
 from fxla.compile.recycle import RECYCLER_NAMES, recycler_text
 from fxla.compile.shipped import OBJECTS, write_shipped
+from fxla.loops.native_blocks import print_tiles, tile_key
 from fxla.loops.native_fourier import fourier_key, fourier_symbols, print_fourier
-from fxla.loops.native_tiles import TILE_DTYPES, print_tiles, tile_key, tile_symbols
+from fxla.loops.native_tiles import TILE_DTYPES, tile_symbols
 
 __all__ = ["OwnModule", "compile_level", "main", "own_modules"]
 

@@ -1,7 +1,7 @@
-"""The innermost loops of contractions, as one LLVM module that all kernels of a dtype share.
+"""The innermost loops of contractions, as functions that all kernels of a dtype share.
 
 A *tile* is a block of results that stays in vector registers while products are added to it: some
-rows by one or two vectors of columns. `print_tiles` prints, for one dtype and instruction set,
+rows by one or two vectors of columns. `tile_functions` prints, for one dtype and instruction set,
 
     tile(ptr t, ptr a, ptr b, ptr steps, i64 rows, i64 vectors)
         t[r, v] += sum over k0, k1 of a[r, k0, k1] * b[k0, k1, v], or = if `steps` says so
@@ -11,7 +11,7 @@ rows by one or two vectors of columns. `print_tiles` prints, for one dtype and i
         rows of a matrix at a distance (`LAID_STEP`) at which they do not fight for the cache
 
 Strides are arguments, in bytes, so the module is compiled once and its code serves every size and
-layout: a kernel's own code is only the loops around calls of it. Rows of `t` are `TILE_BYTES`
+layout: what is around them is `fxla.loops.native_blocks`. Rows of `t` are `TILE_BYTES`
 apart. Lanes of b's vectors run over contiguous memory; the last vector is read under a mask.
 
 The rows of a tile are read at ``a + r * step``. Their addresses take a pointer for every three rows
@@ -27,9 +27,9 @@ from fxla.loops.native_builder import Builder
 from fxla.loops.native_instructions import BITS, Value, llvm_type
 from fxla.loops.native_isa import Isa
 from fxla.loops.native_ops import register_type
-from fxla.loops.native_sources import state_of_sources
 
 __all__ = [
+    "BLOCKS",
     "BLOCK_DEPTH",
     "LAID_STEP",
     "STEPS",
@@ -37,9 +37,8 @@ __all__ = [
     "TILE_DTYPES",
     "TILE_PREFIX",
     "TileShape",
-    "print_tiles",
     "tile_columns",
-    "tile_key",
+    "tile_functions",
     "tile_shape",
     "tile_symbols",
 ]
@@ -51,8 +50,8 @@ BLOCK_DEPTH = 256
 """Terms that are summed before the next block of operands is put in fast memory."""
 LAID_STEP = BLOCK_DEPTH * 8 + 64
 """Bytes between the rows that `lay` writes."""
-TILE_SOURCES = ("builder", "instructions", "isa", "ops", "special", "tiles")
-"""The modules ``native_*`` that decide what `print_tiles` prints."""
+BLOCKS = ("product", "levels")
+"""The functions of `fxla.loops.native_blocks`, which are in the same module."""
 TILE_PREFIX = "fxla.tiles."
 """What the names of all functions of these modules start with."""
 TILE_DTYPES = ("float32", "float64")
@@ -109,32 +108,19 @@ def tile_shape(isa: Isa, dtype: DType) -> TileShape:
 def tile_symbols(dtype: DType, isa: Isa) -> dict[str, str]:
     """The names under which the functions of a module are linked."""
     kind = f"{register_type(dtype)}.{isa.name}"
-    return {name: f"{TILE_PREFIX}{name}.{kind}" for name in ("tile", "pack", "lay")}
+    return {name: f"{TILE_PREFIX}{name}.{kind}" for name in ("tile", "pack", "lay", *BLOCKS)}
 
 
-def tile_key(dtype: DType, isa: Isa) -> str:
-    """Stands for what `print_tiles` prints, so that it is found without printing.
-
-    It holds the hash of the source that prints; an installation without sources prints.
-    """
-    state = state_of_sources(TILE_SOURCES)
-    return (
-        "\n".join((state, *tile_symbols(dtype, isa).values())) if state else print_tiles(dtype, isa)
-    )
-
-
-def print_tiles(dtype: DType, isa: Isa) -> str:
-    """The module described above."""
+def tile_functions(dtype: DType, isa: Isa, declared: dict[str, None]) -> list[str]:
+    """The functions described above; what they declare is added to `declared`."""
     shape = tile_shape(isa, dtype)
     kind = register_type(dtype)
     names = tile_symbols(dtype, isa)
-    declared: dict[str, None] = {}
-    functions = [
+    return [
         _tile(names["tile"], kind, shape, declared),
         _pack(names["pack"], kind, shape, declared),
         _lay(names["lay"], kind, shape, declared),
     ]
-    return "\n".join([*declared, *functions, ""])
 
 
 _PARAMETERS = "ptr %t, ptr %a, ptr %b, ptr %steps"

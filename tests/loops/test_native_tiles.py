@@ -9,13 +9,11 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from fxla.loops import native_tiles
+from fxla.loops import native_blocks, native_tiles
+from fxla.loops.native_blocks import TILE_SOURCES, print_tiles, tile_key
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
 from fxla.loops.native_tiles import (
     TILE_DTYPES,
-    TILE_SOURCES,
-    print_tiles,
-    tile_key,
     tile_shape,
     tile_symbols,
 )
@@ -48,7 +46,7 @@ def test_a_key_is_of_dtype_and_processor() -> None:
 
 
 def test_without_sources_the_text_is_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_tiles, "state_of_sources", lambda names: "")
+    monkeypatch.setattr(native_blocks, "state_of_sources", lambda names: "")
     assert tile_key(np.dtype("f4"), BASELINE) == print_tiles(np.dtype("f4"), BASELINE)
 
 
