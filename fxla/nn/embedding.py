@@ -13,6 +13,7 @@ from fxla.nn.calls import path_of
 from fxla.nn.checks import check_features
 from fxla.nn.initializers import Initializer
 from fxla.nn.module import Module
+from fxla.nn.precision import product
 from fxla.nn.seeds import next_key
 
 __all__ = ["Embedding"]
@@ -75,7 +76,7 @@ class Embedding(Module):
             [..., num_embeddings].
         """
         check_features(self, x, self.features)
-        return fnp.matmul(x, self.weight.T)
+        return product(x, self.weight.T)
 
     def _shown(self) -> list[str]:
         return [str(self.num_embeddings), str(self.features)]

@@ -11,6 +11,7 @@ from fxla.nn.checks import check_features, refuse
 from fxla.nn.deferred import Deferred
 from fxla.nn.initializers import Initializer
 from fxla.nn.module import Module
+from fxla.nn.precision import product
 from fxla.nn.seeds import keys
 
 __all__ = ["Bilinear", "Dense", "Linear"]
@@ -88,7 +89,7 @@ class Linear(Deferred):
             self._ensure(shape[-1])
         if not shape or shape[-1] != self.in_features:
             check_features(self, x, self.in_features or 1)
-        y = fnp.matmul(x, self.weight)
+        y = product(x, self.weight)
         return y if self.bias is None else y + self.bias
 
     def _shown(self) -> list[str]:

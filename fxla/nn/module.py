@@ -193,8 +193,10 @@ class Module(Composite):
         if dynamic:
             if state.trace is not eval_trace or isinstance(value, Tracer):
                 self._check_owner(name)
+            seen: set[int] = set()
             for inner in _modules_in(value):
-                _note_assigned(inner, self, name)
+                _note_assigned(inner, self, name, id(inner) in seen)
+                seen.add(id(inner))
         attributes[name] = value
 
     def _check_owner(self, name: str) -> None:
@@ -360,12 +362,12 @@ def _modules_in(x: Any) -> Iterator[Module]:
             yield from _modules_in(item)
 
 
-def _note_assigned(module: Module, holder: Module, name: str) -> None:
+def _note_assigned(module: Module, holder: Module, name: str, again: bool) -> None:
     """Note where a module is held; one that is held at two places may be shared by a model."""
     held = getattr(module, "_held", None)
-    if held is None:
+    if held is None and not again:
         object.__setattr__(module, "_held", (id(holder), name))
-    elif held != (id(holder), name):
+    elif again or held != (id(holder), name):
         vars(module)["_shared"] = True
 
 

@@ -6,12 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import fxla.numpy as fnp
 from fxla.core.dtypes import float32
 from fxla.core.trace import typeof
 from fxla.numpy.dispatch import as_value, promote_inexact
 from fxla.ops.elementwise import convert
 
-__all__ = ["floating"]
+__all__ = ["floating", "product"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,3 +35,10 @@ def floating(f: F) -> F:
         return convert(f(convert(x, float32), *args, **kwargs), dtype)
 
     return wrapped  # type: ignore[return-value]
+
+
+def product(x: Any, weight: Any) -> Any:
+    """``x @ weight`` in the dtype of both if they have one: NumPy gives float32 of bfloat16."""
+    y = fnp.matmul(x, weight)
+    dtype = typeof(weight).dtype
+    return y.astype(dtype) if typeof(x).dtype == dtype != typeof(y).dtype else y

@@ -12,6 +12,7 @@ from fxla.nn import activations, initializers
 from fxla.nn.checks import check_features, check_rank
 from fxla.nn.dropout import Dropout
 from fxla.nn.module import Module
+from fxla.nn.precision import product
 from fxla.nn.seeds import keys
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
@@ -56,12 +57,12 @@ class _Cell(Module):
 
     def projected(self, x: Any) -> Any:
         """What the gates get from inputs: [..., in_features] gives [..., gates * hidden]."""
-        y = fnp.matmul(x, self.weight_ih)
+        y = product(x, self.weight_ih)
         return y if self.bias_ih is None else y + self.bias_ih
 
     def recurrent(self, h: Any) -> Any:
         """What the gates get from the state."""
-        y = fnp.matmul(h, self.weight_hh)
+        y = product(h, self.weight_hh)
         return y if self.bias_hh is None else y + self.bias_hh
 
     def initial_state(self, batch: tuple[int, ...], dtype: Any) -> Any:
