@@ -18,6 +18,9 @@ __all__ = ["Array", "as_array"]
 _updater: list[Callable[[Any], Any]] = []
 """Makes the object behind ``x.at``; the NumPy floor puts it here when it is imported."""
 
+_namespace: list[Callable[..., Any]] = []
+"""Gives an array's array API namespace; from the NumPy floor, too."""
+
 
 _read = np.ndarray.__getitem__
 
@@ -48,6 +51,10 @@ class Array(np.ndarray[Any, Any]):
             return _read(self, index)
         except ConcretizationError:  # a traced index: NumPy asked for its value
             return _updater[0](self)[index].get()
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The namespace of the array API standard: `fxla.numpy`."""
+        return _namespace[0](self, api_version=api_version)
 
     @property
     def weak_type(self) -> bool:

@@ -82,18 +82,21 @@ def _div(x: Parts, y: Parts) -> Parts:
     u, v = select(straight, x.re, x.im), select(straight, x.im, x.re)
     ratio = _f("div", small, large)
     scale = _f("div", _c(1, a), _f("add", large, _f("mul", small, ratio)))
-    re = _f("mul", _f("add", u, _f("mul", v, ratio)), scale)
-    im = _f("mul", _f("sub", v, _f("mul", u, ratio)), scale)
-    im = select(straight, im, _f("neg", im))
+    re = _f("mul", _f("add", u, _f("product", v, ratio)), scale)
+    part = _f("product", u, ratio)
+    im = _f("mul", select(straight, _f("sub", v, part), _f("sub", part, v)), scale)
     zero = _and(_is("eq", a, 0), _is("eq", b, 0))
     return _choose(zero, Parts(_f("div", x.re, a), _f("div", x.im, a)), Parts(re, im))
 
 
 def _exp(z: Parts) -> Parts:
     size = _f("exp", z.re)
-    turned = Parts(_f("mul", size, _f("cos", z.im)), _f("mul", size, _f("sin", z.im)))
-    # also where the angle is infinite
-    out = _choose(_is("eq", size, 0), Parts(size, size), turned)
+    c, s = _f("cos", z.im), _f("sin", z.im)
+    angle_is_finite = compare("eq", c, c)
+    turned = Parts(_f("mul", size, c), _f("mul", size, s))
+    endless = Parts(select(op("isinf", BOOL, size), size, turned.re), turned.im)
+    endless = _choose(_is("eq", size, 0), Parts(size, size), endless)
+    out = _choose(angle_is_finite, turned, endless)
     return _choose(_is("eq", z.im, 0), Parts(size, z.im), out)
 
 
@@ -132,14 +135,32 @@ def _sqrt(z: Parts) -> Parts:
     return _choose(_and(_is("eq", x, 0), _is("eq", y, 0)), Parts(ax, y), out)
 
 
+def _cosh_times(cosh: Expr, sine: Expr, angle: Expr) -> Expr:
+    """The product of a cosine and a sine; 0 at an angle of 0, even if the first is not finite."""
+    return select(_is("eq", angle, 0), angle, _f("mul", cosh, sine))
+
+
+def _sinh_times(sinh: Expr, cosine: Expr) -> Expr:
+    """The product of a sine and a cosine; where the second is NaN, 0 and infinity stay."""
+    stays = op("or", BOOL, _is("eq", sinh, 0), op("isinf", BOOL, sinh))
+    stays = _and(stays, compare("ne", cosine, cosine))
+    return select(stays, sinh, _f("mul", sinh, cosine))
+
+
 def _sin(z: Parts) -> Parts:
-    re = _f("mul", _f("sin", z.re), _f("cosh", z.im))
-    return Parts(re, _f("mul", _f("cos", z.re), _f("sinh", z.im)))
+    re = _cosh_times(_f("cosh", z.im), _f("sin", z.re), z.re)
+    return Parts(re, _sinh_times(_f("sinh", z.im), _f("cos", z.re)))
 
 
 def _cos(z: Parts) -> Parts:
-    re = _f("mul", _f("cos", z.re), _f("cosh", z.im))
-    return Parts(re, _f("neg", _f("mul", _f("sin", z.re), _f("sinh", z.im))))
+    c, s = _f("cosh", z.im), _f("sinh", z.im)
+    cosine, sine = _f("cos", z.re), _f("sin", z.re)
+    unbounded = _and(op("isinf", BOOL, c), compare("ne", cosine, cosine))
+    re = select(unbounded, c, _f("mul", c, cosine))
+    im = _f("mul", s, sine)
+    im = select(_and(_is("eq", s, 0), compare("ne", sine, sine)), s, im)
+    at_zero = _f("mul", z.re, _f("copysign", _c(1, s), s))
+    return Parts(re, _f("neg", select(_is("eq", z.re, 0), at_zero, im)))
 
 
 def _tanh(z: Parts) -> Parts:
@@ -150,12 +171,16 @@ def _tanh(z: Parts) -> Parts:
     rho = _f("sqrt", _f("add", one, _f("mul", s, s)))
     scale = _f("add", one, _f("mul", _f("mul", beta, s), s))
     re = _f("div", _f("mul", _f("mul", beta, rho), s), scale)
-    out = Parts(re, _f("div", t, scale))
+    nothing = _is("eq", z.im, 0)
+    out = Parts(re, select(nothing, z.im, _f("div", t, scale)))
+    endless = compare("ne", t, t)
+    out = Parts(select(_and(_is("eq", x, 0), endless), x, out.re), out.im)
     pole = Parts(_f("div", rho, s), _f("div", one, t))
     out = _choose(op("isinf", BOOL, t), pole, out)
     # beyond 22 tanh of the real part is 1 to the last bit
     e = _f("exp", _f("mul", _c(-2, x), _f("abs", x)))
     tail = _f("mul", _f("mul", _c(4, x), _f("sin", z.im)), _f("mul", _f("cos", z.im), e))
+    tail = select(endless, _f("copysign", _c(0, x), z.im), tail)
     large = Parts(_f("copysign", one, x), tail)
     return _choose(_is("gt", _f("abs", x), 22), large, out)
 
@@ -179,7 +204,7 @@ def _pow(x: Parts, y: Parts) -> Parts:
     real = _is("eq", y.im, 0)
     out = _choose(_and(real, integral), whole, _exp(_mul(y, _log(x))))
     nan = _c(np.nan, x.re)
-    of_zero = _choose(_is("gt", y.re, 0), x, Parts(nan, nan))
+    of_zero = _choose(_is("gt", y.re, 0), Parts(zero, zero), Parts(nan, nan))
     out = _choose(_and(_is("eq", x.re, 0), _is("eq", x.im, 0)), of_zero, out)
     return _choose(_and(_is("eq", y.re, 0), real), Parts(one, zero), out)
 

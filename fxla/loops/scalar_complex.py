@@ -38,9 +38,14 @@ def complex_exp(z: Scalar) -> Scalar:
     if z.imag == 0:
         return complex(math.exp(z.real), z.imag)
     size = math.exp(z.real)
-    if size == 0:  # also where the angle is infinite
-        return complex(size, size)
-    return complex(size * math.cos(z.imag), size * math.sin(z.imag))
+    c = math.cos(z.imag)
+    s = math.sin(z.imag)
+    if c != c:  # the angle is not finite
+        if size == 0:
+            return complex(size, size)
+        if math.isinf(size):
+            return complex(size, s)
+    return complex(size * c, size * s)
 
 
 def complex_log(z: Scalar) -> Scalar:
@@ -86,13 +91,24 @@ def complex_sqrt(z: Scalar) -> Scalar:
 
 
 def complex_sin(z: Scalar) -> Scalar:
-    """Sine."""
-    return complex(math.sin(z.real) * math.cosh(z.imag), math.cos(z.real) * math.sinh(z.imag))
+    """Sine. What 0 and infinity do beside a NaN is C99's."""
+    s = math.sinh(z.imag)
+    c = math.cos(z.real)
+    real = z.real if z.real == 0 else math.sin(z.real) * math.cosh(z.imag)
+    imag = s if c != c and (s == 0 or math.isinf(s)) else c * s
+    return complex(real, imag)
 
 
 def complex_cos(z: Scalar) -> Scalar:
-    """Cosine."""
-    return complex(math.cos(z.real) * math.cosh(z.imag), -math.sin(z.real) * math.sinh(z.imag))
+    """Cosine. What 0 and infinity do beside a NaN is C99's."""
+    c = math.cosh(z.imag)
+    s = math.sinh(z.imag)
+    cosine = math.cos(z.real)
+    sine = math.sin(z.real)
+    real = c if cosine != cosine and math.isinf(c) else c * cosine
+    if z.real == 0:
+        return complex(real, -(z.real * math.copysign(1.0, s)))
+    return complex(real, -s if sine != sine and s == 0 else -(sine * s))
 
 
 def complex_tanh(z: Scalar) -> Scalar:
@@ -101,6 +117,8 @@ def complex_tanh(z: Scalar) -> Scalar:
     if abs(x) > 22:  # tanh of the real part is 1 to the last bit
         e = math.exp(-2 * abs(x))
         tail = 4 * math.sin(z.imag) * math.cos(z.imag) * e
+        if tail != tail:  # the angle is not finite
+            tail = math.copysign(0.0, z.imag)
         return complex(math.copysign(1.0, x), tail)
     t = math.tan(z.imag)
     s = math.sinh(x)
@@ -109,7 +127,8 @@ def complex_tanh(z: Scalar) -> Scalar:
     if math.isinf(t):
         return complex(rho / s, 1 / t)
     scale = 1 + beta * s * s
-    return complex(beta * rho * s / scale, t / scale)
+    real = x if x == 0 and t != t else beta * rho * s / scale
+    return complex(real, z.imag if z.imag == 0 else t / scale)
 
 
 def complex_power(x: Scalar, y: Scalar) -> Scalar:
@@ -117,7 +136,7 @@ def complex_power(x: Scalar, y: Scalar) -> Scalar:
     if y.real == 0 and y.imag == 0:
         return x * 0 + 1 if x == x and not math.isinf(abs(x)) else complex(1.0, 0.0)
     if x.real == 0 and x.imag == 0:
-        return x if y.real > 0 else complex(math.nan, math.nan)
+        return x * 0 if y.real > 0 else complex(math.nan, math.nan)
     n = int(y.real) if abs(y.real) < 100 else 0
     if y.imag == 0 and n != 0 and n == y.real:
         base = x

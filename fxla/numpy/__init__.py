@@ -25,6 +25,7 @@ from fxla.numpy import (
     fft,
     histograms,
     joining,
+    lib,
     linalg,
     local_arrays,
     logic,
@@ -77,7 +78,7 @@ from fxla.numpy.special import *  # noqa: F403
 from fxla.numpy.taking import *  # noqa: F403
 from fxla.numpy.ufuncs import *  # noqa: F403
 
-__all__ = ["einsum", "einsum_path", "fft", "linalg"]
+__all__ = ["einsum", "einsum_path", "fft", "lib", "linalg"]
 __all__ += conditional.__all__
 __all__ += constants.__all__
 __all__ += contraction.__all__

@@ -54,21 +54,13 @@ def _times_minus_i(z: Value) -> Value:
 
 
 def sinh(z: Value) -> Value:
-    """Hyperbolic sine: sinh x cos y + i cosh x sin y."""
-    x, y = _parts(z)
-    return ops.complex_(
-        ops.mul(ops.sinh(x), ops.cos(y)),
-        ops.mul(ops.cosh(x), ops.sin(y)),
-    )
+    """Hyperbolic sine: -i sin(iz)."""
+    return _times_minus_i(ops.sin(_times_i(z)))
 
 
 def cosh(z: Value) -> Value:
-    """Hyperbolic cosine: cosh x cos y + i sinh x sin y."""
-    x, y = _parts(z)
-    return ops.complex_(
-        ops.mul(ops.cosh(x), ops.cos(y)),
-        ops.mul(ops.sinh(x), ops.sin(y)),
-    )
+    """Hyperbolic cosine: cos(iz)."""
+    return ops.cos(_times_i(z))
 
 
 def tan(z: Value) -> Value:
@@ -78,7 +70,7 @@ def tan(z: Value) -> Value:
 
 def exp2(z: Value) -> Value:
     """exp(z ln 2)."""
-    return ops.exp(ops.mul(z, math.log(2)))
+    return ops.exp(_scaled(z, math.log(2)))
 
 
 def expm1(z: Value) -> Value:
@@ -128,13 +120,42 @@ def _atan2(y: Value, x: Value) -> Value:
     return ops.atan2_p.bind1(y, x)
 
 
+def _signed(size: float, like: Value) -> Value:
+    """A number with the sign of each element."""
+    return ops.copysign(np.asarray(size, typeof(like).dtype)[()], like)
+
+
+def _full(size: float, like: Value) -> Value:
+    """A positive number for each element."""
+    return ops.abs_(_signed(size, like))
+
+
+def _where_infinite(z: Value) -> tuple[Value, Value, Value]:
+    """Where a part is infinite, and the parts there; 1 elsewhere, where derivatives are finite."""
+    x, y = _parts(z)
+    infinite = ops.or_(ops.isinf_p.bind1(x), ops.isinf_p.bind1(y))
+    one = np.ones((), typeof(x).dtype)[()]
+    return infinite, ops.select_like(infinite, x, one), ops.select_like(infinite, y, one)
+
+
+def _with_real_zero(z: Value, out: Value) -> Value:
+    """The result with the real part of z where that is 0 and the other is NaN."""
+    x, y = _parts(z)
+    stays = ops.and_(ops.eq(x, 0.0), ops.ne(y, y))
+    return ops.select_like(stays, ops.complex_(x, y), out)
+
+
 def arcsin(z: Value) -> Value:
     """Inverse sine."""
     below, above = _roots(z)
     a, b = _parts(below)
     c, d = _parts(above)
     real = _atan2(ops.real(z), ops.sub(ops.mul(a, c), ops.mul(b, d)))
-    return ops.complex_(real, _asinh(ops.sub(ops.mul(a, d), ops.mul(b, c))))
+    out = ops.complex_(real, _asinh(ops.sub(ops.mul(a, d), ops.mul(b, c))))
+    infinite, x, y = _where_infinite(z)
+    turn = ops.copysign(_atan2(ops.abs_(x), ops.abs_(y)), x)
+    out = ops.select_like(infinite, ops.complex_(turn, _signed(math.inf, y)), out)
+    return _with_real_zero(z, out)
 
 
 def arccos(z: Value) -> Value:
@@ -143,7 +164,13 @@ def arccos(z: Value) -> Value:
     a, b = _parts(below)
     c, d = _parts(above)
     real = ops.mul(_atan2(a, c), 2.0)
-    return ops.complex_(real, _asinh(ops.sub(ops.mul(c, b), ops.mul(d, a))))
+    out = ops.complex_(real, _asinh(ops.sub(ops.mul(c, b), ops.mul(d, a))))
+    infinite, x, y = _where_infinite(z)
+    turn = _atan2(ops.abs_(y), x)
+    out = ops.select_like(infinite, ops.complex_(turn, ops.neg(_signed(math.inf, y))), out)
+    x, y = _parts(z)
+    unknown = ops.and_(ops.eq(x, 0.0), ops.ne(y, y))
+    return ops.select_like(unknown, ops.complex_(_full(math.pi / 2, x), y), out)
 
 
 def arcsinh(z: Value) -> Value:
@@ -157,7 +184,13 @@ def arccosh(z: Value) -> Value:
     a, b = _parts(ops.sqrt(ops.complex_(ops.sub(x, 1.0), y)))
     c, d = _parts(ops.sqrt(ops.complex_(ops.add(x, 1.0), y)))
     real = _asinh(ops.add(ops.mul(a, c), ops.mul(b, d)))
-    return ops.complex_(real, ops.mul(_atan2(b, c), 2.0))
+    out = ops.complex_(real, ops.mul(_atan2(b, c), 2.0))
+    infinite, x, y = _where_infinite(z)
+    endless = ops.complex_(ops.abs_(_signed(math.inf, y)), _atan2(y, x))
+    out = ops.select_like(infinite, endless, out)
+    x, y = _parts(z)
+    unknown = ops.and_(ops.eq(x, 0.0), ops.ne(y, y))
+    return ops.select_like(unknown, ops.complex_(y, _full(math.pi / 2, x)), out)
 
 
 def arctanh(z: Value) -> Value:
@@ -167,7 +200,11 @@ def arctanh(z: Value) -> Value:
     square = ops.mul(y, y)
     ratio = ops.div(ops.mul(x, 4.0), ops.add(ops.mul(away, away), square))
     imag = _atan2(ops.mul(y, 2.0), ops.sub(ops.mul(away, ops.add(x, 1.0)), square))
-    return ops.complex_(ops.mul(ops.log1p(ratio), 0.25), ops.mul(imag, 0.5))
+    out = ops.complex_(ops.mul(ops.log1p(ratio), 0.25), ops.mul(imag, 0.5))
+    infinite, x, y = _where_infinite(z)
+    turn = ops.select_like(ops.ne(y, y), y, _signed(math.pi / 2, y))
+    out = ops.select_like(infinite, ops.complex_(_signed(0.0, x), turn), out)
+    return _with_real_zero(z, out)
 
 
 def arctan(z: Value) -> Value:
@@ -176,17 +213,33 @@ def arctan(z: Value) -> Value:
 
 
 def sign(z: Value) -> Value:
-    """z / abs(z), and 0 at 0."""
+    """z / abs(z), and 0 at 0; one infinite part is a direction, two are none."""
     size = ops.abs_(z)
-    dtype = real_dtype(typeof(z).dtype)
-    safe = ops.select_like(ops.eq(size, 0.0), np.ones((), dtype)[()], size)
+    one = np.ones((), real_dtype(typeof(z).dtype))[()]
+    nothing = ops.eq(size, 0.0)
+    safe = ops.select_like(nothing, one, size)
     x, y = _parts(z)
-    return ops.complex_(ops.div(x, safe), ops.div(y, safe))
+    out = ops.complex_(ops.div(x, safe), ops.div(y, safe))
+    none = np.zeros((), typeof(x).dtype)[()]
+    out = ops.select_like(nothing, np.zeros((), typeof(z).dtype)[()], out)
+    ahead, aside = ops.isinf_p.bind1(x), ops.isinf_p.bind1(y)
+    real = ops.select_like(ahead, _signed(1.0, x), none)
+    imag = ops.select_like(ahead, none, _signed(1.0, y))
+    return ops.select_like(ops.ne(ahead, aside), ops.complex_(real, imag), out)
 
 
 def reciprocal(z: Value) -> Value:
-    """1 / z."""
-    return ops.div(np.ones((), typeof(z).dtype)[()], z)
+    """1 / z by Smith's method; the signs of zeros are NumPy's."""
+    x, y = _parts(z)
+    straight = ops.ge(ops.abs_(x), ops.abs_(y))
+    large, small = ops.select_like(straight, x, y), ops.select_like(straight, y, x)
+    ratio = ops.div(small, large)
+    scale = ops.div(1.0, ops.add(large, ops.mul(small, ratio)))
+    tilted = ops.mul(ratio, scale)
+    return ops.complex_(
+        ops.select_like(straight, scale, tilted),
+        ops.neg(ops.select_like(straight, tilted, scale)),
+    )
 
 
 def rint(z: Value) -> Value:
@@ -204,7 +257,8 @@ def not_a_number(z: Value) -> Value:
 def less(z: Value, w: Value) -> Value:
     """Lexicographic order, as NumPy sorts complex numbers."""
     (x, y), (u, v) = _parts(z), _parts(w)
-    return ops.or_(ops.lt(x, u), ops.and_(ops.eq(x, u), ops.lt(y, v)))
+    ordered = ops.and_(ops.eq(y, y), ops.eq(v, v))
+    return ops.or_(ops.and_(ops.lt(x, u), ordered), ops.and_(ops.eq(x, u), ops.lt(y, v)))
 
 
 def maximum(z: Value, w: Value) -> Value:

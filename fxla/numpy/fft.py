@@ -18,6 +18,7 @@ import numpy as np
 
 from fxla.core.dtypes import (
     DType,
+    canonical_dtype,
     complex_dtype,
     default_float,
     float32,
@@ -28,7 +29,7 @@ from fxla.core.dtypes import (
 )
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.arguments import refuse_out
+from fxla.numpy.arguments import public_with, refuse_out
 from fxla.numpy.dispatch import as_value, canonical_axes, convert_all, normalise_axis, public
 from fxla.numpy.shape import roll
 from fxla.ops.elementwise import conj, convert, mul
@@ -426,43 +427,45 @@ def irfft2(
 # --- frequencies ----------------------------------------------------------------------------
 
 
-@public(np.fft.fftfreq)
-def fftfreq(n: int, d: Any = 1.0, device: Any = None) -> Value:
+@public_with(np.fft.fftfreq, "dtype")
+def fftfreq(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Value:
     """Frequencies of the elements of `fft`, in cycles per unit of the spacing.
 
     Args:
         n: size of the transform.
         d: spacing of the samples; may be traced.
         device: accepted.
+        dtype: the array API's: a floating dtype of the result.
 
     Example:
         >>> import fxla.numpy as fnp
         >>> fnp.fft.fftfreq(4)
         Array([ 0.  ,  0.25, -0.5 , -0.25])
     """
-    return _frequencies(np.fft.fftfreq(operator.index(n)), n, d)
+    return _frequencies(np.fft.fftfreq(operator.index(n)), d, dtype)
 
 
-@public(np.fft.rfftfreq)
-def rfftfreq(n: int, d: Any = 1.0, device: Any = None) -> Value:
+@public_with(np.fft.rfftfreq, "dtype")
+def rfftfreq(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Value:
     """Frequencies of the elements of `rfft`, in cycles per unit of the spacing.
 
     Args:
         n: size of the transform.
         d: spacing of the samples; may be traced.
         device: accepted.
+        dtype: the array API's: a floating dtype of the result.
 
     Example:
         >>> import fxla.numpy as fnp
         >>> fnp.fft.rfftfreq(4)
         Array([0.  , 0.25, 0.5 ])
     """
-    return _frequencies(np.fft.rfftfreq(operator.index(n)), n, d)
+    return _frequencies(np.fft.rfftfreq(operator.index(n)), d, dtype)
 
 
-def _frequencies(cycles: Any, n: int, d: Any) -> Value:
-    spacing = as_value(d, "np.fft.fftfreq")
-    return convert(cycles, default_float()) / spacing
+def _frequencies(cycles: Any, d: Any, dtype: Any) -> Value:
+    found = convert(cycles, default_float()) / as_value(d, "np.fft.fftfreq")
+    return found if dtype is None else convert(found, canonical_dtype(dtype))
 
 
 def _shifted(call: str, x: Any, axes: Any, sign: int) -> Value:

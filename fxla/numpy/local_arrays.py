@@ -28,11 +28,12 @@ from fxla.core.aliasing import CAPTURED, freeze
 from fxla.core.dtypes import default_float, float64
 from fxla.core.staging import JaxprTrace
 from fxla.core.trace import Trace, Tracer, Value, eval_trace, state
+from fxla.numpy.backends import register_backends
 from fxla.numpy.dispatch import _has_tracer
 from fxla.numpy.views import SHARING
 from fxla.transforms.api import local_arrays
 
-__all__ = ["LocalArrays", "install"]
+__all__ = ["LocalArrays", "install", "lifted"]
 
 _BY_SHAPE = "zeros ones empty full arange eye identity".split()
 """Functions whose result is computed by the program, not kept in it as a constant."""
@@ -94,12 +95,12 @@ def _is_recording(trace: Trace | None) -> bool:
     return False
 
 
-def _lifted(made: Any) -> Any:
+def lifted(made: Any) -> Any:
     """Arrays of numbers as arrays of the current trace."""
     if isinstance(made, np.ndarray):
         return state.trace.lift(made) if made.dtype.kind in "biufc" else made
     if type(made) in (list, tuple):
-        return type(made)([_lifted(x) for x in made])
+        return type(made)([lifted(x) for x in made])
     return made
 
 
@@ -146,7 +147,7 @@ class Maker:
             if made is not None:
                 return made
         found = self.original(*args, **kwargs)
-        out = _lifted(found)
+        out = lifted(found)
         if self.name in SHARING and isinstance(out, Tracer) and _shares(found, args):
             freeze(out, CAPTURED)
         return out
@@ -284,6 +285,7 @@ class LocalArrays:
         self.function = function
 
     def __enter__(self) -> None:
+        register_backends()
         space = _globals_of(self.function)
         with _lock:
             _scope.open += 1

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, NoReturn
 
+from fxla.core.array import _namespace
 from fxla.core.trace import Tracer, array_methods, where_am_i
 from fxla.numpy.dispatch import describe, dispatched
 from fxla.numpy.mutation import ufunc_at
+from fxla.numpy.namespace import TracedNamespace, checked_version
 from fxla.numpy.ufunc_methods import attach_methods, method_of_traced
 from fxla.numpy.writing import put_into, put_result
 
@@ -101,11 +103,14 @@ def _array_ufunc(
 
 def install(functions: Mapping[str, Callable[..., Any]], namespace: ModuleType) -> None:
     """Let tracers answer NumPy's protocols from the public functions, by name."""
+    of_traced = TracedNamespace(namespace)
 
     def array_namespace(self: Any, *, api_version: str | None = None) -> ModuleType:
-        return namespace
+        checked_version(api_version)
+        return of_traced if isinstance(self, Tracer) else namespace
 
     attach_methods(functions)
     array_methods["array_function"] = _array_function
     array_methods["array_ufunc"] = _array_ufunc(functions)
     array_methods["array_namespace"] = array_namespace
+    _namespace[:] = [array_namespace]

@@ -68,7 +68,7 @@ def _along(call: str, a: Any, axis: int | None, order: Any = None) -> tuple[Valu
     return x, normalise_axis(axis, typeof(x).ndim, call)
 
 
-@public(np.sort)
+@public_with(np.sort, "descending")
 def sort(
     a: Any,
     axis: int | None = -1,
@@ -76,6 +76,7 @@ def sort(
     order: Any = None,
     *,
     stable: bool | None = None,
+    descending: bool | None = None,
 ) -> Value:
     """Elements in ascending order along an axis; NaN comes last.
 
@@ -85,17 +86,19 @@ def sort(
         kind: accepted; a traced sort is always stable.
         order: not supported for traced arrays.
         stable: accepted.
+        descending: the array API's: in the opposite order, NaN first.
 
     Example:
         >>> import fxla.numpy as fnp
-        >>> fnp.sort([3.0, 1.0, 2.0])
-        Array([1., 2., 3.])
+        >>> fnp.sort([3.0, 1.0, 2.0]), fnp.sort([3.0, 1.0, 2.0], descending=True)
+        (Array([1., 2., 3.]), Array([3., 2., 1.]))
     """
     x, at = _along("np.sort", a, axis, order)
-    return ops.sort((x,), at)[0]
+    found = ops.sort((x,), at)[0]
+    return rev(found, (at,)) if descending else found
 
 
-@public(np.argsort)
+@public_with(np.argsort, "descending")
 def argsort(
     a: Any,
     axis: int | None = -1,
@@ -103,6 +106,7 @@ def argsort(
     order: Any = None,
     *,
     stable: bool | None = None,
+    descending: bool | None = None,
 ) -> Value:
     """The positions that sort an array along an axis.
 
@@ -112,16 +116,20 @@ def argsort(
         kind: accepted; traced, equal elements keep their order.
         order: not supported for traced arrays.
         stable: accepted.
+        descending: the array API's: in the opposite order; equal elements keep theirs.
 
     Example:
         >>> import fxla.numpy as fnp
-        >>> fnp.argsort([3.0, 1.0, 2.0])
-        Array([1, 2, 0])
+        >>> fnp.argsort([3.0, 1.0, 2.0]), fnp.argsort([3.0, 1.0, 3.0], descending=True)
+        (Array([1, 2, 0]), Array([0, 2, 1]))
     """
     if typeof(as_value(a, "np.argsort")).ndim == 0:
         a = reshape(as_value(a, "np.argsort"), (1,))
     x, at = _along("np.argsort", a, axis, order)
-    return ops.argsort(x, at)
+    if not descending:
+        return ops.argsort(x, at)
+    found = rev(ops.argsort(rev(x, (at,)), at), (at,))
+    return sub(np.int64(typeof(x).shape[at] - 1), found)
 
 
 @public(np.lexsort)

@@ -213,7 +213,13 @@ sign = unary(
     complex_rule=cm.sign,
 )
 square = unary(np.square, ops.square_p, "``x * x``", "[1, 2, 3] -> Array([1, 4, 9])")
-reciprocal = unary(np.reciprocal, _reciprocal, "``1 / x``", "[2.0, 4.0] -> Array([0.5 , 0.25])")
+reciprocal = unary(
+    np.reciprocal,
+    _reciprocal,
+    "``1 / x``",
+    "[2.0, 4.0] -> Array([0.5 , 0.25])",
+    complex_rule=cm.reciprocal,
+)
 conjugate = unary(np.conjugate, _conjugate, "Complex conjugate", "1 + 2j -> Array(1.-2.j)")
 conj = conjugate
 maximum = binary(

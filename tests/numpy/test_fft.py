@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fxla.numpy as fnp
 from fxla.numpy import fft as F
 from tests.numpy.agreement import agree, check_gradient, same_error
 
@@ -85,3 +86,10 @@ def test_gradients(name: str) -> None:
         check_gradient(lambda a: f(a, 6, 1), x, batched=False)
         check_gradient(lambda a: f(a, 3, 0), x, batched=False)
     check_gradient(lambda a: f(a + 1j * a[::-1]) if name in ("fft", "irfft", "hfft") else f(a), x)
+
+
+@pytest.mark.parametrize("name", ["fftfreq", "rfftfreq"])
+def test_dtypes_of_frequencies(name):
+    f, numpys = getattr(fnp.fft, name), getattr(np.fft, name)
+    assert f(5, dtype="float32").dtype == np.float32 and f(5).dtype == np.float64
+    np.testing.assert_array_equal(f(5, d=0.5, dtype=np.float32), numpys(5, d=0.5).astype("f4"))

@@ -10,7 +10,7 @@ import pytest
 
 import fxla.numpy as fnp
 
-EXTRAS = {"size", "fill_value", "length", "total_repeat_length", "inplace"}
+EXTRAS = {"size", "fill_value", "length", "total_repeat_length", "inplace", "descending", "dtype"}
 EXCEPTIONS = {
     "arange": "takes start= too, and dtype by position, as NumPy's does but does not say",
     "clip": "dtype= is the one keyword of its **kwargs that matters",

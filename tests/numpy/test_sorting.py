@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fxla
+import fxla.numpy as fnp
 from fxla.numpy import sorting as S
 from tests.numpy.agreement import agree, assert_same, check_gradient, grad, same_error, traced, vmap
 
@@ -160,3 +161,20 @@ def test_derivatives() -> None:
     check_gradient(lambda a: S.sort(a, axis=0), X)
     check_gradient(lambda a: S.sort(a, axis=None), X)
     check_gradient(lambda a: S.partition(a, 2), np.sort(X), batched=False)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i4", "?"])
+def test_descending(dtype):
+    x = np.random.default_rng(0).integers(0, 4, (5, 6)).astype(dtype)
+    for axis in (0, -1):
+        want = np.flip(np.sort(x, axis), axis)
+        at = np.argsort(-x.astype("f8"), axis, stable=True)
+        for wrap in (lambda f: f, fxla.jit):
+            np.testing.assert_array_equal(
+                wrap(lambda a, k=axis: fnp.sort(a, k, descending=True))(x), want
+            )
+            got = wrap(lambda a, k=axis: fnp.argsort(a, k, descending=True, stable=True))(x)
+            np.testing.assert_array_equal(got, at)
+            np.testing.assert_array_equal(
+                wrap(lambda a, k=axis: fnp.sort(a, k, descending=False))(x), np.sort(x, axis)
+            )

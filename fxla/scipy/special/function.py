@@ -30,6 +30,7 @@ def special_function(
         summary: what it is, a sentence without its end.
         example: ``arguments -> printed result``.
     """
+    ufunc = inspect.unwrap(ufunc)  # with SCIPY_ARRAY_API=1 it is a function around it
     name = ufunc.__name__
     call = f"special.{name}"
     names = operands.split()
