@@ -17,6 +17,7 @@ from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_zero
 from fxla.core.pytree import structure_text, tree_flatten, tree_map, tree_unflatten
 from fxla.core.staging import evaluate_jaxpr, trace_to_jaxpr
+from fxla.core.stateful import hold, is_stateful, refuse_updates
 from fxla.core.trace import AxisFrame, Value, is_tracing, typeof, where_am_i
 from fxla.errors import InternalError
 from fxla.ops.elementwise import convert
@@ -187,9 +188,10 @@ class custom_jvp:
         trees: list[Any] = []
 
         def flat(*xs: Value) -> list[Value]:
-            out, out_tree = tree_flatten(
-                of_arrays(*tree_unflatten(tree, [argument(x) for x in xs]))
-            )
+            given = tree_unflatten(tree, [argument(x) for x in xs])
+            held = hold(given) if is_stateful(given, tree) else ()
+            out, out_tree = tree_flatten(of_arrays(*given))
+            refuse_updates(held, f"custom_jvp of {name}")
             trees[:] = [out_tree]
             return out
 

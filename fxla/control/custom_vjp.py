@@ -16,6 +16,7 @@ from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import leaf_paths, structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import evaluate_jaxpr, trace_to_jaxpr
+from fxla.core.stateful import hold, is_stateful, refuse_updates
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, NotDifferentiableError
 from fxla.ops.elementwise import convert
@@ -300,9 +301,10 @@ class custom_vjp:
         trees: list[Any] = []
 
         def flat(*xs: Value) -> list[Value]:
-            out, out_tree = tree_flatten(
-                call(self._f, tree_unflatten(tree, [argument(x) for x in xs]))
-            )
+            given = tree_unflatten(tree, [argument(x) for x in xs])
+            held = hold(given) if is_stateful(given, tree) else ()
+            out, out_tree = tree_flatten(call(self._f, given))
+            refuse_updates(held, f"custom_vjp of {name}")
             trees[:] = [out_tree]
             return out
 

@@ -38,6 +38,7 @@ __all__ = [
     "is_stateful",
     "path_of",
     "places",
+    "refuse_updates",
     "register_stateful",
     "updates",
 ]
@@ -235,6 +236,21 @@ def updates(held: Iterable[Held], call: str) -> dict[int, Value]:
                 continue
             found[h.starts[k]] = after
     return found
+
+
+def refuse_updates(held: Iterable[Held], call: str) -> None:
+    """Reject a function that updates nodes where its updates could not reach the caller.
+
+    Raises:
+        TypeError: if something was assigned since.
+    """
+    held = list(held)
+    for leaf in updates(held, call):
+        raise TypeError(
+            f"{call}: {path_of(held, leaf)} was assigned{where_am_i()}, which a function with a "
+            "derivative of its own may not do: its rule would not. Return the new value, and "
+            "assign it outside; or call the module with training=False."
+        )
 
 
 def path_of(held: Iterable[Held], leaf: int) -> str:

@@ -37,7 +37,14 @@ class _Activation(Module):
 
 
 class Identity(_Activation):
-    """`fxla.nn.identity` as a module."""
+    """`fxla.nn.identity` as a module.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.Identity()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([-1.,  0.,  2.])
+    """
 
     _function = staticmethod(activations.identity)
 
@@ -56,43 +63,92 @@ class ReLU(_Activation):
 
 
 class ReLU6(_Activation):
-    """`fxla.nn.relu6` as a module."""
+    """`fxla.nn.relu6` as a module.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.ReLU6()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([0., 0., 2.])
+    """
 
     _function = staticmethod(activations.relu6)
 
 
 class SiLU(_Activation):
-    """`fxla.nn.silu` as a module."""
+    """`fxla.nn.silu` as a module.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.SiLU()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([-0.269,  0.   ,  1.762])
+    """
 
     _function = staticmethod(activations.silu)
 
 
 class SELU(_Activation):
-    """`fxla.nn.selu` as a module."""
+    """`fxla.nn.selu` as a module.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.SELU()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([-1.111,  0.   ,  2.101])
+    """
 
     _function = staticmethod(activations.selu)
 
 
 class Mish(_Activation):
-    """`fxla.nn.mish` as a module."""
+    """`fxla.nn.mish` as a module.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.Mish()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([-0.303,  0.   ,  1.944])
+    """
 
     _function = staticmethod(activations.mish)
 
 
 class Sigmoid(_Activation):
-    """`fxla.nn.sigmoid` as a module."""
+    """`fxla.nn.sigmoid` as a module.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.Sigmoid()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([0.269, 0.5  , 0.881])
+    """
 
     _function = staticmethod(activations.sigmoid)
 
 
 class Softplus(_Activation):
-    """`fxla.nn.softplus` as a module."""
+    """`fxla.nn.softplus` as a module.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.Softplus()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([0.313, 0.693, 2.127])
+    """
 
     _function = staticmethod(activations.softplus)
 
 
 class Tanh(_Activation):
-    """`fxla.nn.tanh` as a module."""
+    """`fxla.nn.tanh` as a module.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.Tanh()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([-0.762,  0.   ,  0.964])
+    """
 
     _function = staticmethod(activations.tanh)
 
@@ -102,6 +158,12 @@ class GELU(Module):
 
     Args:
         approximate: by tanh (JAX's default) or exactly (PyTorch's).
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.GELU()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([-0.159,  0.   ,  1.955])
     """
 
     def __init__(self, approximate: bool = True) -> None:
@@ -112,7 +174,14 @@ class GELU(Module):
 
 
 class LeakyReLU(Module):
-    """`fxla.nn.leaky_relu` as a module."""
+    """`fxla.nn.leaky_relu` as a module.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.LeakyReLU()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([-0.01,  0.  ,  2.  ])
+    """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
@@ -122,7 +191,14 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """`fxla.nn.elu` as a module."""
+    """`fxla.nn.elu` as a module.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.ELU()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([-0.632,  0.   ,  2.   ])
+    """
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
@@ -136,6 +212,12 @@ class Softmax(Module):
 
     Args:
         axis: along which the results sum to 1.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.Softmax()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([0.042, 0.114, 0.844])
     """
 
     def __init__(self, axis: int = -1) -> None:
@@ -150,6 +232,12 @@ class LogSoftmax(Module):
 
     Args:
         axis: along which the exponentials sum to 1.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> np.round(nn.LogSoftmax()(np.array([-1.0, 0.0, 2.0])), 3)
+        Array([-3.17, -2.17, -0.17])
     """
 
     def __init__(self, axis: int = -1) -> None:

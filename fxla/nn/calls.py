@@ -52,7 +52,14 @@ def is_training() -> bool:
 
 @contextmanager
 def training_mode(training: bool = True) -> Iterator[None]:
-    """Say what `is_training` answers in a ``with`` block."""
+    """Say what `is_training` answers in a ``with`` block.
+
+    Example:
+        >>> from fxla import nn
+        >>> with nn.training_mode():
+        ...     nn.is_training()
+        True
+    """
     before = state.ambient
     if training:
         special.append(None)

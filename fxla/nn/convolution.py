@@ -190,7 +190,14 @@ def _of_rank(rank: int, kernel_size: Sizes) -> tuple[int, ...]:
 
 
 class Conv1d(Conv):
-    """`Conv` over one spatial axis; an integer kernel size is its length."""
+    """`Conv` over one spatial axis; an integer kernel size is its length.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> nn.Conv1d(3, 8, 3)(np.ones((5, 9, 3))).shape
+        (5, 7, 8)
+    """
 
     def __init__(
         self, in_features: int | None, out_features: int, kernel_size: Sizes, *args: Any, **kw: Any
@@ -199,7 +206,14 @@ class Conv1d(Conv):
 
 
 class Conv2d(Conv):
-    """`Conv` over two spatial axes; an integer kernel size is a square."""
+    """`Conv` over two spatial axes; an integer kernel size is a square.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> nn.Conv2d(3, 8, 3)(np.ones((5, 9, 9, 3))).shape
+        (5, 7, 7, 8)
+    """
 
     def __init__(
         self, in_features: int | None, out_features: int, kernel_size: Sizes, *args: Any, **kw: Any
@@ -208,7 +222,14 @@ class Conv2d(Conv):
 
 
 class Conv3d(Conv):
-    """`Conv` over three spatial axes; an integer kernel size is a cube."""
+    """`Conv` over three spatial axes; an integer kernel size is a cube.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> nn.Conv3d(3, 8, 3)(np.ones((5, 9, 9, 9, 3))).shape
+        (5, 7, 7, 7, 8)
+    """
 
     def __init__(
         self, in_features: int | None, out_features: int, kernel_size: Sizes, *args: Any, **kw: Any

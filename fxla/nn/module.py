@@ -86,6 +86,16 @@ class Static(Generic[T]):
     """Annotates an attribute that is configuration: ``n: nn.Static[int]``. Arrays in it are fixed.
 
     What is no array, no module and no container of these is configuration without being marked.
+
+    Example:
+        >>> from fxla import nn
+        >>> class Power(nn.Module):
+        ...     n: nn.Static[int]
+        ...
+        ...     def __call__(self, x):
+        ...         return x**self.n
+        >>> Power(3)(2.0)
+        8.0
     """
 
 

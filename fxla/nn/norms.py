@@ -182,6 +182,12 @@ class InstanceNorm(GroupNorm):
         affine: whether there are a scale and an offset.
         channels: where the axis of features is: ``"last"`` or ``"first"`` (after the batch axis).
         dtype: of the parameters; default: fxla's default float.
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> nn.InstanceNorm(1)(np.array([[[1.0], [3.0]]])).round(3).ravel().tolist()
+        [-1.0, 1.0]
     """
 
     def __init__(

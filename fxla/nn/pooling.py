@@ -140,6 +140,12 @@ class GlobalAvgPool(Module):
     Args:
         keepdims: whether the spatial axes stay, of size 1.
         channels: where the axis of features is: ``"last"`` or ``"first"`` (after the batch axis).
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> nn.GlobalAvgPool()(np.ones((5, 7, 9, 3))).shape
+        (5, 3)
     """
 
     def __init__(self, keepdims: bool = False, *, channels: str = "last") -> None:
@@ -157,6 +163,12 @@ class GlobalMaxPool(Module):
     Args:
         keepdims: whether the spatial axes stay, of size 1.
         channels: where the axis of features is: ``"last"`` or ``"first"`` (after the batch axis).
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> nn.GlobalMaxPool()(np.ones((5, 7, 9, 3))).shape
+        (5, 3)
     """
 
     def __init__(self, keepdims: bool = False, *, channels: str = "last") -> None:
@@ -216,6 +228,12 @@ class AdaptiveMaxPool(AdaptiveAvgPool):
     Args:
         size: of the result along each spatial axis; an integer for all of them.
         channels: where the axis of features is: ``"last"`` or ``"first"`` (after the batch axis).
+
+    Example:
+        >>> from fxla import nn
+        >>> import fxla.numpy as np
+        >>> nn.AdaptiveMaxPool(2)(np.ones((5, 7, 9, 3))).shape
+        (5, 2, 2, 3)
     """
 
     def _along(self, x: Any, axis: int, windows: list[tuple[int, int]]) -> Any:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import collections
 from typing import Any
 
+import numpy as np
 import pytest
 
+import fxla
+from fxla import nn
 from fxla.compile.entry_layout import OP
 from fxla.compile.entry_tree import NotServedError, code_of_arguments, code_of_result
 from fxla.core.pytree import register_node, tree_flatten
@@ -87,3 +90,67 @@ def test_what_is_not_served() -> None:
     for x in (deep, collections.OrderedDict(a=1), collections.deque([1]), {(1, 2): 1}, {1.5: 1}):
         with pytest.raises(NotServedError):
             arguments(x)
+
+
+class Box(nn.Module):
+    """An array, settings, a list and another box."""
+
+    def __init__(self, inner: Any = None) -> None:
+        self.x = np.ones(2)
+        self.n = 3
+        self.name = "box"
+        self.off = 0.0
+        self.items = [np.ones(1), None]
+        self.inner = inner
+
+
+def test_an_object_is_known_by_its_attributes() -> None:
+    box = Box()
+    code = arguments(box)
+    EQUAL = OP["EQUAL"]
+    names = {id(x): x for x in code.objects}
+    found = [names.get(w, w) for w in code.words]
+    assert found[3:] == [
+        OP["OBJECT"], 6, Box, "x", LEAF, 0, "n", EQUAL, 3, "name", EQUAL, "box", "off", SAME, 0.0,
+        "items", LIST, 2, list, LEAF, 1, SAME, None, "inner", SAME, None,
+        DICT, 0, dict,
+    ]  # fmt: skip
+
+
+def test_a_shared_object_is_taken_apart_by_python() -> None:
+    inner = Box()
+    box = Box([inner, inner])
+    assert arguments(box).words[3] == OP["NODE"]
+    assert arguments(Box([inner, Box()])).words[3] == OP["OBJECT"]
+
+
+@pytest.mark.parametrize(
+    "change", ["n", "type", "name", "sign", "extra", "missing", "list", "same"]
+)
+def test_native_calls_compare_attributes(change: str) -> None:
+    f = fxla.jit(lambda box: box.x * box.n + box.off + len(box.items) + len(vars(box)))
+    for _ in range(5):
+        assert f(Box()).tolist() == [11.0, 11.0]
+    box = Box()
+    changes: dict[str, Any] = {
+        "n": ("n", 4), "type": ("n", 3.0), "name": ("name", "xob"), "sign": ("off", -0.0),
+        "extra": ("more", 1), "missing": ("name", None), "list": ("items", [np.ones(1)]),
+        "same": ("n", int("3")),
+    }  # fmt: skip
+    setattr(box, *changes[change])
+    traces = len(f._traces)
+    expected = box.x * box.n + box.off + len(box.items) + len(vars(box))
+    for _ in range(3):
+        assert f(box).tolist() == expected.tolist()
+    assert len(f._traces) == traces + (change != "same")
+
+
+def test_native_results_are_objects() -> None:
+    f = fxla.jit(lambda box: fxla.tree.map(lambda x: x + 1, box))
+    for _ in range(5):
+        found = f(Box(Box()))
+        assert type(found) is Box and type(found.inner) is Box
+        assert (found.n, found.name, found.items[1]) == (3, "box", None)
+        assert found.inner.x.tolist() == [2.0, 2.0] and found.items[0].tolist() == [2.0]
+        assert tree_flatten(found)[1] == tree_flatten(Box(Box()))[1]
+        found.inner.x = np.zeros(2)

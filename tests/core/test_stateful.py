@@ -220,3 +220,44 @@ def test_trees_without_modules_are_as_they_were():
     assert nn.parameters(params) is params
     gradient = fxla.grad(lambda p, x: (p["w"] * x).sum())(params, X)
     assert gradient["b"] is None and gradient["w"].tolist() == [6.0, 9.0]
+
+
+@pytest.mark.parametrize("wrap", [fxla.custom_vjp, fxla.custom_jvp])
+def test_a_function_with_its_own_derivative_may_not_update(wrap):
+    f = wrap(loss)
+    if wrap is fxla.custom_vjp:
+        f.defvjp(lambda c, x: (loss(c, x), None), lambda _, ct: (None, ct * X))
+    else:
+        f.defjvp(lambda primals, tangents: (0.0, 0.0))
+    with pytest.raises(TypeError, match=r"custom_(jvp|vjp) of loss: Counter\.total was assigned"):
+        fxla.jit(f)(Counter(), X)
+
+
+def test_compiled_updates_of_nested_arguments():
+    both = {"a": Counter(), "b": [Counter(3.0), 1.0]}
+
+    def step(both, *, other, n):
+        both["a"](X)
+        both["b"][0](2 * X)
+        other(X[:1])
+        return n
+
+    compiled = fxla.jit(step)
+    other = Counter()
+    for k in range(1, 6):
+        assert float(compiled(both, other=other, n=7.0)) == 7.0
+        assert state(both["a"]) == (15.0 * k, k)
+        assert state(both["b"][0]) == (30.0 * k, k)
+        assert state(other) == (1.0 * k, k)
+
+
+def test_compiled_updates_follow_the_object_and_the_types():
+    step = fxla.jit(loss)
+    one, other = Counter(), Counter()
+    for k in range(1, 5):
+        step(one, X)
+        step(other, X[:1])
+        assert (state(one), state(other)) == ((15.0 * k, k), (1.0 * k, k))
+    with fxla.disable_jit():
+        step(one, X)
+    assert state(one) == (75.0, 5)
