@@ -40,6 +40,7 @@ from fxla.kernels.ir import (
 from fxla.kernels.normal import Names, Uses, normalised
 from fxla.kernels.partials import partials
 from fxla.kernels.patterns import increment, minus, trips, written_once
+from fxla.kernels.recorded import recorded
 from fxla.kernels.tangent import product
 from fxla.kernels.values import UntranslatableError
 from fxla.loops.ir import (
@@ -85,6 +86,8 @@ def adjoint(program: Program, active: tuple[bool, ...], seeded: tuple[bool, ...]
         if more == needed:
             break
         needed = more
+    sweeps = _Sweeps(program, names, found, needed, sweeps.recorded(program.body))
+    forward, back = sweeps.block(program.body, 0)
     return _assembled(program, names, sweeps, wanted, seeds, forward, back)
 
 
@@ -95,6 +98,11 @@ def _read_by(body: Block) -> set[str]:
             found |= reads(e)
             found.update(_sized(e))
     return found
+
+
+def _mentions(body: Block, name: str) -> bool:
+    """Whether statements read or change a variable."""
+    return name in _read_by(body) | assigned(body)
 
 
 def _sized(e: Expr) -> set[str]:
@@ -176,9 +184,13 @@ class _Sweeps:
         needed: names whose values the sweep back reads.
         started: variables that are put aside before they are first assigned: they start at zero.
         own: all names of the program.
+        kept: identities of the statements whose target's old value is put aside; None for all.
     """
 
-    def __init__(self, program: Program, names: Names, active: set[str], needed: set[str]) -> None:
+    def __init__(
+        self, program: Program, names: Names, active: set[str], needed: set[str],
+        kept: set[int] | None = None,
+    ) -> None:  # fmt: skip
         self.names = names
         self.active = active
         self.needed = needed
@@ -189,6 +201,18 @@ class _Sweeps:
         self.once = written_once(program)
         self.out: list[Stmt] = []
         self.temporaries = 0
+        self.kept = kept
+        self.by_adjoint: dict[int, set[str]] = {}
+        self.at_the_end: dict[int, set[str]] = {}
+
+    def recorded(self, body: Block) -> set[int]:
+        """The statements whose target's old value the sweep back reads, once it was written."""
+        return recorded(body, self.by_adjoint, self.at_the_end)
+
+    def adjoint_of(self, s: Stmt, back: list[Stmt]) -> list[Stmt]:
+        """The adjoint of a statement, and a note of what it reads."""
+        self.by_adjoint[id(s)] = _read_by(tuple(back)) & self.own
+        return back
 
     def block(self, body: Block, depth: int) -> tuple[Block, Block]:
         """The statements of a block, forward and back."""
@@ -200,6 +224,7 @@ class _Sweeps:
             forward += ahead
             restored += first
             reversed_parts.append(tuple(back))
+        self.sink(body, reversed_parts)
         back_body = [t for part in reversed(reversed_parts) for t in part]
         arrays = [s.buffer for s in body if isinstance(s, Make) and depth]
         for b in arrays:
@@ -210,6 +235,38 @@ class _Sweeps:
             restored = [t for t in restored if not isinstance(t, Make)]
         return tuple(forward), (*restored, *back_body)
 
+    def sink(self, body: Block, parts: list[Block]) -> None:
+        """Move adjoints of assignments into the branch that alone uses them, where it runs.
+
+        Otherwise an iteration that does not take the branch adds zeros.
+
+        Args:
+            body: the statements.
+            parts: their adjoints, changed in place.
+        """
+        for k in reversed(range(len(body))):
+            s = body[k]
+            if not (isinstance(s, Assign) and s.local.name in self.uses.local and parts[k]):
+                continue
+            if any(isinstance(t, (Pop, Push)) for t in walk(parts[k])):
+                continue
+            bar = self.names.bar(s.local.name)
+            m = next((m for m in range(k + 1, len(body)) if parts[m]), None)
+            others = [p for j, p in enumerate(parts) if j not in (k, m)]
+            if m is None or len(parts[m]) != 1 or any(_mentions(p, bar) for p in others):
+                continue
+            branch = parts[m][0]
+            if not isinstance(branch, If) or bar in reads(branch.condition):
+                continue
+            then, otherwise = branch.then, branch.otherwise
+            if not _mentions(otherwise, bar):
+                then = (*then, *parts[k])
+            elif not _mentions(then, bar):
+                otherwise = (*otherwise, *parts[k])
+            else:
+                continue
+            parts[m], parts[k] = (If(branch.condition, then, otherwise),), ()
+
     def statement(
         self, s: Stmt, rest: Block, depth: int
     ) -> tuple[list[Stmt], list[Stmt], list[Stmt]]:
@@ -217,18 +274,18 @@ class _Sweeps:
         match s:
             case Assign(local=x):
                 ahead, back, first = self.around(x, s, rest, depth)
-                return ahead, [*back, *self.assignment(s)], first
+                return ahead, [*back, *self.adjoint_of(s, self.assignment(s))], first
             case Pop(target=Local() as x, stack=stack):
                 ahead, back, first = self.around(x, s, rest, depth)
-                return ahead, [*back, *self.popped(x, stack)], first
+                return ahead, [*back, *self.adjoint_of(s, self.popped(x, stack))], first
             case Pop(target=Load() as place, stack=stack):
                 ahead, back = self.element(place.buffer, place.index, s)
-                return ahead, [*back, *self.popped(place, stack)], []
+                return ahead, [*back, *self.adjoint_of(s, self.popped(place, stack))], []
             case Put(buffer=b, index=index):
                 ahead, back = self.element(b, index, s)
-                return ahead, [*back, *self.stored(s)], []
+                return ahead, [*back, *self.adjoint_of(s, self.stored(s))], []
             case Push(stack=stack, value=e):
-                return [s], self.pushed(stack, e), []
+                return [s], self.adjoint_of(s, self.pushed(stack, e)), []
             case Make():
                 return self.made(s, depth), [], []
             case If(condition=c, then=then, otherwise=otherwise):
@@ -258,8 +315,11 @@ class _Sweeps:
         stack = self.stack(x)
         if x.name in self.uses.local:
             if isinstance(s, Assign) and self.repeatable(s.value, rest):
+                self.at_the_end[id(s)] = reads(s.value)
                 return [s], [], [s]
             return [s, Push(stack, x)], [], [Pop(x, stack)]
+        if isinstance(s, (Assign, Pop)) and self.kept is not None and id(s) not in self.kept:
+            return [s], [], []
         self.started[x.name] = x
         return [Push(stack, x), s], [Pop(x, stack)], []
 
@@ -284,7 +344,8 @@ class _Sweeps:
 
     def element(self, b: Buffer, index: tuple[Expr, ...], s: Stmt) -> tuple[list[Stmt], list[Stmt]]:
         """A write to an element, and its undoing."""
-        if b.name not in self.needed or b.name in self.once:
+        spared = self.kept is not None and id(s) not in self.kept
+        if b.name not in self.needed or b.name in self.once or spared:
             return [s], []
         place = Load(b.dtype, b, index)
         return [Push(self.stack(b), place), s], [Pop(place, self.stack(b))]
