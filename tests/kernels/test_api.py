@@ -144,3 +144,61 @@ def test_sizes_that_meet_must_agree() -> None:
 
     with pytest.raises(ShapeError, match="sizes 2 and 3"):
         fxla.jit(added)(X, X[:2])
+
+
+def _softplus_sum(x: Any) -> Any:
+    total = 0.0
+    for i in range(x.shape[0]):
+        total += np.log1p(np.exp(x[i]))
+    return total
+
+
+def test_a_jvp_of_the_users() -> None:
+    own = fxla.kernel(_softplus_sum)
+    asked = []
+
+    @own.defjvp
+    def rule(primals: Any, tangents: Any) -> Any:
+        (x,), (t,) = primals, tangents
+        asked.append(x.shape)
+        return own(x), (t / (1.0 + fxla.numpy.exp(-x))).sum()
+
+    slope = 1.0 / (1.0 + np.exp(-X))
+    np.testing.assert_allclose(fxla.jit(fxla.grad(own))(X), slope, rtol=1e-12)
+    value, change = fxla.jvp(own, (X,), (np.ones(3),))
+    np.testing.assert_allclose([value, change], [_softplus_sum(X), slope.sum()], rtol=1e-12)
+    batch = np.stack([X, 2 * X])
+    found = fxla.jit(fxla.vmap(fxla.grad(own)))(batch)
+    np.testing.assert_allclose(found, 1.0 / (1.0 + np.exp(-batch)), rtol=1e-12)
+    assert asked
+    assert own(X) == pytest.approx(_softplus_sum(X))
+
+
+def test_a_vjp_of_the_users() -> None:
+    own = fxla.kernel(_softplus_sum)
+
+    def forward(x: Any) -> Any:
+        return own(x), x
+
+    def backward(x: Any, ct: Any) -> Any:
+        return (3.0 * ct / (1.0 + fxla.numpy.exp(-x)),)  # three times the slope, to know it
+
+    own.defvjp(forward, backward)
+    slope = 3.0 / (1.0 + np.exp(-X))
+    np.testing.assert_allclose(fxla.jit(fxla.grad(own))(X), slope, rtol=1e-12)
+    found = fxla.vmap(fxla.grad(own))(np.stack([X, X]))
+    np.testing.assert_allclose(found, [slope, slope], rtol=1e-12)
+    with pytest.raises(NotDifferentiableError):
+        fxla.jvp(own, (X,), (np.ones(3),))
+
+
+def test_a_derivative_of_the_users_makes_one_where_there_is_none() -> None:
+    """A function that numba compiles and that has no program of its own."""
+
+    @fxla.kernel(out=lambda x: fxla.ShapeDtypeStruct(x.shape, x.dtype))
+    def halved(x: Any) -> Any:
+        names = {"n": 2.0}
+        return x / names["n"]
+
+    halved.defvjp(lambda x: (halved(x), None), lambda _, ct: (ct / 2.0,))
+    np.testing.assert_array_equal(fxla.grad(lambda x: halved(x).sum())(X), [0.5, 0.5, 0.5])
