@@ -392,11 +392,23 @@ class _Printer(Contractions, Squares):
         def square(i: Value, j: Value) -> list[Value]:
             this = Square(s.index.name, inner.index.name, (i, j))
             self.width = width
-            self._read_squares(this, loads)
-            for k in range(width):
-                self._start_row(this, k)
-                self._straight(inner.body)
-            self.flush()
+            stored = self._written(inner.body)
+            if not self._shares(this, inner.body, loads):
+                self._read_squares(this, loads)
+                for k in range(width):
+                    self._start_row(this, k)
+                    self._straight(inner.body)
+                self.flush()
+            elif not self._copied(this, inner.body):
+                squares = self._squares_in_memory(this, loads)
+
+                def one(k: Value, _: list[Value]) -> list[Value]:
+                    self._start_row_in_memory(this, squares, k)
+                    self._straight(inner.body)
+                    self.flush()
+                    return []
+
+                b.loop(zero, b.constant(width, "i64"), 1, [], one, stored)
             self.width, self.square = 0, None
             return []
 

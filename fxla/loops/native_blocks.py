@@ -49,7 +49,9 @@ SHAPE = {
 """Name and number of the 8-byte slots of `shape`: rows and columns of results, bytes from row to
 row of the left operand, terms of the inner and the outer level and the operands' strides over them,
 and whether there are no sums yet; `product` reads none of the last four."""
-TILE_SOURCES = ("blocks", "builder", "instructions", "isa", "ops", "special", "tiles")
+TILE_SOURCES = (
+    "blocks", "builder", "instructions", "isa", "ops", "shuffles", "special", "tiles",
+)  # fmt: skip
 """The modules ``native_*`` that decide what `print_tiles` prints."""
 FAR = 2048
 """Bytes between rows from which on they share few places in the cache."""

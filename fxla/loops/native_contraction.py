@@ -23,7 +23,6 @@ class Contractions(Expressions):
 
     def __init__(self, isa: Isa, constant: frozenset[str]) -> None:
         super().__init__(isa, constant)
-        self.isa = isa
         self.tiled = 0
 
     def _contract(self, c: Contraction) -> For:

@@ -122,6 +122,7 @@ class Expressions:
 
     def __init__(self, isa: Isa, constant: frozenset[str]) -> None:
         self.b = Builder(isa.ldexp)
+        self.isa = isa
         self.constant = constant
         self.width = 0
         self.tail: Value | None = None

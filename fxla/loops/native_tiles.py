@@ -9,6 +9,8 @@ rows by one or two vectors of columns. `tile_functions` prints, for one dtype an
         columns of a matrix as panels of `panel` columns, one after the other, filled with zeros
     lay(ptr to, ptr from, i64 rows, i64 step, i64 count)
         rows of a matrix at a distance (`LAID_STEP`) at which they do not fight for the cache
+    square(ptr to, ptr from, i64 step_to, i64 step)
+        a square of as many elements as a vector has lanes, transposed
 
 Strides are arguments, in bytes, so the module is compiled once and its code serves every size and
 layout: what is around them is `fxla.loops.native_blocks`. Rows of `t` are `TILE_BYTES`
@@ -27,6 +29,7 @@ from fxla.loops.native_builder import Builder
 from fxla.loops.native_instructions import BITS, Value, llvm_type
 from fxla.loops.native_isa import Isa
 from fxla.loops.native_ops import register_type
+from fxla.loops.native_shuffles import transpose
 
 __all__ = [
     "BLOCKS",
@@ -108,7 +111,8 @@ def tile_shape(isa: Isa, dtype: DType) -> TileShape:
 def tile_symbols(dtype: DType, isa: Isa) -> dict[str, str]:
     """The names under which the functions of a module are linked."""
     kind = f"{register_type(dtype)}.{isa.name}"
-    return {name: f"{TILE_PREFIX}{name}.{kind}" for name in ("tile", "pack", "lay", *BLOCKS)}
+    names = ("tile", "pack", "lay", "square", *BLOCKS)
+    return {name: f"{TILE_PREFIX}{name}.{kind}" for name in names}
 
 
 def tile_functions(dtype: DType, isa: Isa, declared: dict[str, None]) -> list[str]:
@@ -120,6 +124,7 @@ def tile_functions(dtype: DType, isa: Isa, declared: dict[str, None]) -> list[st
         _tile(names["tile"], kind, shape, declared),
         _pack(names["pack"], kind, shape, declared),
         _lay(names["lay"], kind, shape, declared),
+        _square(names["square"], kind, shape, declared),
     ]
 
 
@@ -329,3 +334,13 @@ def _lay(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> s
     b.loop(zero, rows, 1, [to, source], line)
     params = "ptr %to, ptr %from, i64 %rows, i64 %step, i64 %count"
     return f.finish(name, params, declared)
+
+
+def _square(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> str:
+    f = _Function(kind, shape.lanes)
+    to, source = f.param("to"), f.param("from")
+    step_to, step = f.param("step_to", "i64"), f.param("step", "i64")
+    rows = [f.load(f.moved(source, step * r)) for r in range(shape.lanes)]
+    for r, x in enumerate(transpose(f.b, rows)):
+        f.store(x, f.moved(to, step_to * r))
+    return f.finish(name, "ptr %to, ptr %from, i64 %step_to, i64 %step", declared)
