@@ -6,5 +6,15 @@
 from fxla.weights.files import DamagedFileError, TensorFile, open
 from fxla.weights.loading import load
 from fxla.weights.saving import save
+from fxla.weights.torch_state import TorchReport, load_torch_state, to_torch_state
 
-__all__ = ["DamagedFileError", "TensorFile", "load", "open", "save"]
+__all__ = [
+    "DamagedFileError",
+    "TensorFile",
+    "TorchReport",
+    "load",
+    "load_torch_state",
+    "open",
+    "save",
+    "to_torch_state",
+]

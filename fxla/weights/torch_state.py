@@ -1,0 +1,281 @@
+"""Weights of PyTorch's models: names and layouts are matched by structure and shape."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fxla.core.array import as_array
+from fxla.core.trace import typeof
+from fxla.nn.layout import parsed_path
+from fxla.nn.module import Module
+from fxla.weights.assignment import Assignment, assign
+from fxla.weights.files import TensorFile
+from fxla.weights.files import open as open_file
+from fxla.weights.layouts import STRAIGHT, Reading, readings, torch_name
+from fxla.weights.naming import likeness, words_of
+from fxla.weights.sources import Source, sources_of, variants
+
+__all__ = ["TorchReport", "load_torch_state", "to_torch_state"]
+
+M = TypeVar("M", bound=Module)
+_NO_WEIGHTS = re.compile(
+    r"(^|\.)(num_batches_tracked|position_ids|masked_bias|inv_freq|relative_position_index|"
+    r"attn_mask|causal_mask)$|(^|\.)attn\.bias$"
+)
+"""Buffers of PyTorch's models that hold no weights."""
+
+
+@dataclass(frozen=True)
+class TorchReport:
+    """What `load_torch_state` found.
+
+    Attributes:
+        matched: for each path of the model that was loaded, the name in the state dict.
+        missing: paths of the model for which there is nothing.
+        extra: names in the state dict that nothing in the model wants.
+        ambiguous: paths of the model with the names that fit equally well. None of them is loaded.
+        ignored: names in the state dict that hold no weights, such as counters and masks, or what
+            another name holds too.
+    """
+
+    matched: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every array of the model, and every weight of the state dict, was matched."""
+        return not (self.missing or self.extra or self.ambiguous)
+
+    def __str__(self) -> str:
+        parts = [f"matched {len(self.matched)}, ignored {len(self.ignored)}"]
+        if self.missing:
+            parts.append(_listed("missing from the state dict", self.missing))
+        if self.extra:
+            parts.append(_listed("extra in the state dict", self.extra))
+        if self.ambiguous:
+            lines = [f"{path}: {' or '.join(names)}" for path, names in self.ambiguous.items()]
+            parts.append(_listed("ambiguous (say which with rename={name: path})", lines))
+        return "\n".join(parts)
+
+
+def load_torch_state(
+    model: M,
+    state_dict: Mapping[str, Any] | str | os.PathLike[str],
+    *,
+    rename: Mapping[str, str] | Callable[[str], str] | None = None,
+    strict: bool = True,
+) -> tuple[M, TorchReport]:
+    """A model with the weights of a PyTorch model of the same architecture.
+
+    Names need not be equal: an array of the model takes the tensor that has the right shape and the
+    name most like its own path, so that all names together are as alike as can be. Layouts are
+    translated: a Linear's ``[out, in]`` (and the ``[in, out]`` of Hugging Face's GPT-2), a
+    convolution's ``[out, in, *spatial]``, running statistics, gates of recurrent layers, and
+    queries, keys and values that are one tensor or three.
+
+    Args:
+        model: a module whose sizes are known; it stays as it is.
+        state_dict: ``module.state_dict()`` of PyTorch, a dict of tensors or NumPy arrays, or the
+            path of a safetensors file, of an index, or of a folder with one of them.
+        rename: beginnings of names, and what takes their place; or a function of the name. What it
+            gives is compared with the model's paths, such as ``layers.0.weight``.
+        strict: whether it is an error if anything is missing, extra or ambiguous.
+
+    Returns:
+        The loaded model, of the dtypes that `model` has, and a report.
+
+    Raises:
+        ValueError: if shapes differ where names agree, whether strict or not; or if `strict` and
+            something is missing, extra or ambiguous. The message has both names.
+
+    Example:
+        >>> from fxla import nn
+        >>> state = {"fc1.weight": np.ones((3, 2)), "fc1.bias": np.zeros(3)}
+        >>> model, report = load_torch_state(nn.Sequential(nn.Linear(2, 3)), state)
+        >>> model.layers[0].weight.shape, report.matched["layers[0].weight"]
+        ((2, 3), 'fc1.weight')
+    """
+    children, layout = model.take_apart()
+    slots = {path: _readings_of(model, path, x) for path, x in zip(layout.paths, children)}
+    sources = _renamed(sources_of(_opened(state_dict)), rename)
+    ignored = [name for name in sources if _NO_WEIGHTS.search(name)]
+    for name in ignored:
+        del sources[name]
+    shapes = {path: frozenset(r.shape for r in found) for path, found in slots.items()}
+    found, sources = _best(shapes, variants(sources))
+    extra = _without_copies(found, sources, ignored)
+    _refuse_shapes(found, slots, sources)
+    origin = {name: source.name for name, source in sources.items()}
+    report = TorchReport(
+        {path: origin[found.matched[path]] for path in layout.paths if path in found.matched},
+        tuple(found.missing),
+        tuple(dict.fromkeys(origin[name] for name in extra)),
+        {path: tuple(origin[n] for n in names) for path, names in found.ambiguous.items()},
+        tuple(ignored),
+    )
+    if strict and not report.complete:
+        raise ValueError(
+            f"load_torch_state: {type(model).__name__} and the state dict do not match; "
+            f"strict=False loads what does\n{report}"
+        )
+    chosen = _chosen(found.matched, slots, sources)
+    new = [
+        _read(sources[found.matched[path]], chosen[path], x) if path in chosen else x
+        for path, x in zip(layout.paths, children)
+    ]
+    return layout.build(new), report
+
+
+def to_torch_state(model: Module) -> dict[str, np.ndarray[Any, Any]]:
+    """The weights of a model with PyTorch's names and layouts.
+
+    Args:
+        model: a module.
+
+    Returns:
+        NumPy arrays by names such as ``layers.0.weight``; ``torch.as_tensor`` makes tensors of them.
+
+    Example:
+        >>> from fxla import nn
+        >>> {name: x.shape for name, x in to_torch_state(nn.Linear(2, 3)).items()}
+        {'weight': (3, 2), 'bias': (3,)}
+    """
+    children, layout = model.take_apart()
+    state = {}
+    for path, x in zip(layout.paths, children):
+        reading = _readings_of(model, path, x)[0]
+        state[torch_name(path)] = np.ascontiguousarray(reading.write(np.asarray(x)))
+    return state
+
+
+def _opened(state: Any) -> Mapping[str, Any]:
+    if isinstance(state, Mapping):
+        return state
+    if not isinstance(state, str | os.PathLike):
+        raise TypeError(
+            f"load_torch_state: expected a dict of tensors or a path, got {type(state).__name__}"
+        )
+    if os.fspath(state).endswith((".bin", ".pt", ".pth", ".ckpt")):
+        raise ValueError(
+            f"load_torch_state: {os.fspath(state)!r} holds pickled objects, which fxla does not "
+            "open; hand over torch.load(path, weights_only=True, map_location='cpu')"
+        )
+    file: TensorFile = open_file(state)
+    return file
+
+
+def _readings_of(model: Module, path: str, x: Any) -> tuple[Reading, ...]:
+    steps = parsed_path(path)
+    last = max(k for k, (by_name, _) in enumerate(steps) if by_name)
+    holder: Any = model
+    for by_name, key in steps[:last]:
+        holder = getattr(holder, key) if by_name else holder[key]
+    return readings(holder, str(steps[last][1]), tuple(typeof(x).shape))
+
+
+def _renamed(sources: dict[str, Source], rename: Any) -> dict[str, Source]:
+    if rename is None:
+        return sources
+    if not callable(rename):
+        prefixes = sorted(rename.items(), key=lambda pair: -len(pair[0]))
+
+        def given(name: str) -> str:
+            for old, new in prefixes:
+                if name.startswith(old):
+                    return str(torch_name(new) + name.removeprefix(old))
+            return name
+    else:
+        given = rename
+    return {given(name): source for name, source in sources.items()}
+
+
+def _best(
+    shapes: Mapping[str, frozenset[tuple[int, ...]]], choices: list[dict[str, Source]]
+) -> tuple[Assignment, dict[str, Source]]:
+    """The variant of the sources that leaves the fewest things unmatched."""
+    found = [
+        (assign(shapes, {name: source.shape for name, source in sources.items()}), sources)
+        for sources in choices
+    ]
+    return min(
+        found,
+        key=lambda f: sum(map(len, (f[0].missing, f[0].extra, f[0].ambiguous, f[0].differing))),
+    )
+
+
+def _without_copies(
+    found: Assignment, sources: Mapping[str, Source], ignored: list[str]
+) -> list[str]:
+    """Extra names less those that hold what a matched name holds, as tied weights do."""
+    extra = []
+    for name in found.extra:
+        mine = sources[name]
+        copies = (
+            sources[other]
+            for other in found.matched.values()
+            if sources[other].shape == mine.shape and mine.shape
+        )
+        if any(np.array_equal(other.read(), mine.read()) for other in copies):
+            ignored.append(mine.name)
+        else:
+            extra.append(name)
+    return extra
+
+
+def _refuse_shapes(
+    found: Assignment, slots: Mapping[str, tuple[Reading, ...]], sources: Mapping[str, Source]
+) -> None:
+    if not found.differing:
+        return
+    lines = [
+        f"{path} wants {_sizes(slots[path][0].shape)}, {sources[name].name} is "
+        f"{_sizes(sources[name].shape)}"
+        for path, name in found.differing.items()
+    ]
+    raise ValueError(_listed("load_torch_state: shapes differ", lines))
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return f"[{','.join(map(str, shape))}]"
+
+
+def _listed(title: str, lines: Any) -> str:
+    return f"{title}:\n  " + "\n  ".join(lines)
+
+
+def _chosen(
+    matched: Mapping[str, str],
+    slots: Mapping[str, tuple[Reading, ...]],
+    sources: Mapping[str, Source],
+) -> dict[str, Reading]:
+    """How each array is read. A square matrix is read as the most like one that is not square."""
+    chosen: dict[str, Reading] = {}
+    unclear: dict[str, list[Reading]] = {}
+    for path, name in matched.items():
+        fitting = [r for r in slots[path] if r.shape == sources[name].shape]
+        if len(fitting) == 1 or sources[name].in_order:
+            chosen[path] = fitting[0]
+        else:
+            unclear[path] = fitting
+    words = words_of(matched.values())
+    clear = {matched[p]: r for p, r in chosen.items() if len(slots[p]) > 1}
+    for path, fitting in unclear.items():
+        mine = words[matched[path]]
+        like = max(clear, key=lambda name: likeness(words[name], mine), default=None)
+        straight = like is not None and clear[like].name == STRAIGHT
+        chosen[path] = next(r for r in fitting if (r.name == STRAIGHT) is straight)
+    return chosen
+
+
+def _read(source: Source, reading: Reading, like: Any) -> Any:
+    value = np.ascontiguousarray(reading.read(source.read()))
+    return as_array(value.reshape(typeof(like).shape).astype(typeof(like).dtype, copy=False))
