@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import fxla.numpy as fnp
 from fxla import nn
 from fxla.core.trace import typeof
 from fxla.errors import ShapeError
-from fxla.models.transformer import ACTIVATIONS, Block
+from fxla.models.activations import ACTIVATIONS
 
 __all__ = ["Bert", "BertConfig"]
 
@@ -82,7 +82,7 @@ class Bert(nn.Module):
 
     Attributes:
         word_embeddings, position_embeddings, token_type_embeddings: what is added up.
-        norm: the normalisation of the sum.
+        embeddings_norm: the normalisation of the sum.
         layer: the blocks.
         pooler: the linear layer of the first token, or None.
 
@@ -93,6 +93,17 @@ class Bert(nn.Module):
         (2, 5, 12)
     """
 
+    torch_names: ClassVar[dict[str, str]] = {
+        "attention.output.LayerNorm": "norm1",
+        "output.LayerNorm": "norm2",
+        "attention.output.dense": "self_attn.out_proj",
+        "attention.self": "self_attn",
+        "intermediate.dense": "linear1",
+        "output.dense": "linear2",
+        "pooler.dense": "pooler",
+        "embeddings.LayerNorm": "embeddings_norm",
+    }
+
     def __init__(self, config: BertConfig) -> None:
         c = config
         self.config = config
@@ -101,8 +112,8 @@ class Bert(nn.Module):
         self.token_type_embeddings = nn.Embedding(c.types, c.width)
         self.embeddings_norm = nn.LayerNorm(c.width, eps=c.eps)
         self.layer = [
-            Block(
-                c.width, c.heads, c.hidden, c.activation, c.eps, c.dropout, norm_first=False
+            nn.TransformerEncoderLayer(
+                c.width, c.heads, c.hidden, c.dropout, ACTIVATIONS[c.activation], eps=c.eps
             )
             for _ in range(c.layers)
         ]
@@ -130,7 +141,7 @@ class Bert(nn.Module):
         x = self.embeddings_norm(x + self.position_embeddings(fnp.arange(length)))
         if self.dropout is not None:
             x = self.dropout(x)
-        seen = None if mask is None else fnp.asarray(mask).astype(bool)
+        seen = None if mask is None else fnp.asarray(mask).astype(bool)[:, None, None, :]
         for block in self.layer:
             x = block(x, seen)
         return x

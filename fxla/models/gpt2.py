@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import fxla.numpy as fnp
 from fxla import lax, nn, random
 from fxla.control.jit import jit
 from fxla.core.trace import typeof
 from fxla.errors import ShapeError
-from fxla.models.transformer import Block, Cache
+from fxla.models.activations import tanh_gelu
 
 __all__ = ["GPT2", "GPT2Config", "generate"]
 
@@ -70,13 +70,21 @@ class GPT2(nn.Module):
         (1, 5, 11)
     """
 
+    torch_names: ClassVar[dict[str, str]] = {
+        "attn.c_proj": "self_attn.out_proj",
+        "mlp.c_fc": "linear1",
+        "mlp.c_proj": "linear2",
+    }
+
     def __init__(self, config: GPT2Config) -> None:
         c = config
         self.config = config
         self.wte = nn.Embedding(c.vocabulary, c.width)
         self.wpe = nn.Embedding(c.context, c.width)
         self.h = [
-            Block(c.width, c.heads, 4 * c.width, "gelu_new", c.eps, c.dropout, causal=True)
+            nn.TransformerEncoderLayer(
+                c.width, c.heads, 4 * c.width, c.dropout, tanh_gelu, norm_first=True, eps=c.eps
+            )
             for _ in range(c.layers)
         ]
         self.ln_f = nn.LayerNorm(c.width, eps=c.eps)
@@ -90,10 +98,12 @@ class GPT2(nn.Module):
         self.wpe.weight = _normal(self.wpe.weight, 0.01)
         for block in self.h:
             for layer, deviation in (
-                (block.attn.qkv, 0.02),
-                (block.attn.out, before_shortcut),
-                (block.fc1, 0.02),
-                (block.fc2, before_shortcut),
+                (block.self_attn.q_proj, 0.02),
+                (block.self_attn.k_proj, 0.02),
+                (block.self_attn.v_proj, 0.02),
+                (block.self_attn.out_proj, before_shortcut),
+                (block.linear1, 0.02),
+                (block.linear2, before_shortcut),
             ):
                 layer.weight = _normal(layer.weight, deviation)
                 layer.bias = fnp.zeros_like(layer.bias)
@@ -117,34 +127,30 @@ class GPT2(nn.Module):
         if self.dropout is not None:
             x = self.dropout(x)
         for block in self.h:
-            x = block(x)
+            x = block(x, is_causal=True)
         return self._logits(x)
 
-    def with_cache(self, tokens: Any, cache: list[Cache], start: Any) -> tuple[Any, list[Cache]]:
+    def with_cache(self, tokens: Any, cache: Any) -> tuple[Any, Any]:
         """The logits after new tokens, given the keys and values of those before.
 
         Args:
             tokens: integers [batch, new].
-            cache: of each block, as `empty_cache` makes it.
-            start: how many tokens were before, which may be traced.
+            cache: as `new_cache` makes it.
 
         Returns:
             [batch, new, vocabulary], and the cache with the new tokens in it.
         """
         new = typeof(tokens).shape[1]
-        x = self.wte(tokens) + self.wpe(start + fnp.arange(new))
+        x = self.wte(tokens) + self.wpe(cache[0].index + fnp.arange(new))
         caches = []
         for block, before in zip(self.h, cache, strict=True):
-            x, after = block.with_cache(x, before, start)
+            x, after = block(x, cache=before)
             caches.append(after)
         return self._logits(x), caches
 
-    def empty_cache(self, batch: int, length: int) -> list[Cache]:
-        """Room for the keys and values of so many positions."""
-        c = self.config
-        shape = (batch, length, c.heads, c.width // c.heads)
-        dtype = typeof(self.wte.weight).dtype
-        return [Cache(fnp.zeros(shape, dtype), fnp.zeros(shape, dtype)) for _ in self.h]
+    def new_cache(self, batch: int, length: int) -> Any:
+        """Room for the keys and values of so many positions, for each block."""
+        return [block.self_attn.new_cache(batch, length) for block in self.h]
 
     def _logits(self, x: Any) -> Any:
         return self.ln_f(x) @ self.wte.weight.T
@@ -169,7 +175,7 @@ def generate(
     The whole loop is one compiled program, which serves every prompt of the same shape.
 
     Args:
-        model: a `GPT2`, or another module with ``with_cache`` and ``empty_cache``.
+        model: a `GPT2`, or another module with ``with_cache`` and ``new_cache``.
         prompt: integers [batch, length] or [length].
         steps: how many tokens to add; with the prompt they must fit into the context.
         key: for the draws; needed unless `temperature` is 0.
@@ -214,7 +220,7 @@ def _sampled(
     model: Any, tokens: Any, key: Any, temperature: Any, steps: int, greedy: bool, top_k: Any
 ) -> Any:
     batch, length = typeof(tokens).shape
-    logits, cache = model.with_cache(tokens, model.empty_cache(batch, length + steps), 0)
+    logits, cache = model.with_cache(tokens, model.new_cache(batch, length + steps))
 
     def drawn(logits: Any, k: Any) -> Any:
         if greedy:
@@ -227,7 +233,7 @@ def _sampled(
 
     def step(carry: Any, k: Any) -> Any:
         token, cache = carry
-        logits, cache = model.with_cache(token[:, None], cache, length + k)
+        logits, cache = model.with_cache(token[:, None], cache)
         return (drawn(logits[:, 0], k + 1), cache), token
 
     first = drawn(logits[:, -1], 0)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import fxla.numpy as fnp
 from fxla import nn
+from fxla.control.api import eval_shape
 from fxla.control.jit import jit
 from fxla.core.dtypes import default_dtype, default_float
 from fxla.core.trace import typeof
@@ -89,8 +90,9 @@ class SentenceEncoder(nn.Module):
         place = Path(folder)
         config = json.loads((place / "config.json").read_text(encoding="utf-8"))
         modules = place / "modules.json"
+        sizes = BertConfig.from_dict(config)
         with default_dtype(default_float() if dtype is None else dtype):
-            model = cls(BertConfig.from_dict(config))
+            model = eval_shape(lambda: cls(sizes))  # no initial values are drawn
         if modules.exists():
             model.normalised = "Normalize" in modules.read_text(encoding="utf-8")
         limits = place / "sentence_bert_config.json"

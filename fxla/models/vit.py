@@ -12,7 +12,7 @@ from typing import Any
 import fxla.numpy as fnp
 from fxla import nn
 from fxla.core.trace import typeof
-from fxla.models.transformer import Block
+from fxla.models.activations import exact_gelu
 
 __all__ = ["ViT", "ViTConfig"]
 
@@ -66,7 +66,10 @@ class ViT(nn.Module):
         positions = (c.image // c.patch) ** 2 + 1
         self.pos_embedding = nn.initializers.normal(0.02)(nn.next_key(), (1, positions, c.width))
         self.layers = [
-            Block(c.width, c.heads, c.hidden, "gelu", c.eps, c.dropout) for _ in range(c.layers)
+            nn.TransformerEncoderLayer(
+                c.width, c.heads, c.hidden, c.dropout, exact_gelu, norm_first=True, eps=c.eps
+            )
+            for _ in range(c.layers)
         ]
         self.ln = nn.LayerNorm(c.width, eps=c.eps)
         self.head = nn.Linear(c.width, c.classes)

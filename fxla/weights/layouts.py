@@ -1,7 +1,7 @@
 """How PyTorch lays out the array of a layer, and how that is read as ours.
 
-A Linear's weight is ``[out, in]`` there and ``[in, out]`` here, a convolution's ``[out, in / groups,
-*spatial]`` and ``[*spatial, in / groups, out]``. Others are the same.
+A Linear's weight is ``[out, in]`` there and ``[in, out]`` here, a convolution's
+``[out, in / groups, *spatial]`` and ``[*spatial, in / groups, out]``. Others are the same.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import numpy as np
 
 from fxla import nn
 
-__all__ = ["STRAIGHT", "Reading", "readings", "torch_name"]
+__all__ = ["STRAIGHT", "TRANSPOSED", "Reading", "readings", "torch_name"]
 
 Shape = tuple[int, ...]
 _Move = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 STRAIGHT = "as it is"
+TRANSPOSED = "transposed"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Reading:
     shape: Shape
     read: _Move
     write: _Move
+
+
+def _class(name):
+    return getattr(nn, name, ())
 
 
 def _permuted(name: str, shape: Shape, order: Shape) -> Reading:
@@ -61,10 +66,29 @@ def readings(layer: Any, attribute: str, shape: Shape) -> tuple[Reading, ...]:
     straight = Reading(STRAIGHT, shape, lambda x: x, lambda x: x)
     n = len(shape)
     if isinstance(layer, nn.Linear) and attribute == "weight":
-        return (_permuted("transposed", shape, (1, 0)), straight)
+        return (_permuted(TRANSPOSED, shape, (1, 0)), straight)
+    if isinstance(layer, nn.ConvTranspose) and attribute == "weight":
+        return (_of_groups(shape, layer.groups),)
     if isinstance(layer, nn.Conv) and attribute == "weight":
         return (_permuted("features first", shape, (n - 1, n - 2, *range(n - 2))),)
     return (straight, *_without_ones(straight))
+
+
+def _of_groups(shape: Shape, groups: int) -> Reading:
+    """``[in, out / groups, *spatial]``, where ours is ``[*spatial, in / groups, out]``."""
+    spatial, (features, out) = shape[:-2], shape[-2:]
+    n = len(spatial)
+
+    def read(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        split = x.reshape(groups, features, out // groups, *spatial)
+        return split.transpose(*range(3, 3 + n), 1, 0, 2).reshape(shape)
+
+    def write(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        split = x.reshape(*spatial, features, groups, out // groups)
+        return split.transpose(n + 1, n, n + 2, *range(n)).reshape(moved)
+
+    moved = (features * groups, out // groups, *spatial)
+    return Reading("groups", moved, read, write)
 
 
 def _without_ones(straight: Reading) -> tuple[Reading, ...]:

@@ -118,6 +118,7 @@ class _Walk:
         self.file = file
         self.tensor = tensor
         self.objects: dict[int, Any] = {}
+        self.seen: set[str] = set()
 
     def leaves(self, text: Any, path: tuple[str, ...], counts: bool) -> Iterator[_Leaf]:
         """Args: a part of the structure, its place, and whether its numbers count as leaves."""
@@ -129,7 +130,9 @@ class _Walk:
         if "number" in text:
             self.objects[text["number"]] = text
         if "array" in text:
-            yield _Leaf(name, self.kind(text), lambda: self.array(text), True)
+            first = text["array"] not in self.seen  # later ones are tied to it
+            self.seen.add(text["array"])
+            yield _Leaf(name, self.kind(text), lambda: self.array(text), first)
         elif "float" in text:
             yield _Leaf(name, "f64[]", lambda: float(text["float"]), counts)
         elif "same" in text:

@@ -1,6 +1,6 @@
-"""How alike two names of an array are: ``encoder.layer.0.attention.self.query.weight`` and
-``layers[0].attention.query.weight``.
+"""How alike two names of an array are.
 
+``encoder.layer.0.attention.self.query.weight`` and ``layers[0].attention.query.weight`` should be.
 A name is a row of words and numbers. Words that libraries use for one thing count as equal, and
 numbers are counted among their siblings, since a list of layers may or may not number the
 activations between them.
@@ -13,7 +13,7 @@ import functools
 import re
 from collections.abc import Iterable
 
-__all__ = ["Words", "likeness", "words_of"]
+__all__ = ["Words", "likeness", "role_of", "without_numbers", "words_of"]
 
 Words = tuple[str, ...]
 
@@ -42,6 +42,7 @@ _SYNONYMS = [
 _SAME = {word: group[0] for group in _SYNONYMS for word in group}
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _FILLERS = frozenset({"module", "self", "running", "moving", "model"})
+_ROLES = ("weight", "bias", "mean", "var")
 _NUMBER = 2.0
 _WORD = 1.0
 _UNUSED = 0.25
@@ -73,6 +74,30 @@ def words_of(names: Iterable[str]) -> dict[str, Words]:
     }
 
 
+def without_numbers(words: Words) -> Words:
+    """The words that are no numbers.
+
+    Example:
+        >>> without_numbers(("layers", "#0", "norm", "#1"))
+        ('layers', 'norm')
+    """
+    return tuple(word for word in words if word[0] != "#")
+
+
+def role_of(name: str) -> tuple[str, str]:
+    """The layer that an array belongs to, and what it is there; a lone array has a layer of its own.
+
+    Example:
+        >>> role_of("encoder.ln.gamma"), role_of("norm.running_mean"), role_of("cls_token")
+        (('encoder.ln', 'weight'), ('norm', 'mean'), ('cls_token', ''))
+    """
+    layer, _, last = name.rpartition(".")
+    words = _split(last)
+    if len(words) == 1 and words[0] in _ROLES:
+        return layer, words[0]
+    return name, ""
+
+
 def _split(name: str) -> Words:
     parts = [part.lower() for part in _PARTS.findall(name)]
     return tuple(_SAME.get(part, part) for part in parts if part not in _FILLERS)
@@ -91,7 +116,8 @@ def likeness(a: Words, b: Words) -> float:
         True
     """
     matcher = difflib.SequenceMatcher(None, a, b, autojunk=False)
-    common = [w for block in matcher.get_matching_blocks() for w in a[block.a : block.a + block.size]]
+    blocks = matcher.get_matching_blocks()
+    common = [word for block in blocks for word in a[block.a : block.a + block.size]]
     total = sum(map(_weight, common))
     unused = sum(map(_weight, a)) + sum(map(_weight, b)) - 2 * total
     numbers = min(sum(w[0] == "#" for w in a), sum(w[0] == "#" for w in b))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.pytree import node_functions
+from fxla.core.stateful import Stateful
 from fxla.weights.names import Allowed, UnknownNameError
 from fxla.weights.structure import joined
 from fxla.weights.tensors import decoded, dtype_named
@@ -219,7 +220,12 @@ class _Reader:
         found = self.named(text["object"], "class", path)
         made = self.objects[text["number"]] = object.__new__(found)
         fields = getattr(found, "__dataclass_fields__", None)
-        if fields is not None and set(text["fields"]) != set(fields):
+        if isinstance(made, Stateful):  # its attributes are its own; the class may have more
+            object.__setattr__(
+                made, "_kinds", dict(self.whole({"dict": text.get("kinds", [])}, path))
+            )
+            object.__setattr__(made, "_owner", None)
+        elif fields is not None and set(text["fields"]) != set(fields):
             raise ValueError(_changed(text["object"], path, text["fields"], fields))
         parts = self.configured(lambda: self.parts(text["fields"], path))
         if parts is _ABSENT:

@@ -79,7 +79,7 @@ _SEPARATE = re.compile(r"\b(query|q_proj|q_lin|q|wq)\b")
 
 
 def variants(sources: Mapping[str, Source]) -> list[dict[str, Source]]:
-    """The tensors as they are; with fused queries, keys and values split; with separate ones joined.
+    """The tensors as they are; with queries, keys and values split; with them joined.
 
     Parts are named ``query``, ``key``, ``value`` after the tensor they are from, and stand as
     ``[out, in]``. Where there is nothing to split or to join, that variant is left out.

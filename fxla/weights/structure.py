@@ -23,6 +23,7 @@ import numpy as np
 from fxla.compile.devices import device_get
 from fxla.control.api import ShapeDtypeStruct
 from fxla.core.pytree import is_named_tuple, node_functions
+from fxla.core.stateful import Stateful
 from fxla.core.trace import Tracer, is_on_device
 from fxla.weights.names import UnknownNameError, name_of
 from fxla.weights.tensors import dtype_named, stored
@@ -192,7 +193,9 @@ class _Writer:
         named = self.class_of(x, path)
         if _by_attributes(x):
             parts = {name: self.write(part, (*path, name)) for name, part in _attributes(x).items()}
-            return {"object": named, "number": number, "fields": parts}
+            text = {"object": named, "number": number, "fields": parts}
+            kinds = dict(getattr(x, "_kinds", {}))
+            return {**text, "kinds": self.pairs(kinds, path)} if kinds else text
         children, data = node[0](x)[:2]  # type: ignore[index]
         return {
             "node": named,
@@ -242,4 +245,4 @@ def _attributes(x: Any) -> dict[str, Any]:
 
 def _by_attributes(x: Any) -> bool:
     """Whether an object is what its attributes are."""
-    return dataclasses.is_dataclass(x)
+    return dataclasses.is_dataclass(x) or isinstance(x, Stateful)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
+from fxla.control.api import ShapeDtypeStruct
 from fxla.core.array import as_array
 from fxla.core.trace import typeof
 from fxla.nn.layout import parsed_path
 from fxla.nn.module import Module
-from fxla.weights.assignment import Assignment, assign
+from fxla.nn.seeds import next_key
 from fxla.weights.files import TensorFile
 from fxla.weights.files import open as open_file
-from fxla.weights.layouts import STRAIGHT, Reading, readings, torch_name
-from fxla.weights.naming import likeness, words_of
-from fxla.weights.sources import Source, sources_of, variants
+from fxla.weights.layouts import Reading, readings, torch_name
+from fxla.weights.pairing import Pairing, paired
+from fxla.weights.sources import Source, sources_of
 
 __all__ = ["TorchReport", "load_torch_state", "to_torch_state"]
 
@@ -76,14 +77,15 @@ def load_torch_state(
 ) -> tuple[M, TorchReport]:
     """A model with the weights of a PyTorch model of the same architecture.
 
-    Names need not be equal: an array of the model takes the tensor that has the right shape and the
-    name most like its own path, so that all names together are as alike as can be. Layouts are
+    Names need not be equal: a layer of the model takes the tensors that have the right shapes and
+    the names most like its own path, so that all names together are as alike as can be. Layouts are
     translated: a Linear's ``[out, in]`` (and the ``[in, out]`` of Hugging Face's GPT-2), a
-    convolution's ``[out, in, *spatial]``, running statistics, gates of recurrent layers, and
-    queries, keys and values that are one tensor or three.
+    convolution's ``[out, in, *spatial]``, running statistics, and queries, keys and values that are
+    one tensor or three.
 
     Args:
-        model: a module whose sizes are known; it stays as it is.
+        model: a module whose sizes are known, or what `fxla.eval_shape` gives for its constructor,
+            which draws no initial values; it stays as it is.
         state_dict: ``module.state_dict()`` of PyTorch, a dict of tensors or NumPy arrays, or the
             path of a safetensors file, of an index, or of a folder with one of them.
         rename: beginnings of names, and what takes their place; or a function of the name. What it
@@ -105,21 +107,22 @@ def load_torch_state(
         ((2, 3), 'fc1.weight')
     """
     children, layout = model.take_apart()
-    slots = {path: _readings_of(model, path, x) for path, x in zip(layout.paths, children)}
-    sources = _renamed(sources_of(_opened(state_dict)), rename)
-    ignored = [name for name in sources if _NO_WEIGHTS.search(name)]
-    for name in ignored:
-        del sources[name]
-    shapes = {path: frozenset(r.shape for r in found) for path, found in slots.items()}
-    found, sources = _best(shapes, variants(sources))
-    extra = _without_copies(found, sources, ignored)
-    _refuse_shapes(found, slots, sources)
-    origin = {name: source.name for name, source in sources.items()}
+    slots = {
+        path: _readings_of(model, path, x)
+        for path, x in zip(layout.paths, children, strict=True)
+        if not _is_key(x)
+    }
+    sources = _renamed(_customary(model, sources_of(_opened(state_dict))), rename)
+    ignored = [source.name for name, source in sources.items() if _NO_WEIGHTS.search(name)]
+    weights = {name: s for name, s in sources.items() if not _NO_WEIGHTS.search(name)}
+    found = paired(slots, weights)
+    extra = _without_copies(found, ignored)
+    _refuse_shapes(found, slots)
     report = TorchReport(
-        {path: origin[found.matched[path]] for path in layout.paths if path in found.matched},
+        {path: source.name for path, (source, _) in found.matched.items()},
         tuple(found.missing),
-        tuple(dict.fromkeys(origin[name] for name in extra)),
-        {path: tuple(origin[n] for n in names) for path, names in found.ambiguous.items()},
+        tuple(dict.fromkeys(source.name for source in extra)),
+        {path: tuple(s.name for s in options) for path, options in found.ambiguous.items()},
         tuple(ignored),
     )
     if strict and not report.complete:
@@ -127,10 +130,9 @@ def load_torch_state(
             f"load_torch_state: {type(model).__name__} and the state dict do not match; "
             f"strict=False loads what does\n{report}"
         )
-    chosen = _chosen(found.matched, slots, sources)
     new = [
-        _read(sources[found.matched[path]], chosen[path], x) if path in chosen else x
-        for path, x in zip(layout.paths, children)
+        _read(*found.matched[path], x) if path in found.matched else _drawn(x)
+        for path, x in zip(layout.paths, children, strict=True)
     ]
     return layout.build(new), report
 
@@ -142,7 +144,7 @@ def to_torch_state(model: Module) -> dict[str, np.ndarray[Any, Any]]:
         model: a module.
 
     Returns:
-        NumPy arrays by names such as ``layers.0.weight``; ``torch.as_tensor`` makes tensors of them.
+        NumPy arrays by names such as ``layers.0.weight``, of which ``torch.as_tensor`` makes tensors.
 
     Example:
         >>> from fxla import nn
@@ -151,10 +153,22 @@ def to_torch_state(model: Module) -> dict[str, np.ndarray[Any, Any]]:
     """
     children, layout = model.take_apart()
     state = {}
-    for path, x in zip(layout.paths, children):
-        reading = _readings_of(model, path, x)[0]
-        state[torch_name(path)] = np.ascontiguousarray(reading.write(np.asarray(x)))
+    for path, x in zip(layout.paths, children, strict=True):
+        if not _is_key(x):
+            reading = _readings_of(model, path, x)[0]
+            state[torch_name(path)] = np.ascontiguousarray(reading.write(np.asarray(x)))
     return state
+
+
+def _is_key(x: Any) -> bool:
+    """Whether an array is the key of a Dropout, of which PyTorch keeps none."""
+    aval = typeof(x)
+    return bool(aval.dtype == np.uint32 and aval.shape == (2,))
+
+
+def _drawn(x: Any) -> Any:
+    """An array that is not loaded; a key if it is of a model without values."""
+    return next_key() if isinstance(x, ShapeDtypeStruct) and _is_key(x) else x
 
 
 def _opened(state: Any) -> Mapping[str, Any]:
@@ -182,6 +196,23 @@ def _readings_of(model: Module, path: str, x: Any) -> tuple[Reading, ...]:
     return readings(holder, str(steps[last][1]), tuple(typeof(x).shape))
 
 
+def _customary(model: Module, sources: dict[str, Source]) -> dict[str, Source]:
+    """Tensors by the names that modules of the model know for their parts."""
+    rules = {
+        old: new
+        for _, module in model.named_modules()
+        for old, new in getattr(type(module), "torch_names", {}).items()
+    }
+
+    def given(name: str) -> str:
+        for old, new in rules.items():
+            if old in name:
+                return name.replace(old, new)
+        return name
+
+    return {given(name): source for name, source in sources.items()}
+
+
 def _renamed(sources: dict[str, Source], rename: Any) -> dict[str, Source]:
     if rename is None:
         return sources
@@ -198,48 +229,24 @@ def _renamed(sources: dict[str, Source], rename: Any) -> dict[str, Source]:
     return {given(name): source for name, source in sources.items()}
 
 
-def _best(
-    shapes: Mapping[str, frozenset[tuple[int, ...]]], choices: list[dict[str, Source]]
-) -> tuple[Assignment, dict[str, Source]]:
-    """The variant of the sources that leaves the fewest things unmatched."""
-    found = [
-        (assign(shapes, {name: source.shape for name, source in sources.items()}), sources)
-        for sources in choices
-    ]
-    return min(
-        found,
-        key=lambda f: sum(map(len, (f[0].missing, f[0].extra, f[0].ambiguous, f[0].differing))),
-    )
-
-
-def _without_copies(
-    found: Assignment, sources: Mapping[str, Source], ignored: list[str]
-) -> list[str]:
-    """Extra names less those that hold what a matched name holds, as tied weights do."""
+def _without_copies(found: Pairing, ignored: list[str]) -> list[Source]:
+    """Extra tensors less those that hold what a matched one holds, as tied weights do."""
     extra = []
-    for name in found.extra:
-        mine = sources[name]
-        copies = (
-            sources[other]
-            for other in found.matched.values()
-            if sources[other].shape == mine.shape and mine.shape
-        )
+    for mine in found.extra:
+        copies = (s for s, _ in found.matched.values() if s.shape == mine.shape and mine.shape)
         if any(np.array_equal(other.read(), mine.read()) for other in copies):
             ignored.append(mine.name)
         else:
-            extra.append(name)
+            extra.append(mine)
     return extra
 
 
-def _refuse_shapes(
-    found: Assignment, slots: Mapping[str, tuple[Reading, ...]], sources: Mapping[str, Source]
-) -> None:
+def _refuse_shapes(found: Pairing, slots: Mapping[str, Sequence[Reading]]) -> None:
     if not found.differing:
         return
     lines = [
-        f"{path} wants {_sizes(slots[path][0].shape)}, {sources[name].name} is "
-        f"{_sizes(sources[name].shape)}"
-        for path, name in found.differing.items()
+        f"{path} wants {_sizes(slots[path][0].shape)}, {source.name} is {_sizes(source.shape)}"
+        for path, source in found.differing.items()
     ]
     raise ValueError(_listed("load_torch_state: shapes differ", lines))
 
@@ -250,30 +257,6 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 def _listed(title: str, lines: Any) -> str:
     return f"{title}:\n  " + "\n  ".join(lines)
-
-
-def _chosen(
-    matched: Mapping[str, str],
-    slots: Mapping[str, tuple[Reading, ...]],
-    sources: Mapping[str, Source],
-) -> dict[str, Reading]:
-    """How each array is read. A square matrix is read as the most like one that is not square."""
-    chosen: dict[str, Reading] = {}
-    unclear: dict[str, list[Reading]] = {}
-    for path, name in matched.items():
-        fitting = [r for r in slots[path] if r.shape == sources[name].shape]
-        if len(fitting) == 1 or sources[name].in_order:
-            chosen[path] = fitting[0]
-        else:
-            unclear[path] = fitting
-    words = words_of(matched.values())
-    clear = {matched[p]: r for p, r in chosen.items() if len(slots[p]) > 1}
-    for path, fitting in unclear.items():
-        mine = words[matched[path]]
-        like = max(clear, key=lambda name: likeness(words[name], mine), default=None)
-        straight = like is not None and clear[like].name == STRAIGHT
-        chosen[path] = next(r for r in fitting if (r.name == STRAIGHT) is straight)
-    return chosen
 
 
 def _read(source: Source, reading: Reading, like: Any) -> Any:
