@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ class MLP(nn.Module):
     ) -> None:
         if len(sizes) < 2:
             raise ValueError(f"MLP: give the sizes of the input and of the result, got {sizes}")
-        self.layers = [nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+        self.layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
         self.dropout = nn.Dropout(dropout) if dropout else None
         self.activation = activation
 

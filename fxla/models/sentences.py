@@ -77,7 +77,8 @@ class SentenceEncoder(nn.Module):
         """A model as sentence-transformers keeps it in a folder, such as all-MiniLM-L6-v2.
 
         Args:
-            folder: with ``config.json``, ``model.safetensors``, and ``tokenizer.json`` for `encode`.
+            folder: with ``config.json``, ``model.safetensors``, and for `encode` also
+                ``tokenizer.json``.
             dtype: of the weights; default: fxla's default float.
 
         Example:
@@ -100,7 +101,8 @@ class SentenceEncoder(nn.Module):
             limit = json.loads(limits.read_text(encoding="utf-8"))["max_seq_length"]
             model.longest = min(model.longest, limit)
         model.folder = os.fspath(folder)
-        return load_torch_state(model, folder)[0]
+        loaded: S = load_torch_state(model, folder)[0]
+        return loaded
 
     def encode(self, sentences: Sequence[str], batch: int = 32) -> Any:
         """The embeddings of sentences.
@@ -117,7 +119,9 @@ class SentenceEncoder(nn.Module):
             FileNotFoundError: if the model's folder has no ``tokenizer.json``.
         """
         if isinstance(sentences, str):
-            raise TypeError("SentenceEncoder.encode: expected a list of texts, got one; write [text]")
+            raise TypeError(
+                "SentenceEncoder.encode: expected a list of texts, got one; write [text]"
+            )
         encoded = self._tokenizer().encode_batch(list(sentences))
         order = sorted(range(len(encoded)), key=lambda k: len(encoded[k].ids))
         rows: list[Any] = [None] * len(encoded)
@@ -134,7 +138,7 @@ class SentenceEncoder(nn.Module):
             tokenizers = importlib.import_module("tokenizers")
         except ImportError:
             raise MissingExtraError(
-                'SentenceEncoder.encode needs tokenizers, which is not installed: '
+                "SentenceEncoder.encode needs tokenizers, which is not installed: "
                 'pip install "fxla[models]"'
             ) from None
         path = Path(self.folder) / "tokenizer.json"

@@ -40,10 +40,6 @@ class Reading:
     write: _Move
 
 
-def _class(name):
-    return getattr(nn, name, ())
-
-
 def _permuted(name: str, shape: Shape, order: Shape) -> Reading:
     """The tensor has the array's axes in this order."""
     back = tuple(int(k) for k in np.argsort(order))
@@ -65,6 +61,8 @@ def readings(layer: Any, attribute: str, shape: Shape) -> tuple[Reading, ...]:
     """
     straight = Reading(STRAIGHT, shape, lambda x: x, lambda x: x)
     n = len(shape)
+    if attribute in ("weight_ih", "weight_hh"):
+        return (_permuted("gates first", shape, (1, 0)),)
     if isinstance(layer, nn.Linear) and attribute == "weight":
         return (_permuted(TRANSPOSED, shape, (1, 0)), straight)
     if isinstance(layer, nn.ConvTranspose) and attribute == "weight":
@@ -104,6 +102,7 @@ def _without_ones(straight: Reading) -> tuple[Reading, ...]:
     return tuple(found)
 
 
+_CELLS = re.compile(r"(|.*\.)(reverse_)?cells\.(\d+)\.((?:weight|bias)_(?:ih|hh))")
 _STATISTICS = {"mean": "running_mean", "var": "running_var"}
 
 
@@ -115,5 +114,9 @@ def torch_name(path: str) -> str:
         ('layers.0.weight', 'parts.a.norm.running_mean')
     """
     dotted = re.sub(r"\[['\"]?([^\]'\"]*)['\"]?\]", r".\1", path)
+    gates = _CELLS.fullmatch(dotted)
+    if gates:
+        prefix, reverse, layer, name = gates.groups()
+        return f"{prefix}{name}_l{layer}{'_reverse' if reverse else ''}"
     head, dot, last = dotted.rpartition(".")
     return head + dot + _STATISTICS.get(last, last)

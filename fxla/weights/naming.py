@@ -25,7 +25,7 @@ _SYNONYMS = [
     ["value", "v"],
     ["dense", "linear", "fc", "lin"],
     ["embeddings", "embedding", "emb", "embed", "embedder"],
-    ["out", "output", "proj", "projection", "o"],
+    ["out", "output", "o"],
     ["attention", "attn", "attentions", "mha"],
     ["mlp", "ffn", "ff", "feedforward"],
     ["conv", "convolution", "conv1d", "conv2d"],
@@ -41,7 +41,7 @@ _SYNONYMS = [
 ]
 _SAME = {word: group[0] for group in _SYNONYMS for word in group}
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_FILLERS = frozenset({"module", "self", "running", "moving", "model"})
+_FILLERS = frozenset({"module", "self", "running", "moving", "model", "proj", "projection"})
 _ROLES = ("weight", "bias", "mean", "var")
 _NUMBER = 2.0
 _WORD = 1.0
@@ -85,7 +85,9 @@ def without_numbers(words: Words) -> Words:
 
 
 def role_of(name: str) -> tuple[str, str]:
-    """The layer that an array belongs to, and what it is there; a lone array has a layer of its own.
+    """The layer that an array belongs to, and what it is there.
+
+    An array of another name than these is a layer of its own.
 
     Example:
         >>> role_of("encoder.ln.gamma"), role_of("norm.running_mean"), role_of("cls_token")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from fxla.weights.assignment import Assignment, assign
 from fxla.weights.layouts import STRAIGHT, TRANSPOSED, Reading, torch_name
 from fxla.weights.naming import likeness, role_of, words_of
@@ -40,7 +42,7 @@ class Pairing:
     @property
     def unmatched(self) -> int:
         """How many arrays and tensors found nothing."""
-        return sum(map(len, (self.ambiguous, self.differing, self.missing, self.extra)))
+        return len(self.ambiguous) + len(self.differing) + len(self.missing) + len(self.extra)
 
 
 def paired(slots: Slots, sources: Mapping[str, Source]) -> Pairing:
@@ -107,10 +109,11 @@ class _Layers:
     def paired(self) -> Pairing:
         """Pair layers, and then what is in them."""
         layers = assign(self.ours, self.theirs, self.fits)
+        alike = {ours: found[0] for ours, found in layers.ambiguous.items() if self.equal(found)}
         matched: dict[str, _Readable] = {}
-        for ours, theirs in layers.matched.items():
+        for ours, theirs in {**layers.matched, **alike}.items():
             mine, others = self.ours[ours], self.theirs[theirs]
-            for role in mine.keys() & others.keys():
+            for role in [r for r in mine if r in others]:
                 readings = self.readings(mine[role], others[role])
                 if role == "weight" and "bias" in mine and "bias" in others:
                     readings = self.by_bias(mine, others)
@@ -118,6 +121,7 @@ class _Layers:
         ambiguous = {
             path: [self.sources[self.theirs[s][role]] for s in found if role in self.theirs[s]]
             for ours, found in layers.ambiguous.items()
+            if ours not in alike
             for role, path in self.ours[ours].items()
         }
         taken = {id(source) for source, _ in matched.values()}
@@ -140,15 +144,28 @@ class _Layers:
         if len({r.name for r in readings} & {STRAIGHT, TRANSPOSED}) < 2:
             return readings[0]
         telling = {
-            other.name: found[0].name == STRAIGHT
+            other.name: found[0].name == STRAIGHT if other.turned is None else other.turned
             for path, (other, found) in matched.items()
             if len(found) == 1 and not self.only_straight(path)
+            if not other.in_order or other.turned is not None
         }
         words = words_of([source.name, *telling])
         mine = words[source.name]
         like = max(telling, key=lambda name: likeness(words[name], mine), default=None)
         straight = like is not None and telling[like]
         return next(r for r in readings if (r.name == STRAIGHT) is straight)
+
+    def equal(self, layers: Sequence[str]) -> bool:
+        """Whether it makes no difference which of some layers is taken, as with tied weights."""
+        first = self.theirs[layers[0]]
+        return all(
+            self.theirs[other].keys() == first.keys()
+            and np.array_equal(
+                self.sources[self.theirs[other][role]].read(), self.sources[name].read()
+            )
+            for other in layers[1:]
+            for role, name in first.items()
+        )
 
     def differing(
         self, layers: Assignment, missing: list[str], extra: list[Source]

@@ -27,12 +27,14 @@ class Source:
         shape: of the tensor.
         read: gives the array.
         in_order: whether a matrix is known to be ``[out, in]``.
+        turned: whether it was ``[in, out]`` in the state dict, if that is known.
     """
 
     name: str
     shape: Shape
     read: Callable[[], np.ndarray[Any, Any]]
     in_order: bool = False
+    turned: bool | None = None
 
 
 def sources_of(state: Mapping[str, Any], prefix: str = "") -> dict[str, Source]:
@@ -71,9 +73,7 @@ def _array(x: Any) -> np.ndarray[Any, Any]:
     return np.asarray(x)
 
 
-_FUSED = re.compile(
-    r"(in_proj_weight|in_proj_bias|(c_attn|qkv|qkv_proj|query_key_value|Wqkv|in_proj)\.(weight|bias))$"
-)
+_FUSED = re.compile(r"(c_attn|qkv|qkv_proj|query_key_value|Wqkv|in_proj)\.(weight|bias)$")
 _THIRDS = ("query", "key", "value")
 _SEPARATE = re.compile(r"\b(query|q_proj|q_lin|q|wq)\b")
 
@@ -84,7 +84,8 @@ def variants(sources: Mapping[str, Source]) -> list[dict[str, Source]]:
     Parts are named ``query``, ``key``, ``value`` after the tensor they are from, and stand as
     ``[out, in]``. Where there is nothing to split or to join, that variant is left out.
     """
-    found = [dict(sources)]
+    sources = {re.sub(r"in_proj_(weight|bias)$", r"in_proj.\1", n): s for n, s in sources.items()}
+    found = [sources]
     for variant in (_split(sources), _joined(sources)):
         if variant.keys() != sources.keys():
             found.append(variant)
@@ -99,7 +100,7 @@ def _split(sources: Mapping[str, Source]) -> dict[str, Source]:
             found[name] = source
             continue
         kind = "bias" if name.endswith("bias") else "weight"
-        stem = re.sub(r"[._](weight|bias)$", "", name)
+        stem = re.sub(r"(\.?in_proj)?\.(weight|bias)$", "", name)
         for k, third in enumerate(_THIRDS):
             found[f"{stem}.{third}.{kind}"] = _third(source, axis, k)
     return found
@@ -122,7 +123,9 @@ def _third(source: Source, axis: int, k: int) -> Source:
         part = source.read()[(slice(None),) * axis + (slice(k * size, (k + 1) * size),)]
         return part.T if flipped else part
 
-    return replace(source, shape=tuple(shape[::-1] if flipped else shape), read=read, in_order=True)
+    moved = tuple(shape[::-1] if flipped else shape)
+    turned = flipped if len(shape) == 2 else None
+    return replace(source, shape=moved, read=read, in_order=True, turned=turned)
 
 
 def _joined(sources: Mapping[str, Source]) -> dict[str, Source]:

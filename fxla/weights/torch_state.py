@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from fxla import nn
 from fxla.control.api import ShapeDtypeStruct
 from fxla.core.array import as_array
 from fxla.core.trace import typeof
@@ -144,7 +145,7 @@ def to_torch_state(model: Module) -> dict[str, np.ndarray[Any, Any]]:
         model: a module.
 
     Returns:
-        NumPy arrays by names such as ``layers.0.weight``, of which ``torch.as_tensor`` makes tensors.
+        NumPy arrays by names such as ``layers.0.weight``; ``torch.as_tensor`` takes them.
 
     Example:
         >>> from fxla import nn
@@ -157,7 +158,19 @@ def to_torch_state(model: Module) -> dict[str, np.ndarray[Any, Any]]:
         if not _is_key(x):
             reading = _readings_of(model, path, x)[0]
             state[torch_name(path)] = np.ascontiguousarray(reading.write(np.asarray(x)))
+    for path, layer in model.named_modules():
+        if isinstance(layer, nn.MultiHeadAttention):
+            _fuse(state, torch_name(path))
     return state
+
+
+def _fuse(state: dict[str, np.ndarray[Any, Any]], layer: str) -> None:
+    """Queries, keys and values as one, as PyTorch has them where they have the same sizes."""
+    start = f"{layer}." if layer else ""
+    for kind in ("weight", "bias"):
+        names = [f"{start}{part}_proj.{kind}" for part in "qkv"]
+        if all(n in state for n in names) and len({state[n].shape for n in names}) == 1:
+            state[f"{start}in_proj_{kind}"] = np.concatenate([state.pop(n) for n in names])
 
 
 def _is_key(x: Any) -> bool:
