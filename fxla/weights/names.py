@@ -106,7 +106,7 @@ class Allowed:
                 f"the file names the {kind} {shown}, which no imported module has: import "
                 f"{module}, or hand the {kind} over with allow=[{qualname.rpartition('.')[2]}]"
             )
-        if kind == "class" and _is_container(found) and name_matches(found, name):
+        if kind == "class" and _is_container(found) and _is_named(found, name):
             return found
         if kind == "function" and self._may_name(found, module, name):
             return found
@@ -119,12 +119,12 @@ class Allowed:
     def _may_name(self, found: Any, module: str, name: str) -> bool:
         if module == "numpy":
             return isinstance(found, np.ufunc)
-        if not callable(found) or not name_matches(found, name):
+        if not callable(found) or not _is_named(found, name):
             return False
         return module in self.modules or module.partition(".")[0] == "fxla"
 
 
-def name_matches(found: Any, name: str) -> bool:
+def _is_named(found: Any, name: str) -> bool:
     """Whether an object is what a name says, not something that its module had imported."""
     own = f"{getattr(found, '__module__', '')}:{getattr(found, '__qualname__', '')}"
     return own == name

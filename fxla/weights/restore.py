@@ -106,7 +106,8 @@ class _Reader:
         self.within += 1
         parts = read()
         self.within -= 1
-        return _ABSENT if self.met > met and self.given == given else parts
+        nothing = self.met > met and self.given == given
+        return _ABSENT if nothing and not self.within else parts
 
     def named(self, name: str, kind: str, path: tuple[str, ...]) -> Any:
         try:
