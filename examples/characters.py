@@ -81,7 +81,9 @@ def train(options: argparse.Namespace, text: Characters) -> dict[str, Any]:
                 dropout=options.dropout,
             )
         )
-    schedule = optim.warmup_cosine_decay_schedule(0.0, 3e-3, 50, options.steps, 1e-4)
+    schedule = optim.warmup_cosine_decay_schedule(
+        0.0, 3e-3, min(50, options.steps // 10), options.steps, 1e-4
+    )
     optimizer = optim.chain(optim.clip_by_global_norm(1.0), optim.adamw(schedule, weight_decay=0.1))
     state = optimizer.init(model)
 

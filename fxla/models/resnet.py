@@ -98,7 +98,7 @@ class ResNet(nn.Module):
         >>> from fxla import nn
         >>> model = ResNet(BasicBlock, [1, 1, 1, 1], classes=10)
         >>> nn.parameter_count(model)
-        4903242
+        4910922
     """
 
     def __init__(

