@@ -97,7 +97,7 @@ def _unique_open(x: Value, equal_nan: bool) -> tuple[Selection, Selection, Value
     place = iota(int64, (n,))
     begins = select(first, place, full((n,), n, int64))
     ahead = cummin(begins, 0, reverse=True)
-    ends = concatenate([slice_in_dim(ahead, 1, n), full((min(n, 1),), n, int64)], 0)
+    ends = concatenate([slice_in_dim(ahead, min(n, 1), n), full((min(n, 1),), n, int64)], 0)
     counts = sub(ends, place)
     return Selection(ordered, first), Selection(order, first), inverse, Selection(counts, first)
 

@@ -21,6 +21,9 @@ _QUESTIONS = frozenset(
 )
 """They are asked about dtypes and shapes, and answer with Python objects."""
 
+_SIZES = {"repeat": "repeats"}
+"""Arguments that decide the size of the result, by position 1 or by name: known when compiling."""
+
 
 def _is_traced(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.kind in "biufc"
@@ -29,10 +32,15 @@ def _is_traced(x: Any) -> bool:
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, with every call compiled: arrays are traced, all else is as it was given."""
 
+    known = _SIZES.get(getattr(function, "__name__", ""))
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        sizes = [*args[1:2], kwargs.get(known)] if known else []
         leaves, tree = tree_flatten((args, kwargs))
-        places = [k for k, x in enumerate(leaves) if _is_traced(x)]
+        places = [
+            k for k, x in enumerate(leaves) if _is_traced(x) and not any(x is s for s in sizes)
+        ]
 
         def program(arrays: list[Any]) -> Any:
             given = list(leaves)

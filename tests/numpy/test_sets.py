@@ -103,3 +103,10 @@ def test_positions_of_an_intersection() -> None:
     want = np.intersect1d(x, Y, return_indices=True)
     got = traced(lambda a, b: S.intersect1d(a, b, return_indices=True, size=2), x, Y)
     assert_same(got, want)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i4", "?", "c16"])
+def test_unique_of_nothing(dtype):
+    x = np.zeros((0, 3), dtype)
+    for got, want in zip(fxla.jit(S.unique_all)(x), np.unique_all(x), strict=True):
+        assert (got.shape, got.dtype) == (want.shape, want.dtype)
