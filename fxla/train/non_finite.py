@@ -51,26 +51,36 @@ def _in_data(batch: Batch) -> str:
     return ""
 
 
+class _First:
+    """Watches the calls of modules for the first result that is not finite."""
+
+    def __init__(self) -> None:
+        self.found = ""
+
+    def enter(self, module: Any) -> None:
+        """A call begins."""
+
+    def leave(self, module: Any, result: Any) -> None:
+        """A call ends: those inside of it have ended before."""
+        bad = [x for x in tree_flatten(result)[0] if hasattr(x, "dtype") and _bad(x)]
+        if bad and not self.found:
+            self.found = f"{path_of(module)} is the first to give such a value, {_shown(bad[0])}"
+
+
 def _in_model(recipe: Recipe, model: Any, batch: Batch) -> str:
     paths, leaves = leaf_paths(model, "model"), tree_flatten(model)[0]
     for path, x in zip(paths, leaves, strict=True):
         if _bad(x):
             return f"{path} is {_shown(x)} before the step"
-    found: list[str] = []
-
-    def watch(module: Any, args: Any, result: Any) -> None:
-        bad = [x for x in tree_flatten(result)[0] if hasattr(x, "dtype") and _bad(x)]
-        if bad and not found:
-            found.append(f"{path_of(module)} is the first to give such a value, {_shown(bad[0])}")
-
+    watch = _First()
     calls.watcher, before = watch, calls.watcher
     try:
         with np.errstate(all="ignore"):
             prediction = recipe.predict(model.copy(), batch.x, training=True)
     finally:
         calls.watcher = before
-    if found:
-        return found[0]
+    if watch.found:
+        return watch.found
     with np.errstate(all="ignore"):
         total, _ = recipe.losses(prediction, batch)
         if not np.isfinite(np.asarray(total)):

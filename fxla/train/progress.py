@@ -24,6 +24,10 @@ class Progress(Callback):
     Args:
         every: seconds between two updates of the figures.
         shown: whether to show it; None: where somebody looks.
+
+    Example:
+        >>> from fxla import nn, train
+        >>> trainer = train.Trainer(nn.Linear(1, 1), "mse", callbacks=[Progress(shown=False)])
     """
 
     def __init__(self, every: float = 0.1, shown: bool | None = None) -> None:

@@ -38,6 +38,15 @@ class TensorBoard(Callback):
 
     Raises:
         MissingExtraError: if tensorboardX is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> from fxla import nn, train
+        >>> board = TensorBoard(tempfile.mkdtemp(), every=1)
+        >>> trainer = train.Trainer(nn.Linear(1, 1), "mse", callbacks=[board])
+        >>> _ = trainer.fit((np.ones((4, 1)), np.ones((4, 1))))
+        >>> len(os.listdir(board.folder))
+        1
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import fxla
-from fxla import lax, nn, optim, random, tree
+from fxla import data, lax, nn, optim, random, train, tree
 from fxla import numpy as fnp
 from fxla.scipy import (
     cluster,
@@ -27,6 +27,8 @@ from fxla.scipy import (
 
 MODULES = {
     "fxla": fxla,
+    "fxla.data": data,
+    "fxla.train": train,
     "fxla.numpy": fnp,
     "fxla.numpy.linalg": fnp.linalg,
     "fxla.numpy.fft": fnp.fft,
