@@ -52,7 +52,9 @@ with no_collection():
 
 if TYPE_CHECKING:
     from fxla import (
+        custom_batching,
         data,
+        debug,
         flatten_util,
         image,
         lax,
@@ -61,11 +63,13 @@ if TYPE_CHECKING:
         optim,
         random,
         scipy,
+        stages,
         train,
         tree_util,
         weights,
     )
     from fxla.capturing.api import capture
+    from fxla.control.callback import pure_callback
     from fxla.kernels.api import kernel
     from fxla.kernels.vectorize import vectorize
     from fxla.weights import load, save
@@ -79,10 +83,12 @@ __all__ = [
     "checkpoint",
     "checkpoint_policies",
     "closure_convert",
+    "custom_batching",
     "custom_gradient",
     "custom_jvp",
     "custom_vjp",
     "data",
+    "debug",
     "default_dtype",
     "device_get",
     "device_put",
@@ -109,11 +115,13 @@ __all__ = [
     "nn",
     "numpy",
     "optim",
+    "pure_callback",
     "random",
     "release_memory",
     "remat",
     "save",
     "scipy",
+    "stages",
     "threads",
     "train",
     "tree",
@@ -131,7 +139,9 @@ __version__ = "0.1.0"
 # What is imported when it is first asked for; everything else takes what a first call needs.
 _DEFERRED = {
     "capture": "fxla.capturing.api:capture",
+    "custom_batching": "fxla.custom_batching",
     "data": "fxla.data",
+    "debug": "fxla.debug",
     "flatten_util": "fxla.flatten_util",
     "image": "fxla.image",
     "kernel": "fxla.kernels.api:kernel",
@@ -140,10 +150,12 @@ _DEFERRED = {
     "load": "fxla.weights:load",
     "nn": "fxla.nn",
     "optim": "fxla.optim",
+    "pure_callback": "fxla.control.callback:pure_callback",
     "random": "fxla.random",
     "save": "fxla.weights:save",
     "scipy": "fxla.scipy",
     "train": "fxla.train",
+    "stages": "fxla.stages",
     "tree_util": "fxla.tree_util",
     "vectorize": "fxla.kernels.vectorize:vectorize",
     "weights": "fxla.weights",

@@ -23,6 +23,7 @@ from fxla.core.pytree import (
     tree_structure,
     tree_unflatten,
 )
+from fxla.core.tree_paths import KeyPath, path_of, register_keyed
 
 __all__ = [
     "Partial",
@@ -147,23 +148,23 @@ def transpose(outer: TreeDef, inner: TreeDef | None, tree: Any) -> Any:
     return optree.tree_transpose(outer, inner, tree)
 
 
-def leaves_with_path(tree: Any, is_leaf: IsLeaf = None) -> list[tuple[Any, Any]]:
+def leaves_with_path(tree: Any, is_leaf: IsLeaf = None) -> list[tuple[KeyPath, Any]]:
     """Pairs of a path and a leaf; `keystr` prints a path.
+
+    A path is a tuple of steps: `fxla.tree_util.DictKey`, `SequenceKey`, `GetAttrKey`, or what a
+    class registered with keys gives.
 
     Example:
         >>> [(keystr(path), leaf) for path, leaf in leaves_with_path({"a": [5]})]
         [("['a'][0]", 5)]
     """
-    return list(
-        zip(
-            optree.tree_accessors(tree, is_leaf, namespace=NAMESPACE),
-            leaves(tree, is_leaf),
-            strict=True,
-        )
-    )
+    accessors = optree.tree_accessors(tree, is_leaf, namespace=NAMESPACE)
+    return list(zip([path_of(a) for a in accessors], leaves(tree, is_leaf), strict=True))
 
 
-def flatten_with_path(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[tuple[Any, Any]], TreeDef]:
+def flatten_with_path(
+    tree: Any, is_leaf: IsLeaf = None
+) -> tuple[list[tuple[KeyPath, Any]], TreeDef]:
     """`leaves_with_path`, and the structure.
 
     Example:
@@ -181,17 +182,39 @@ def map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf 
         >>> map_with_path(lambda path, x: f"{keystr(path)}={x}", {"a": 1})
         {'a': "['a']=1"}
     """
-    return optree.tree_map_with_accessor(f, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
+
+    def with_path(accessor: Any, *xs: Any) -> Any:
+        return f(path_of(accessor), *xs)
+
+    return optree.tree_map_with_accessor(
+        with_path, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE
+    )
 
 
-def keystr(path: Any) -> str:
+def keystr(path: KeyPath, *, simple: bool = False, separator: str = "") -> str:
     """A path as Python would index it.
 
+    Args:
+        path: steps from the root.
+        simple: write keys, positions and names alone.
+        separator: between the steps.
+
     Example:
+        >>> [(path, _)] = leaves_with_path({"w": [1]})
+        >>> keystr(path, simple=True, separator="/")
+        'w/0'
         >>> [keystr(path) for path, _ in leaves_with_path({"layers": [1, 2]})]
         ["['layers'][0]", "['layers'][1]"]
     """
-    return str(path.codify("*"))[1:]
+    return separator.join([_simple(step) if simple else str(step) for step in path])
+
+
+def _simple(step: Any) -> str:
+    """A step without brackets and dots."""
+    for name in ("key", "idx", "name"):
+        if hasattr(step, name):
+            return str(getattr(step, name))
+    return str(step)
 
 
 def register_pytree_node(
@@ -300,7 +323,7 @@ def register_pytree_with_keys(
         pairs, data = flatten_with_keys(x)
         return [child for _, child in pairs], data
 
-    register_node(nodetype, flatten_func or without_keys, unflatten_func)
+    register_keyed(nodetype, flatten_with_keys, flatten_func or without_keys, unflatten_func)
 
 
 def register_pytree_with_keys_class(cls: type[Any]) -> type[Any]:

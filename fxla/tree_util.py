@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from fxla.core.pytree import TreeDef as PyTreeDef
+from fxla.core.tree_paths import (
+    DictKey,
+    FlattenedIndexKey,
+    GetAttrKey,
+    KeyEntry,
+    KeyPath,
+    SequenceKey,
+)
 from fxla.tree import (
     Partial,
     all_leaves,
@@ -55,8 +63,14 @@ from fxla.tree import (
 )
 
 __all__ = [
+    "DictKey",
+    "FlattenedIndexKey",
+    "GetAttrKey",
+    "KeyEntry",
+    "KeyPath",
     "Partial",
     "PyTreeDef",
+    "SequenceKey",
     "all_leaves",
     "keystr",
     "register_dataclass",

@@ -7,7 +7,7 @@ not change so that lanes can run along their rows: the transpose is then taken o
 from __future__ import annotations
 
 from fxla.core.aval import Aval
-from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var, sub_jaxprs
+from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var, is_effectful, sub_jaxprs
 from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.structure import transpose_p
 
@@ -56,7 +56,7 @@ def invariant_part(body: Jaxpr, n_consts: int, certain: bool = True) -> tuple[Ja
 
 def _is_fixed(eqn: Eqn, fixed: set[Var]) -> bool:
     variables = [a for a in eqn.inputs if isinstance(a, Var)]
-    if not variables or eqn.primitive.effectful or eqn.primitive.collective:
+    if not variables or eqn.primitive.collective or is_effectful(eqn):
         return False
     if any(v not in fixed for v in variables):
         return False

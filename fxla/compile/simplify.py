@@ -21,7 +21,7 @@ import numpy as np
 from fxla.compile.accumulate import add_in_parts
 from fxla.core.check import checked
 from fxla.core.dtypes import is_complex
-from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
+from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var, is_effectful
 from fxla.ops.elementwise import Convert, Elementwise
 from fxla.ops.structure import broadcast_in_dim_p, transpose_p
 from fxla.transforms.dce import dce_jaxpr
@@ -218,7 +218,7 @@ def eliminate_common(jaxpr: Jaxpr) -> Jaxpr:
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
         eqn = rename.eqn(eqn)
-        if eqn.primitive.effectful:
+        if is_effectful(eqn):
             eqns.append(eqn)
             continue
         key = (

@@ -20,7 +20,17 @@ from fxla.core.primitive import Primitive
 from fxla.core.source import Source
 from fxla.core.trace import Value
 
-__all__ = ["Atom", "ClosedJaxpr", "Eqn", "Jaxpr", "Literal", "Var", "format_jaxpr", "sub_jaxprs"]
+__all__ = [
+    "Atom",
+    "ClosedJaxpr",
+    "Eqn",
+    "Jaxpr",
+    "Literal",
+    "Var",
+    "format_jaxpr",
+    "is_effectful",
+    "sub_jaxprs",
+]
 
 
 class Var:
@@ -136,6 +146,20 @@ class ClosedJaxpr:
         return format_jaxpr(self.jaxpr, len(self.consts))
 
     __repr__ = __str__
+
+
+def is_effectful(eqn: Eqn) -> bool:
+    """Whether an equation must run even if nobody uses its results: it, or a program in it."""
+    if eqn.primitive.effectful:
+        return True
+    return bool(eqn.params) and any(_has_effect(j) for _, j in sub_jaxprs(eqn.params))
+
+
+def _has_effect(jaxpr: Jaxpr) -> bool:
+    known = jaxpr.derived.get("effect")
+    if known is None:
+        known = jaxpr.derived["effect"] = any(is_effectful(e) for e in jaxpr.eqns)
+    return bool(known)
 
 
 def sub_jaxprs(params: dict[str, Any]) -> list[tuple[str, Jaxpr]]:

@@ -18,6 +18,7 @@ __all__ = [
     "node_functions",
     "register_dataclass",
     "register_node",
+    "register_node_as",
     "register_paths",
     "structure_text",
     "tree_accessors",
@@ -106,6 +107,11 @@ def register_node(
     _nodes[cls] = flatten, unflatten
 
 
+def register_node_as(cls: type[Any], flatten: _Flatten, unflatten: _Unflatten) -> None:
+    """Note how a class that `optree` knows already is taken apart and put together."""
+    _nodes[cls] = flatten, unflatten
+
+
 class PathEntry(optree.PyTreeEntry):
     """A step of a key path that says how it is written after the node: ``layers[0].weight``."""
 
@@ -119,6 +125,11 @@ class PathEntry(optree.PyTreeEntry):
     def codify(self, /, node: str = "") -> str:
         """The path as the user would write it."""
         return f"{node}.{self.entry}"
+
+    def steps(self) -> list[tuple[str | None, Any]]:
+        """For each attribute its name and None, for each item None and its key."""
+        found = _STEPS.findall(str(self.entry))
+        return [(n, None) if n else (None, ast.literal_eval(i)) for n, i in found]
 
 
 _STEPS = re.compile(r"([^.\[\]]+)|\[('(?:[^'\\]|\\.)*'|[^\]]*)\]")

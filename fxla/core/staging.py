@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.aval import Aval
-from fxla.core.jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var
+from fxla.core.jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var, is_effectful
 from fxla.core.primitive import Primitive
 from fxla.core.source import user_source
 from fxla.core.trace import (
@@ -79,7 +79,7 @@ class Constants:
         for a in eqn.inputs:
             if type(a) is Var and a not in self.made_by and a not in self.values:
                 return
-        if not (eqn.primitive.collective or eqn.primitive.effectful):
+        if not (eqn.primitive.collective or is_effectful(eqn)):
             for v in eqn.outputs:
                 self.made_by[v] = eqn
 

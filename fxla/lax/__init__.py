@@ -9,6 +9,7 @@ from fxla.control.api import stop_gradient
 from fxla.control.associative_scan import associative_scan
 from fxla.control.collectives import all_gather, axis_index, axis_size, pmax, pmean, pmin, psum
 from fxla.control.cond import cond, switch
+from fxla.control.exchanges import all_to_all, ppermute, pshuffle, psum_scatter, pswapaxes
 from fxla.control.scan import fori_loop, scan
 from fxla.control.scan import map_ as map
 from fxla.control.while_loop import while_loop
@@ -188,6 +189,24 @@ from fxla.lax.reductions import (
     top_k,
 )
 from fxla.lax.segments import segment_max, segment_min, segment_prod, segment_sum
+from fxla.lax.shapes import (
+    conv_general_dilated_local,
+    conv_general_permutations,
+    conv_general_shape_tuple,
+    conv_shape_tuple,
+    conv_transpose_shape_tuple,
+    ragged_dot,
+)
+from fxla.lax.special import (
+    bessel_i0e,
+    bessel_i1e,
+    betainc,
+    igamma,
+    igamma_grad_a,
+    igammac,
+    polygamma,
+    zeta,
+)
 from fxla.lax.windows import (
     reduce_window,
     reduce_window_shape_tuple,
@@ -206,6 +225,7 @@ __all__ = [
     "acosh",
     "add",
     "all_gather",
+    "all_to_all",
     "approx_max_k",
     "approx_min_k",
     "argmax",
@@ -219,6 +239,9 @@ __all__ = [
     "axis_index",
     "axis_size",
     "batch_matmul",
+    "bessel_i0e",
+    "bessel_i1e",
+    "betainc",
     "bitcast_convert_type",
     "bitwise_and",
     "bitwise_not",
@@ -241,8 +264,13 @@ __all__ = [
     "conv",
     "conv_dimension_numbers",
     "conv_general_dilated",
+    "conv_general_dilated_local",
     "conv_general_dilated_patches",
+    "conv_general_permutations",
+    "conv_general_shape_tuple",
+    "conv_shape_tuple",
     "conv_transpose",
+    "conv_transpose_shape_tuple",
     "conv_with_general_padding",
     "convert_element_type",
     "cos",
@@ -281,6 +309,9 @@ __all__ = [
     "gather",
     "ge",
     "gt",
+    "igamma",
+    "igamma_grad_a",
+    "igammac",
     "imag",
     "index_in_dim",
     "index_take",
@@ -307,9 +338,15 @@ __all__ = [
     "pmax",
     "pmean",
     "pmin",
+    "polygamma",
     "population_count",
     "pow",
+    "ppermute",
+    "pshuffle",
     "psum",
+    "psum_scatter",
+    "pswapaxes",
+    "ragged_dot",
     "random_gamma_grad",
     "real",
     "reciprocal",
@@ -368,4 +405,5 @@ __all__ = [
     "transpose",
     "unstack",
     "while_loop",
+    "zeta",
 ]

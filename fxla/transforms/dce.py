@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fxla.core.jaxpr import Jaxpr, Literal, Var
+from fxla.core.jaxpr import Jaxpr, Literal, Var, is_effectful
 
 __all__ = ["dce_jaxpr"]
 
@@ -27,7 +27,7 @@ def dce_jaxpr(
     }
     kept = []
     for eqn in reversed(jaxpr.eqns):
-        if eqn.primitive.effectful or any(v in live for v in eqn.outputs):
+        if any(v in live for v in eqn.outputs) or is_effectful(eqn):
             eqn = eqn.primitive.dce(eqn, [v in live for v in eqn.outputs])
             kept.append(eqn)
             live.update(a for a in eqn.inputs if not isinstance(a, Literal))
