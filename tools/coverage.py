@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
+import importlib
 import inspect
 import itertools
 import os
@@ -33,6 +35,7 @@ from fxla.compile.program import HostCall
 from fxla.compile.simplify import simplify
 from fxla.core.pytree import tree_flatten
 from fxla.numpy.absent import ABSENT
+from tools.beside_jax import section
 
 __all__ = ["PAGE", "Row", "main", "page", "rows"]
 
@@ -65,6 +68,23 @@ _POOL: tuple[Any, ...] = (
     _SQUARE > 1.0,
 )
 """Arguments that are tried, the likely ones first."""
+
+_METHODS = (
+    "pdf", "logpdf", "pmf", "logpmf", "cdf", "logcdf", "sf", "logsf", "ppf", "isf", "entropy",
+)  # fmt: skip
+"""What a distribution has."""
+
+_OF_DISTRIBUTIONS: tuple[tuple[Any, ...], ...] = tuple(
+    (x, *parameters)
+    for parameters in ((), (0.5,), (2.0,), (3, 0.5), (2.0, 3.0), (-1.0, 2.0), (3, 2.0, 3.0),
+                       (np.array([0.2, 0.3, 0.5]),), (1, np.array([0.2, 0.3, 0.5])),
+                       (np.zeros(3), np.eye(3)))
+    for x in (np.array([0.25, 0.5, 0.75]), np.array([1, 0, 0]), np.array([0.2, 0.3, 0.5]))
+)  # fmt: skip
+"""Calls of their methods: where, and parameters."""
+
+_CALLS = 3000
+"""How many calls with each number of arguments are tried."""
 
 _SKIPPED = ("load", "loadtxt", "save", "savetxt", "savez", "fromfile", "fromregex", "genfromtxt",
             "memmap", "input", "info")  # fmt: skip
@@ -118,9 +138,12 @@ def _counts(function: Callable[..., Any]) -> Iterator[int]:
 
 
 def _calls(function: Callable[..., Any]) -> Iterator[tuple[Any, ...]]:
+    if getattr(function, "__name__", "") in _METHODS:
+        yield from _OF_DISTRIBUTIONS
+        return
     for count in dict.fromkeys(_counts(function)):
         if count <= 3:
-            yield from itertools.islice(itertools.product(_POOL, repeat=count), 3000)
+            yield from itertools.islice(itertools.product(_POOL, repeat=count), _CALLS)
 
 
 def _leaves(out: Any) -> list[Any]:
@@ -280,10 +303,48 @@ _SPACES: dict[str, tuple[Any, Any]] = {
     "numpy": (fxla.numpy, np),
     "numpy.linalg": (fxla.numpy.linalg, np.linalg),
     "numpy.fft": (fxla.numpy.fft, np.fft),
+    **{
+        f"scipy.{name}": (
+            importlib.import_module(f"fxla.scipy.{name}"),
+            importlib.import_module(f"scipy.{name}"),
+        )
+        for name in (
+            "special",
+            "linalg",
+            "fft",
+            "signal",
+            "stats",
+            "ndimage",
+            "interpolate",
+            "integrate",
+            "optimize",
+            "cluster.vq",
+            "sparse",
+            "sparse.linalg",
+        )
+    },
     "lax": (fxla.lax, None),
     "lax.linalg": (fxla.lax.linalg, None),
+    "random": (fxla.random, None),
     "nn": (fxla.nn, None),
+    "image": (fxla.image, None),
 }
+
+
+def _functions(ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Names of a namespace, what they are and what NumPy or SciPy has; methods of distributions."""
+    for n in sorted(ours.__all__):
+        f, numpys = getattr(ours, n), getattr(theirs, n, None)
+        if isinstance(f, types.ModuleType) or n.startswith("_"):
+            continue
+        methods = [m for m in _METHODS if callable(getattr(f, m, None))]
+        if not callable(f) and methods:
+            for m in methods:
+                yield f"{n}.{m}", getattr(f, m), getattr(numpys, m, None)
+        elif ours is fxla.random and next(iter(inspect.signature(f).parameters), "") == "key":
+            yield n, functools.partial(f, fxla.random.key(0)), None
+        else:
+            yield n, f, numpys
 
 
 def rows() -> dict[str, list[Row]]:
@@ -292,15 +353,14 @@ def rows() -> dict[str, list[Row]]:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for space, (ours, theirs) in _SPACES.items():
-            names = {n for n in ours.__all__ if not n.startswith("_")}
-            absent = set(ABSENT) if ours is fxla.numpy else set()
-            found[space] = [
-                Row(f"{space}.{n}", "absent", note=ABSENT[n])
-                if n in absent
-                else _row(f"{space}.{n}", getattr(ours, n), getattr(theirs, n, None))
-                for n in sorted(names | absent)
-                if not isinstance(getattr(ours, n, None), types.ModuleType)
+            absent = ABSENT if ours is fxla.numpy else {}
+            listed = [
+                _row(f"{space}.{n}", f, numpys)
+                for n, f, numpys in _functions(ours, theirs)
+                if n not in absent
             ]
+            listed += [Row(f"{space}.{n}", "absent", note=why) for n, why in absent.items()]
+            found[space] = sorted(listed, key=lambda r: r.name)
     return found
 
 
@@ -349,7 +409,7 @@ def page(found: dict[str, list[Row]]) -> str:
                 text.append(f"| {r.name} | {r.kind}{': ' if r.note else ''}{r.note} | | | | |")
         values = ", ".join(r.name.rpartition(".")[2] for r in listed if r.kind == "value")
         text += ["", f"Values: {values}.", ""] if values else [""]
-    return "\n".join(text).rstrip() + "\n"
+    return "\n".join([*text, *section()]).rstrip() + "\n"
 
 
 def main() -> int:
