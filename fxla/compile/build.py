@@ -21,6 +21,7 @@ from fxla.compile.kernels import KernelStep, group_kernels, nest_kernel
 from fxla.compile.library import gemm_of
 from fxla.compile.memory import assign_offsets
 from fxla.compile.merge import NotMergeableError, merge
+from fxla.compile.privatise import sums_in_parts
 from fxla.compile.products import choose_product, made_tileable
 from fxla.compile.program import (
     CONSTANT_BYTES,
@@ -198,13 +199,13 @@ class Build:
         return body
 
     def regular_products(self, jaxpr: Jaxpr, n_fixed: int = 0) -> Jaxpr:
-        """A jaxpr whose products read their operands as tiles and BLAS can.
+        """A jaxpr whose products read their operands as tiles and BLAS can, and sums have parts.
 
         The transposes of its first `n_fixed` inputs cost nothing.
         """
         if not self.use_library or self.merging:
             return jaxpr
-        jaxpr = products_for_convolutions(jaxpr, self.tiles)
+        jaxpr = products_for_convolutions(sums_in_parts(jaxpr), self.tiles)
         return absorb_transposes(jaxpr, self.tiles, jaxpr.invars[:n_fixed])
 
     def note_failures(self, graph: Graph) -> dict[Value, Pointer]:
