@@ -298,6 +298,8 @@ class Expressions:
         match i:
             case Index(name=name):
                 return self.ranges.get(name) == n
+            case Const(value=place):  # a part of a complex number
+                return isinstance(n, Const) and 0 <= place < n.value
             case Op(
                 name="add",
                 args=(Op(name="mul", args=(Index() as block, Const(value=size))), Index(name=name)),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fxla.loops.ir import Alloc, Assign, Buffer, Const, For, Kernel, Let, Load, Local, Store
+from fxla.loops.ir import BOOL, Alloc, Assign, Buffer, Const, For, Kernel, Let, Load, Local, Store
+from fxla.loops.native import print_native
 from fxla.loops.native_isa import Isa
 from fxla.loops.split_complex import split_complex
 from fxla.loops.view import const, int_const, op, select
@@ -13,7 +14,7 @@ from tests.loops.test_native import SIZES, I, J, N, at, buffer, call, isa, mappe
 
 __all__ = ["isa"]
 
-C8, C16 = np.dtype(np.complex64), np.dtype(np.complex128)
+C8, C16, F8 = (np.dtype(t) for t in ("c8", "c16", "f8"))
 
 
 def numbers(n: int, dtype: np.dtype, seed: int = 0) -> np.ndarray:
@@ -99,3 +100,22 @@ def test_nothing_complex_is_left_and_real_kernels_stay() -> None:
     real = mapped([np.float32], np.float32, lambda a: a)
     assert split_complex(real) is real
     assert isinstance(real.body[0], For) and isinstance(at(real.inputs[0], I), Load)
+
+
+def test_a_part_that_a_select_returns_costs_no_masked_arm(isa: Isa) -> None:
+    """The place of a part lies in its buffer, so that both arms are computed, and shared."""
+
+    def one_sine(a):
+        x, sine = op("real", F8, a), op("sin", F8, op("imag", F8, a))
+        re = select(op("eq", BOOL, x, const(0, F8)), x, op("mul", F8, x, sine))
+        return op("complex", C16, re, op("add", F8, x, sine))
+
+    def no_select(a):
+        x, sine = op("real", F8, a), op("sin", F8, op("imag", F8, a))
+        return op("complex", C16, op("mul", F8, x, sine), op("add", F8, x, sine))
+
+    counts = [
+        print_native(split_complex(mapped([C16], C16, f)), isa).count("@sin(")
+        for f in (one_sine, no_select)
+    ]
+    assert counts[0] == counts[1]
