@@ -47,6 +47,7 @@ from fxla.ops.small_matrix import (
     solve_nest,
     triangular_nest,
 )
+from fxla.ops.stacked_matrix import is_stack, stacked_cholesky_nest, stacked_lu_nest
 from fxla.ops.structure import (
     batch_move,
     broadcast_to,
@@ -99,7 +100,9 @@ class Cholesky(MatrixPrimitive):
         return (L,), (matmul(L, phi),)
 
     def lower(self, *views: View, **params: Any) -> Nest | Opaque:
-        return cholesky_nest(*views) if is_small(views[0]) else Opaque()
+        if is_small(views[0]):
+            return cholesky_nest(*views)
+        return stacked_cholesky_nest(*views) if is_stack(views[0]) else Opaque()
 
 
 def _potrf(a: Any) -> Any:
@@ -310,7 +313,9 @@ class Lu(MatrixPrimitive):
         return (factors, pivots, perm), (tangent, _none(pivots), _none(perm))
 
     def lower(self, *views: View, **params: Any) -> Nest | Opaque:
-        return lu_nest(*views) if is_small(views[0]) else Opaque()
+        if is_small(views[0]):
+            return lu_nest(*views)
+        return stacked_lu_nest(*views) if is_stack(views[0]) else Opaque()
 
 
 def _none(x: Value) -> Zero:
