@@ -13,7 +13,8 @@ A step of gradient descent, compiled:
 
 from typing import TYPE_CHECKING, Any
 
-from fxla.core.deferred import deferred, deferred_name
+from fxla.core.deferred import deferred as _deferred
+from fxla.core.deferred import deferred_name
 from fxla.core.pause import no_collection
 
 with no_collection():
@@ -162,7 +163,7 @@ _DEFERRED = {
 }
 
 
-_api, _advice = deferred("fxla.capturing.api"), deferred("fxla.capturing.advice")
+_api, _advice = _deferred("fxla.capturing.api"), _deferred("fxla.capturing.advice")
 capturing[:] = [lambda f: _api.capture(f)]
 advice_on_flow[:] = [lambda *place: _advice.rewritten_statement(*place)]
 
