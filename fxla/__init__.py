@@ -14,10 +14,10 @@ A step of gradient descent, compiled:
 from typing import TYPE_CHECKING, Any
 
 from fxla.core.deferred import deferred as _deferred
-from fxla.core.deferred import deferred_name
-from fxla.core.pause import no_collection
+from fxla.core.deferred import deferred_name as _deferred_name
+from fxla.core.pause import no_collection as _no_collection
 
-with no_collection():
+with _no_collection():
     from fxla import dtypes, numpy, tree
     from fxla.compile.devices import Device, block_until_ready, device_get, device_put, devices
     from fxla.compile.pool import threads
@@ -169,7 +169,7 @@ advice_on_flow[:] = [lambda *place: _advice.rewritten_statement(*place)]
 
 
 def __getattr__(name: str) -> Any:
-    value = globals()[name] = deferred_name(__name__, _DEFERRED, name)
+    value = globals()[name] = _deferred_name(__name__, _DEFERRED, name)
     return value
 
 

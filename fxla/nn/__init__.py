@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fxla.core.deferred import deferred_name
+from fxla.core.deferred import deferred_name as _deferred_name
 from fxla.nn import initializers
 from fxla.nn.activations import (
     celu,
@@ -292,7 +292,7 @@ _PLACES = {"losses": "fxla.nn.losses"} | {
 
 def __getattr__(name: str) -> Any:
     """A module's class, or another function of modules, whose file is imported now."""
-    found = globals()[name] = deferred_name("fxla.nn", _PLACES, name)
+    found = globals()[name] = _deferred_name("fxla.nn", _PLACES, name)
     return found
 
 
