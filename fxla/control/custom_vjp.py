@@ -10,14 +10,21 @@ from typing import Any
 
 from fxla.control.custom_jvp import resolve_keywords
 from fxla.control.programs import vmap_of
+from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
-from fxla.core.pytree import leaf_paths, structure_text, tree_flatten, tree_unflatten
+from fxla.core.pytree import (
+    leaf_paths,
+    structure_text,
+    tree_flatten,
+    tree_map,
+    tree_unflatten,
+)
 from fxla.core.staging import evaluate_jaxpr, trace_to_jaxpr
 from fxla.core.stateful import hold, is_stateful, refuse_updates
-from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
+from fxla.core.trace import AxisFrame, Value, is_tracing, typeof, where_am_i
 from fxla.errors import InternalError, NotDifferentiableError
 from fxla.ops.elementwise import convert
 from fxla.ops.structure import batch_in_front, instantiate, reduce_sum
@@ -287,6 +294,8 @@ class custom_vjp:
                 f"custom_vjp function {name!r} has no derivative yet: call {name}.defvjp(fwd, bwd)"
             )
         args = resolve_keywords(self._f, args, kwargs)
+        if not is_tracing() and not is_stateful(args):  # only the value is wanted
+            return tree_map(as_array, self._f(*args))
         nondiff = [args[i] for i in self._nondiff]
         positions = [i for i in range(len(args)) if i not in self._nondiff]
 

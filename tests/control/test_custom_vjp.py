@@ -187,3 +187,16 @@ def test_mistakes_are_named() -> None:
     f.defvjp(lambda x, y: (x, None), lambda r, ct: (fnp.ones(2), ct))
     with pytest.raises(TypeError, match=r"f64\[2\] as the cotangent of args\[0\].*f64\[\]"):
         fxla.grad(f)(1.0, 2.0)
+
+
+def test_outside_of_transformations_it_is_the_function():
+    """A solver of another library's may be called in it, with arrays that have values."""
+
+    @fxla.custom_vjp
+    def solved(x):
+        return np.linalg.solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.asarray(x, dtype=object).astype(float))
+
+    solved.defvjp(lambda x: (x, None), lambda _, g: (g,))
+    out = solved(fnp.array([2.0, 4.0]))
+    assert type(out) is fxla.Array
+    np.testing.assert_array_equal(out, [1.0, 1.0])
