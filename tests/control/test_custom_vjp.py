@@ -194,7 +194,7 @@ def test_outside_of_transformations_it_is_the_function():
 
     @fxla.custom_vjp
     def solved(x):
-        return np.linalg.solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.asarray(x, dtype=object).astype(float))
+        return np.array([float(x[0]) / 2, float(x[1]) / 4])
 
     solved.defvjp(lambda x: (x, None), lambda _, g: (g,))
     out = solved(fnp.array([2.0, 4.0]))
