@@ -14,10 +14,9 @@ from fxla.compat.jax.places import Mesh, Sharding
 from fxla.compat.jax.precision import canonical
 from fxla.core import jaxpr as core_jaxpr
 from fxla.core.dtypes import bfloat16, float0
-from fxla.core.pytree import tree_map
 from fxla.core.trace import Tracer, typeof
 
-__all__ = ["core_names", "debug_names", "dtype_names", "error_names", "typing_names"]
+__all__ = ["core_names", "dtype_names", "error_names", "typing_names"]
 
 
 class ShapedArray:
@@ -241,29 +240,6 @@ def typing_names() -> dict[str, Any]:
         ],
         "DTypeLike": Any,
     }
-
-
-def debug_print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
-    """``jax.debug.print`` of values that are known; what is traced is shown by its type."""
-    show = lambda x: repr(x) if isinstance(x, Tracer) else x  # noqa: E731
-    print(fmt.format(*tree_map(show, args), **tree_map(show, kwargs)))
-
-
-def debug_names() -> dict[str, Any]:
-    """The names of ``jax.debug``."""
-    return {
-        "breakpoint": lambda **_: None,
-        "callback": lambda f, *args, ordered=False, **kwargs: _called_back(f, args, kwargs),
-        "print": debug_print,
-    }
-
-
-def _called_back(f: Any, args: Any, kwargs: Any) -> None:
-    if any(isinstance(x, Tracer) for x in fxla.tree.leaves((args, kwargs))):
-        raise NotImplementedError(
-            "jax.debug.callback: fxla compiles no calls back to Python; call it outside of jit"
-        )
-    f(*args, **kwargs)
 
 
 class SymbolicZero(Zero):

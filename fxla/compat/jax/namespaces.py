@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import fxla
-from fxla import errors, flatten_util, image, lax, nn, random
+from fxla import custom_batching, debug, errors, flatten_util, image, lax, nn, random
 from fxla.compat.jax import arrays, checking, internals, places, precision, transformations, trees
 from fxla.compat.jax.arrays import members
 from fxla.scipy import cluster, fft, integrate, linalg, ndimage, optimize, signal, special, stats
@@ -74,7 +74,7 @@ def _nn() -> dict[str, Any]:
 def _experimental() -> dict[str, Any]:
     return {
         "enable_x64": precision.scope,
-        "io_callback": transformations.pure_callback,
+        "io_callback": transformations.io_callback,
     }
 
 
@@ -106,7 +106,8 @@ MODULES: dict[str, Callable[[], dict[str, Any]]] = {
     "jax._src": dict,
     "jax.core": internals.core_names,
     "jax.custom_derivatives": internals.derivative_names,
-    "jax.debug": internals.debug_names,
+    "jax.custom_batching": lambda: members(custom_batching),
+    "jax.debug": lambda: {name: getattr(debug, name) for name in debug.__all__},
     "jax.dtypes": internals.dtype_names,
     "jax.errors": internals.error_names,
     "jax.experimental": _experimental,

@@ -10,9 +10,10 @@ from typing import Any
 import fxla
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.compat.jax.precision import narrow, x64_enabled
+from fxla.compat.jax.precision import canonical, narrow, x64_enabled
+from fxla.core.array import as_array
 from fxla.core.pytree import tree_map
-from fxla.core.trace import Tracer, typeof
+from fxla.core.trace import is_tracing, typeof
 
 __all__ = ["control_names", "transformation_names"]
 
@@ -176,17 +177,39 @@ def pmap(fun: Any = None, *_: Any, **options: Any) -> Any:
 
 
 def pure_callback(callback: Any, result_shape_dtypes: Any, *args: Any, **kwargs: Any) -> Any:
-    """``jax.pure_callback`` outside of transformations.
+    """``jax.pure_callback``, whose function is given JAX's arrays."""
+    kwargs.pop("sharding", None)
+    method = kwargs.pop("vmap_method", None)
+
+    def narrowed(*xs: Any, **named: Any) -> Any:
+        return narrow_all(callback(*tree_map(as_array, xs), **tree_map(as_array, named)))
+
+    options = {} if method is None else {"vmap_method": method}
+    return fxla.pure_callback(narrowed, _announced(result_shape_dtypes), *args, **options, **kwargs)
+
+
+def io_callback(
+    callback: Any, result_shape_dtypes: Any, *args: Any, ordered: bool = False, **kwargs: Any
+) -> Any:
+    """``jax.experimental.io_callback``: an effect, or outside of transformations a value too.
 
     Raises:
-        NotImplementedError: in a traced function.
+        NotImplementedError: in a traced function, if it has results.
     """
-    named = {k: v for k, v in kwargs.items() if k not in ("vmap_method", "sharding")}
-    if any(isinstance(x, Tracer) for x in fxla.tree.leaves((args, named))):
+    kwargs.pop("sharding", None)
+    if result_shape_dtypes is None:
+        return fxla.debug.callback(callback, *args, ordered=ordered, **kwargs)
+    if is_tracing():
         raise NotImplementedError(
-            "jax.pure_callback: fxla compiles no calls back to Python; call it outside of jit"
+            "jax.experimental.io_callback: fxla's compiled programs take no values from effects; "
+            "use jax.pure_callback, or call it outside of jit"
         )
-    return callback(*args, **named)
+    return narrow_all(callback(*args, **kwargs))
+
+
+def _announced(results: Any) -> Any:
+    """The types of a callback's results, without the 64 bits that are not in use."""
+    return tree_map(lambda s: fxla.ShapeDtypeStruct(s.shape, canonical(s.dtype)), results)
 
 
 def transformation_names() -> dict[str, Any]:

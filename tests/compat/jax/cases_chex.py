@@ -58,6 +58,8 @@ def case_dataclasses_are_trees():
     grads = jax.jit(jax.grad(lambda s: (s.x**2).sum() * s.n))(state)
     np.testing.assert_allclose(grads.x, [6, 12])
     assert grads.n == 5
+    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(state)]
+    assert sorted(paths) == [".n", ".x"]
     assert state.replace(n=jnp.array(0.0)).n == 0
 
 

@@ -131,3 +131,17 @@ def case_shapes_and_checkpoints():
     f = eqx.filter_checkpoint(lambda x: jnp.sin(x).sum())
     np.testing.assert_allclose(jax.grad(f)(jnp.ones(2)), np.cos(1.0) * np.ones(2), rtol=1e-6)
     assert "Linear" in eqx.tree_pformat(eqx.nn.Linear(3, 2, key=KEY))
+
+
+def case_errors_at_run_time():
+    @eqx.filter_jit
+    def f(x):
+        return eqx.error_if(x, (x < 0).any(), "negative")
+
+    np.testing.assert_array_equal(f(jnp.ones(2)), [1, 1])
+    try:
+        f(-jnp.ones(2))
+    except RuntimeError as error:
+        assert "negative" in str(error)
+    else:
+        raise AssertionError("no error")

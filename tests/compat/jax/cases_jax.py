@@ -142,6 +142,22 @@ def case_collectives():
     assert (total == x.sum(0)).all()
 
 
+def case_callbacks():
+    shape = jax.ShapeDtypeStruct((3,), np.float64)
+
+    @jax.jit
+    def f(x):
+        return jax.pure_callback(lambda x: np.asarray(x) ** 2, shape, x) + 1
+
+    out = f(jnp.arange(3.0))
+    assert out.tolist() == [1, 2, 5] and out.dtype == jnp.float32
+    seen = []
+    jax.jit(lambda x: jax.experimental.io_callback(lambda v: seen.append(float(v)), None, x))(2.0)
+    assert seen == [2.0]
+    value = jax.experimental.io_callback(lambda v: v + 1, jax.ShapeDtypeStruct((), float), 2.0)
+    assert value == 3
+
+
 def case_scipy():
     import jax.scipy.stats.norm as norm
     from jax.scipy.special import logsumexp
