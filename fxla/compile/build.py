@@ -328,8 +328,14 @@ class Build:
                     if passes is not None:
                         return [*setup, *passes]
                 return [*setup, host_call(eqn, operands, results)]
-            case Handed() if not self.use_library:
+            case Handed(grid=None) if not self.use_library:
                 return [*setup, host_call(node.eqn, operands, results)]
+            case Handed(grid=grid) if not self.use_library and grid is not None:
+                own = [Pointer(Buffer((form.count, *s), t)) for s, t in form.scratch]
+                args = (*operands, *results, *own)
+                sizes = (*form.sizes, *[n for s, _ in form.scratch for n in s], form.count)
+                kept = self.kept(kernel_key(grid), lambda: grid)
+                return [*setup, Launch(kept, args, len(results) + len(own), sizes, form.count)]
             case Handed(kernel=kernel, sizes=sizes, count=count, grain=grain):
                 args = (*operands, *results)
                 kept = self.kept(kernel_key(kernel), lambda: kernel)

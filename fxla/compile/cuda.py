@@ -33,6 +33,7 @@ from fxla.loops.ir import Buffer, Const, DType, Expr, Extent, For, Kernel
 from fxla.loops.python_ops import storage_dtype
 from fxla.loops.python_source import PythonSource, python_source, splits
 from fxla.loops.scalar_python import bind_prelude, plain_functions, prelude_text
+from fxla.loops.written import Written
 
 __all__ = ["CudaFunction", "compile_cuda", "to_device", "to_host"]
 
@@ -108,15 +109,22 @@ class CudaFunction:
 
     def _simulate(self, addresses: Sequence[int], sizes: Sequence[int]) -> None:
         if 0 not in self._loaded:
-            self._loaded[0] = _simulator_kernel(self.printed)
-        known = self._known(sizes)
-        buffers = (*self.kernel.inputs, *self.kernel.outputs)
+            self._loaded[0] = _simulator_kernel(self.printed, self.plain())
         flat = [
-            host_view(at, dtype, _elements(b, known))
-            for at, dtype, b in zip(addresses, self.dtypes, buffers, strict=True)
+            host_view(at, dtype, n)
+            for at, dtype, n in zip(addresses, self.dtypes, self.elements(sizes), strict=True)
         ]
         grid = (2, 2) if self.work(sizes) > 1 else (1, 1)
         self._loaded[0][grid](*flat, *map(int, sizes))
+
+    def plain(self) -> dict[str, Any]:
+        """What the names in the source mean in the simulator."""
+        return plain_functions()
+
+    def elements(self, sizes: Sequence[int]) -> list[int]:
+        """How many elements each array has."""
+        known = self._known(sizes)
+        return [_elements(b, known) for b in (*self.kernel.inputs, *self.kernel.outputs)]
 
     def _known(self, sizes: Sequence[int]) -> dict[str | None, int]:
         """The value of each run-time extent."""
@@ -135,6 +143,26 @@ class CudaFunction:
             total *= 1 << 16 if n is None else n  # computed in the kernel: enough threads for any
             body = body[0].body
         return total
+
+
+class WrittenCudaFunction(CudaFunction):
+    """A kernel for CUDA that is Python already: its last size is the number of examples."""
+
+    __slots__ = ()
+
+    def plain(self) -> dict[str, Any]:
+        return {"np": np, "math": math}
+
+    def elements(self, sizes: Sequence[int]) -> list[int]:
+        assert isinstance(self.kernel, Written)
+        given = iter(sizes)
+        return [
+            math.prod([next(given) for _ in range(rank)]) * (sizes[-1] if own else 1)
+            for rank, own in self.kernel.grid
+        ]
+
+    def work(self, sizes: Sequence[int]) -> int:
+        return sizes[-1]
 
 
 def _size(e: Expr, known: dict[str | None, int]) -> int | None:
@@ -158,10 +186,14 @@ def compile_cuda(kernel: Kernel) -> CudaFunction:
     """Prepare a parametrised kernel for CUDA; compilation waits for the compute capability.
 
     Args:
-        kernel: from `fxla.loops.extents.parametrise`.
+        kernel: from `fxla.loops.extents.parametrise`, or one that is text for a grid.
     """
-    printed = python_source(kernel, "cuda")
     dtypes = tuple([storage_dtype(b.dtype) for b in (*kernel.inputs, *kernel.outputs)])
+    if isinstance(kernel, Written):
+        sizes = [f"n{k}" for k in range(kernel.sizes)]
+        names = (*[b.name for b in (*kernel.inputs, *kernel.outputs)], *sizes)
+        return WrittenCudaFunction(kernel, PythonSource(kernel.name, kernel.source, names), dtypes)
+    printed = python_source(kernel, "cuda")
     return CudaFunction(kernel, printed, dtypes)
 
 
@@ -212,10 +244,10 @@ def _compile(printed: PythonSource, dtypes: tuple[DType, ...], cc: tuple[int, in
     return str(text)
 
 
-def _simulator_kernel(printed: PythonSource) -> Any:
+def _simulator_kernel(printed: PythonSource, functions: dict[str, Any]) -> Any:
     """The kernel for the simulator, which runs each thread of a grid in a Python thread."""
     cuda = _numba_cuda("")
-    kernel = load_python(printed, plain_functions() | {"cuda": cuda})
+    kernel = load_python(printed, functions | {"cuda": cuda})
     scope = kernel.__globals__  # the simulator replaces `cuda` in the globals of what it runs
     scope.update(errstate=np.errstate, kernel=kernel)
     return cuda.jit(FunctionType(_without_warnings.__code__, scope))

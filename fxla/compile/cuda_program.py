@@ -44,6 +44,7 @@ from fxla.errors import InternalError
 from fxla.loops.extents import kernel_key
 from fxla.loops.ir import Kernel
 from fxla.loops.spread import spread
+from fxla.loops.written import Written
 
 __all__ = ["CudaExecutable", "compile_jaxpr_for_cuda", "evaluate"]
 
@@ -58,7 +59,8 @@ def _compile_kernel(kernel: Kernel) -> CudaFunction:
     key = kernel_key(kernel)
     with _lock:
         if key not in _compiled:
-            _compiled[key] = compile_cuda(spread(kernel))
+            whole = kernel if isinstance(kernel, Written) else spread(kernel)
+            _compiled[key] = compile_cuda(whole)
         return _compiled[key]
 
 

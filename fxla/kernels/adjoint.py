@@ -41,6 +41,7 @@ from fxla.kernels.normal import Names, Uses, normalised
 from fxla.kernels.partials import partials
 from fxla.kernels.patterns import increment, minus, trips, written_once
 from fxla.kernels.recorded import recorded
+from fxla.kernels.sinking import read_by, sink
 from fxla.kernels.tangent import product
 from fxla.kernels.values import UntranslatableError
 from fxla.loops.ir import (
@@ -82,31 +83,13 @@ def adjoint(program: Program, active: tuple[bool, ...], seeded: tuple[bool, ...]
     while True:
         sweeps = _Sweeps(program, names, found, needed)
         forward, back = sweeps.block(program.body, 0)
-        more = _read_by(back) & (sweeps.own | needed) | needed
+        more = read_by(back) & (sweeps.own | needed) | needed
         if more == needed:
             break
         needed = more
     sweeps = _Sweeps(program, names, found, needed, sweeps.recorded(program.body))
     forward, back = sweeps.block(program.body, 0)
     return _assembled(program, names, sweeps, wanted, seeds, forward, back)
-
-
-def _read_by(body: Block) -> set[str]:
-    found: set[str] = set()
-    for s in walk(body):
-        for e in statement_exprs(s):
-            found |= reads(e)
-            found.update(_sized(e))
-    return found
-
-
-def _mentions(body: Block, name: str) -> bool:
-    """Whether statements read or change a variable."""
-    return name in _read_by(body) | assigned(body)
-
-
-def _sized(e: Expr) -> set[str]:
-    return {e.array} if isinstance(e, Size) else set()
 
 
 def _assembled(
@@ -211,7 +194,7 @@ class _Sweeps:
 
     def adjoint_of(self, s: Stmt, back: list[Stmt]) -> list[Stmt]:
         """The adjoint of a statement, and a note of what it reads."""
-        self.by_adjoint[id(s)] = _read_by(tuple(back)) & self.own
+        self.by_adjoint[id(s)] = read_by(tuple(back)) & self.own
         return back
 
     def block(self, body: Block, depth: int) -> tuple[Block, Block]:
@@ -224,7 +207,7 @@ class _Sweeps:
             forward += ahead
             restored += first
             reversed_parts.append(tuple(back))
-        self.sink(body, reversed_parts)
+        sink(body, reversed_parts, self.uses.local, self.names.bar)
         back_body = [t for part in reversed(reversed_parts) for t in part]
         arrays = [s.buffer for s in body if isinstance(s, Make) and depth]
         for b in arrays:
@@ -234,38 +217,6 @@ class _Sweeps:
         if not back_body:
             restored = [t for t in restored if not isinstance(t, Make)]
         return tuple(forward), (*restored, *back_body)
-
-    def sink(self, body: Block, parts: list[Block]) -> None:
-        """Move adjoints of assignments into the branch that alone uses them, where it runs.
-
-        Otherwise an iteration that does not take the branch adds zeros.
-
-        Args:
-            body: the statements.
-            parts: their adjoints, changed in place.
-        """
-        for k in reversed(range(len(body))):
-            s = body[k]
-            if not (isinstance(s, Assign) and s.local.name in self.uses.local and parts[k]):
-                continue
-            if any(isinstance(t, (Pop, Push)) for t in walk(parts[k])):
-                continue
-            bar = self.names.bar(s.local.name)
-            m = next((m for m in range(k + 1, len(body)) if parts[m]), None)
-            others = [p for j, p in enumerate(parts) if j not in (k, m)]
-            if m is None or len(parts[m]) != 1 or any(_mentions(p, bar) for p in others):
-                continue
-            branch = parts[m][0]
-            if not isinstance(branch, If) or bar in reads(branch.condition):
-                continue
-            then, otherwise = branch.then, branch.otherwise
-            if not _mentions(otherwise, bar):
-                then = (*then, *parts[k])
-            elif not _mentions(then, bar):
-                otherwise = (*otherwise, *parts[k])
-            else:
-                continue
-            parts[m], parts[k] = (If(branch.condition, then, otherwise),), ()
 
     def statement(
         self, s: Stmt, rest: Block, depth: int

@@ -22,6 +22,7 @@ from fxla.core.primitive import Primitive, Zero, is_linear, is_zero, not_linear
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.kernels.adjoint import adjoint
 from fxla.kernels.expression import element_views, is_expression
+from fxla.kernels.grid_text import grid_kernel, scratch_of
 from fxla.kernels.ir import Program
 from fxla.kernels.printed import grain_of, written
 from fxla.kernels.tangent import tangent
@@ -70,7 +71,10 @@ class _Batched(Primitive):
         shapes += [o.shape for o in outs]
         count = math.prod(batch)
         sizes = tuple([n for s in shapes for n in s])
-        return Handed(written(program, batched), sizes, count, grain_of(program, shapes, count))
+        grain = grain_of(program, shapes, count)
+        scratch = scratch_of(program, shapes[: len(views)]) if batch else None
+        grid = None if scratch is None else grid_kernel(program, batched)
+        return Handed(written(program, batched), sizes, count, grain, grid, scratch or ())
 
     def moved(
         self, axis: AxisFrame, operands: Any, axes: Any, batch: tuple[int, ...], batched: Mask

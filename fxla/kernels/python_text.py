@@ -50,7 +50,7 @@ from fxla.loops.ir import (
     walk_exprs,
 )
 
-__all__ = ["entry_text", "program_text"]
+__all__ = ["Printer", "entry_text", "parameters", "program_text", "stacks_of"]
 
 _INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "floordiv": "//", "mod": "%", "pow": "**",
@@ -66,7 +66,13 @@ _TAKEN = frozenset([*keyword.kwlist, "np", "math", "range", "abs", "min", "max",
 
 
 @dataclass
-class _Printer:
+class Printer:
+    """Prints statements as lines of Python.
+
+    Attributes:
+        given: arrays that the function is given, so that it makes none.
+    """
+
     program: Program
     lines: list[str]
     given: frozenset[str]
@@ -330,7 +336,7 @@ def _legal(name: str) -> str:
 def program_text(program: Program) -> str:
     """The function of a program, as Python."""
     given = frozenset(o.name for o in program.outputs if isinstance(o, Buffer))
-    printer = _Printer(program, [], given)
+    printer = Printer(program, [], given)
     ins, outs = parameters(program)
     printer.line(0, f"def {program.name}({', '.join([*ins, *outs])}):")
     for stack in stacks_of(program):

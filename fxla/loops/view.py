@@ -149,12 +149,16 @@ class Handed:
         sizes: of the arrays, in the order of the kernel's parameters.
         count: how many examples it runs over; they are independent.
         grain: how many of them are worth a thread.
+        grid: the kernel for a GPU, which also takes scratch arrays; None if there is none.
+        scratch: shapes and dtypes of the arrays that each example has for itself on a GPU.
     """
 
     kernel: Written
     sizes: tuple[int, ...]
     count: int
     grain: int
+    grid: Written | None = None
+    scratch: tuple[tuple[tuple[int, ...], DType], ...] = ()
 
 
 _counter = itertools.count()

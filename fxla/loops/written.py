@@ -18,10 +18,14 @@ class Written(Kernel):
             function `name` has pointers for the inputs and outputs, 64-bit integers for the sizes
             of the arrays behind them, and ``begin`` and ``end``, the range of examples to run.
         sizes: how many sizes it takes.
+        grid: for a kernel of a GPU, for each array its rank and whether each example has its own.
+            Then the module has the one function, which takes the number of examples as its last
+            size and divides them among the threads.
     """
 
     source: str = ""
     sizes: int = 0
+    grid: tuple[tuple[int, bool], ...] = ()
 
     def __str__(self) -> str:
         return self.source
