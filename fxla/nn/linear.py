@@ -84,7 +84,7 @@ class Linear(Deferred):
             self.bias = draw(of_bias, (self.out_features,), dtype)
 
     def __call__(self, x: Any) -> Any:
-        shape = typeof(x).shape
+        shape = x.shape if hasattr(x, "shape") else typeof(x).shape
         if self.weight is None and shape:
             self._ensure(shape[-1])
         if not shape or shape[-1] != self.in_features:

@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import fxla.numpy as fnp
 from fxla.core.dtypes import float32
 from fxla.core.trace import typeof
 from fxla.numpy.dispatch import as_value, promote_inexact
@@ -39,6 +38,6 @@ def floating(f: F) -> F:
 
 def product(x: Any, weight: Any) -> Any:
     """``x @ weight`` in the dtype of both if they have one: NumPy gives float32 of bfloat16."""
-    y = fnp.matmul(x, weight)
-    dtype = typeof(weight).dtype
-    return y.astype(dtype) if typeof(x).dtype == dtype != typeof(y).dtype else y
+    y = x @ weight
+    dtype = weight.dtype
+    return y.astype(dtype) if y.dtype is not dtype and typeof(x).dtype == dtype != y.dtype else y

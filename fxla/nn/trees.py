@@ -10,8 +10,9 @@ from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
 from fxla.core.stateful import differentiable
 from fxla.core.trace import typeof
 from fxla.errors import ShapeError
-from fxla.nn.layout import parsed_path, put, say_kind
+from fxla.nn.layout import parsed_path
 from fxla.nn.module import Module
+from fxla.nn.places import put, say_kind
 
 __all__ = [
     "apply_updates",

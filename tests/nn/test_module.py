@@ -226,6 +226,24 @@ def test_a_compiled_function_knows_whether_it_trains():
         assert float(layer(1.0, training=True)) == 2.0
 
 
+def test_a_structure_is_looked_at_again_each_time():
+    model = Mlp()
+    first = fxla.tree.structure(model)
+    model.extra = None
+    second = fxla.tree.structure(model)
+    del model.extra
+    model.other = 3
+    third = fxla.tree.structure(model)
+    del model.other
+    assert len({first, second, third}) == 3 and fxla.tree.structure(model) == first
+    model.first.weight = np.ones((4, 5), int)  # a buffer
+    assert [p for p, _ in model.named_parameters()][0] == "first.bias"
+    model.rest[0], model.named["out"] = model.named["out"], model.rest[0]
+    assert fxla.tree.leaves(model)[-2].shape == (5,)
+    model.rest[0] = model.named["out"]
+    assert len(fxla.tree.leaves(model)) == 9
+
+
 class TestSharing:
     def test_a_module_that_stands_twice(self):
         model = nn.Sequential(nn.Linear(3, 3), nn.relu)
