@@ -229,15 +229,25 @@ def _supported(call: str, kwargs: dict[str, Any], keywords: frozenset[str]) -> d
         elif key not in _HARMLESS:
             raise TypeError(f"{call}() got an unexpected keyword argument {key!r}{where_am_i()}")
         elif isinstance(value, (Tracer, np.ndarray)) or value not in _HARMLESS[key]:
-            unsupported(call, f"{key}=", _REMEDY.get(key, "Leave it out."))
+            _refuse(call, key, value)
     return kept
+
+
+def _refuse(call: str, key: str, value: Any) -> NoReturn:
+    """Raise the error for a keyword that means nothing while tracing; NumPy's for a device."""
+    if key == "device":
+        raise ValueError(
+            f"{call}: device={value!r} is not known{where_am_i()}. A traced array is where its "
+            'program runs: leave `device=` out, or say "cpu".'
+        )
+    unsupported(call, f"{key}=", _REMEDY.get(key, "Leave it out."))
 
 
 def only_plain(call: str, **options: Any) -> None:
     """Raise if one of some keywords has a value that would mean something for a traced array."""
     for key, value in options.items():
         if isinstance(value, (Tracer, np.ndarray)) or value not in _HARMLESS[key]:
-            unsupported(call, f"{key}=", _REMEDY.get(key, "Leave it out."))
+            _refuse(call, key, value)
 
 
 def unsupported(call: str, what: str, remedy: str) -> NoReturn:
