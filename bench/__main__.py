@@ -10,6 +10,7 @@
     python -m bench sizes                       # 200 batch sizes through one function
     python -m bench import                      # what importing costs
     python -m bench surface                     # every function of fxla.numpy beside NumPy's
+    python -m bench training                    # an epoch beside PyTorch and JAX with optax
     python -m bench list                        # the names
 
 Each package runs each workload in a fresh process with an empty cache; the rounds alternate.

@@ -22,6 +22,7 @@ from bench.processes import ROOT, interpreters
 from bench.record import Measured
 from bench.scaling import new_sizes_page, scaling_page
 from bench.surface import surface_page
+from bench.training.page import training_page
 from bench.workloads import TUNED, Workload
 
 __all__ = ["main"]
@@ -36,6 +37,8 @@ def make_peers(env: Path, peers: list[str]) -> None:
     """An environment with the peers, apart from fxla's own."""
     subprocess.run([sys.executable, "-m", "venv", str(env)], check=True)
     names = sorted({DISTRIBUTIONS.get(peer, peer) for peer in peers})
+    if "jax" in names:
+        names.append("optax")
     pip = [str(env / "bin" / "python"), "-m", "pip", "install"]
     if "torch" in names and sys.platform == "linux":
         pip += ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
@@ -48,7 +51,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Time fxla beside its peers."
     )
-    commands = ["run", "heldout", "list", "peers", "scaling", "sizes", "import", "surface"]
+    commands = [
+        "run",
+        "heldout",
+        "list",
+        "peers",
+        "scaling",
+        "sizes",
+        "import",
+        "surface",
+        "training",
+    ]
     parser.add_argument("command", nargs="?", choices=commands, default="run")
     parser.add_argument("--env", type=Path, default=PEERS_ENV, help="where `peers` installs")
     parser.add_argument("--peer-python", help="interpreter of an environment that has peers")
@@ -157,6 +170,10 @@ def main(arguments: list[str] | None = None) -> int:
         show(import_page(pythons(options), options.rounds), "import", options.write)
     elif options.command == "surface":
         show(surface_page(options.only, pythons(options)), "surface", options.write)
+    elif options.command == "training":
+        own_objects()
+        page = training_page(options.only, pythons(options), options.rounds)
+        show(page, "training", options.write)
     elif options.floor:
         show(floor_page(every, options.seconds), "floor", options.write)
     else:

@@ -7,6 +7,8 @@ A request and its answer are one line of JSON each:
     {"do": "round", "seconds": at least}        -> {"seconds": median, "least":, "calls":}
     {"do": "sizes", "name": ..., "every": [..]} -> {"total": seconds, "slowest":, "median":}
     {"do": "memory"}                            -> {"peak": bytes}
+    {"do": "first step", "name": of a model}    -> {"loss": of the first batch}
+    {"do": "epoch", "seed": of the order}       -> {"seconds":, "loss": mean}
     {"do": "generate"}                          -> {"seconds": of tracing and generating, fxla only}
 
 `load` saves the results of the first call as ``path``, a NumPy archive. A request that fails is
@@ -16,6 +18,7 @@ answered by {"error": message}. Run by `bench.processes`, as ``python -m bench.w
 from __future__ import annotations
 
 import functools
+import importlib
 import itertools
 import json
 import os
@@ -32,6 +35,7 @@ from bench.calls import SURFACE
 from bench.heldout import HELD_OUT
 from bench.memory import Peak
 from bench.peers import start
+from bench.training.tasks import TASKS, Task, batches
 from bench.workloads import TUNED
 from bench.workloads.workload import Arguments, Workload
 
@@ -64,6 +68,8 @@ class Worker:
         self.call: Callable[[], Any] = lambda: None
         self.program: Callable[..., Any] = lambda: None
         self.placed: Arguments = ()
+        self.task: Task
+        self.train: Callable[[Any, Any], Callable[[], float]]
 
     def describe(self) -> dict[str, Any]:
         """Version, and seconds from the import to the end of a first trivial program."""
@@ -123,6 +129,22 @@ class Worker:
         """The most memory that calls held, beyond what the package holds without the workload."""
         return {"peak": self.peak.during(self.call)}
 
+    def first_step(self, name: str) -> dict[str, Any]:
+        """Train the model on one batch."""
+        package = importlib.import_module(f"bench.training.with_{self.peer.name}")
+        self.task = TASKS[name]
+        self.train = package.stepper(name, self.task)
+        return {"loss": self.train(*next(batches(self.task, 0)))()}
+
+    def epoch(self, seed: int) -> dict[str, Any]:
+        """Train an epoch; losses are asked for at its end."""
+        given = list(batches(self.task, seed))
+        began = time.perf_counter()
+        losses = [self.train(x, y) for x, y in given]
+        last = losses[-1]()
+        seconds = time.perf_counter() - began
+        return {"seconds": seconds, "loss": statistics.fmean(x() for x in losses), "last": last}
+
     def generate(self) -> dict[str, Any]:
         """Seconds of tracing and generating once more, where the package can tell."""
         return {"seconds": self.peer.generate(self.program, self.placed)}
@@ -138,6 +160,8 @@ def serve(package: str, requests: IO[str], answers: IO[str]) -> None:
         "sizes": worker.sizes,
         "memory": worker.memory,
         "generate": worker.generate,
+        "first step": worker.first_step,
+        "epoch": worker.epoch,
     }
     for line in requests:
         request = json.loads(line)

@@ -1,6 +1,6 @@
 """Train a small transformer to write like Shakespeare's sonnets, one character at a time.
 
-    python examples/characters.py                 # about two minutes on two cores
+    python examples/characters.py                 # a few minutes on two cores
     python examples/characters.py --steps 3000    # better, and longer
     python examples/characters.py --start "Shall I"
 
@@ -25,7 +25,7 @@ from fxla import models, nn, optim, random
 
 TEXT = Path(__file__).parent / "texts" / "sonnets.txt"
 HELD_OUT = 10  # one character in ten, from the end
-REACHED = 1.75
+REACHED = 1.85
 """What the loss on unseen sonnets, in nats for each character, falls below in 1000 steps."""
 
 

@@ -23,6 +23,11 @@ def test_it_learns_which_character_follows(figures: dict[str, Any]) -> None:
     assert figures["loss"] < 2.45 < guessing - 0.5
 
 
+@pytest.mark.long
+def test_a_whole_training_reaches_the_stated_loss() -> None:
+    assert characters.main(["--quiet"])["loss"] < characters.REACHED
+
+
 def test_it_writes(figures: dict[str, Any]) -> None:
     assert figures["sample"].startswith("Shall I ") and len(figures["sample"]) == 32
 
