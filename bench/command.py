@@ -38,7 +38,7 @@ def make_peers(env: Path, peers: list[str]) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(env)], check=True)
     names = sorted({DISTRIBUTIONS.get(peer, peer) for peer in peers})
     if "jax" in names:
-        names.append("optax")
+        names = sorted([*names, "optax"])
     pip = [str(env / "bin" / "python"), "-m", "pip", "install"]
     if "torch" in names and sys.platform == "linux":
         pip += ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]

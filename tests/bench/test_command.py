@@ -48,5 +48,5 @@ def test_peers_are_installed_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert main(["peers", "--env", str(tmp_path), "--peers", "jax", "torch-compile", "numpy"]) == 0
     made, installed = commands
     assert made == [sys.executable, "-m", "venv", str(tmp_path)]
-    assert installed[-3:] == ["jax", "scipy", "torch"]
+    assert installed[-4:] == ["jax", "optax", "scipy", "torch"]
     assert installed[0] == str(tmp_path / "bin" / "python")
