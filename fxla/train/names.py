@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 import fxla.numpy as fnp
 from fxla import optim
 from fxla.errors import ShapeError
@@ -19,7 +21,7 @@ from fxla.train.regression import (
     root_mean_squared_error,
 )
 
-__all__ = ["Loss", "loss_of", "metrics_of", "optimizer_of"]
+__all__ = ["Loss", "check_probabilities", "loss_of", "metrics_of", "optimizer_of"]
 
 _SMALLEST = 1e-7  # Keras's epsilon, below which a probability is taken for it
 
@@ -167,6 +169,24 @@ def loss_of(given: Any) -> Loss:
     if not callable(given):
         raise TypeError(f"Trainer: loss is a name or a function, not a {type(given).__qualname__}")
     return Loss(given, getattr(given, "__name__", type(given).__name__))
+
+
+def check_probabilities(loss: Loss, prediction: Any) -> None:
+    """Reject scores where a loss takes probabilities, which would train to nonsense.
+
+    Raises:
+        ValueError: if `prediction` has values outside of 0..1, or classes that do not sum to 1.
+    """
+    p = np.asarray(prediction, np.float64)
+    outside = bool((p < 0).any() or (p > 1 + 1e-3).any())
+    if loss.probabilities == "classes":
+        outside = outside or bool((abs(p.sum(axis=-1) - 1) > 1e-2).any())
+    if outside and np.isfinite(p).all():
+        raise ValueError(
+            f"Trainer: loss {loss.name!r} takes probabilities, as in Keras, and the model gives "
+            f"values from {p.min():.3g} to {p.max():.3g}. End the model with a softmax or "
+            f"sigmoid, or choose {loss.name + '_from_logits'!r}."
+        )
 
 
 def optimizer_of(given: Any) -> Any:

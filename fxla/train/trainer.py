@@ -17,7 +17,7 @@ from fxla.train.callback import Callback, Callbacks
 from fxla.train.feeding import Batch, batch_of, batches, examples_given, ready
 from fxla.train.history import History
 from fxla.train.interrupts import Interrupts
-from fxla.train.names import loss_of, metrics_of, optimizer_of
+from fxla.train.names import check_probabilities, loss_of, metrics_of, optimizer_of
 from fxla.train.non_finite import explain
 from fxla.train.progress import Progress
 from fxla.train.running import Held, Running, Structure
@@ -284,7 +284,10 @@ class Trainer:
             return
         self._build(batch.x)
         if self.recipe.loss.probabilities:
-            self._check_probabilities(batch)
+            few = tree_map(lambda a: np.asarray(a)[:8], batch.x)
+            check_probabilities(
+                self.recipe.loss, self.recipe.predict(self.model, few, training=False)
+            )
         if self.optimizer_state is None:  # and not restored just now
             state = self.recipe.optimizer.init(parameters(self.model))
             self._held.running = self._held.running._replace(optimizer=state)
@@ -296,21 +299,6 @@ class Trainer:
         if self._late is not None:  # restored before its sizes were known
             snapshot, self._late = self._late, None
             self._take(snapshot)
-
-    def _check_probabilities(self, batch: Batch) -> None:
-        """Reject scores where the loss takes probabilities, which would train to nonsense."""
-        few = tree_map(lambda a: np.asarray(a)[:8], batch.x)
-        p = np.asarray(self.recipe.predict(self.model, few, training=False), np.float64)
-        outside = bool((p < 0).any() or (p > 1 + 1e-3).any())
-        if self.recipe.loss.probabilities == "classes":
-            outside = outside or bool((abs(p.sum(axis=-1) - 1) > 1e-2).any())
-        if outside and np.isfinite(p).all():
-            name = self.recipe.loss.name
-            raise ValueError(
-                f"Trainer: loss {name!r} takes probabilities, as in Keras, and the model gives "
-                f"values from {p.min():.3g} to {p.max():.3g}. End the model with a softmax or "
-                f"sigmoid, or choose {name + '_from_logits'!r}."
-            )
 
     # -- figures
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -87,6 +88,20 @@ def test_every_place_to_stop_ends_the_same(tmp_path: Path, given: Any, options: 
         assert repr(found) == repr(history)
         assert again.step == whole.step
         assert again.callbacks.members[2].best == min(history["loss"])
+
+
+def test_grain_continues_at_its_own_position(tmp_path: Path) -> None:
+    logging.getLogger("absl").setLevel(logging.ERROR)  # it says at import that there is no jax
+    grain = pytest.importorskip("grain")
+    rows = grain.MapDataset.source([(X[k], Y[k]) for k in range(50)]).shuffle(seed=1)
+    given = rows.batch(8).to_iter_dataset()
+    whole = trainer(tmp_path / "whole")
+    whole.fit(given, epochs=2)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path / "broken", Stop(9)).fit(given, epochs=2)
+    again = trainer(tmp_path / "broken", Stop(-1))
+    again.fit(given, epochs=2, resume=True)
+    assert bits(again) == bits(whole)
 
 
 def test_the_file_is_read_by_load(tmp_path: Path) -> None:
