@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
+import inspect
 import os
 import sys
 import sysconfig
@@ -144,9 +145,16 @@ class Runtime:
         if isinstance(f, types.MethodType) and isinstance(f.__func__, types.FunctionType):
             return types.MethodType(_or_itself(f.__func__), f.__self__)
         try:
-            return iterables.BUILTINS.get(f, f)
+            known = iterables.BUILTINS.get(f)
         except TypeError:
-            return f
+            known = None
+        if known is not None or isinstance(f, type):
+            return f if known is None else known
+        method = inspect.getattr_static(type(f), "__call__", None)
+        written = inspect.unwrap(method) if isinstance(method, types.FunctionType) else None
+        if isinstance(written, types.FunctionType) and not _from_library(written):
+            return types.MethodType(_converted_if_possible(method), f)
+        return f
 
     @staticmethod
     def attribute(read: Callable[[], Any], name: str) -> Any:
@@ -185,9 +193,15 @@ class Runtime:
         )
 
 
+def _from_library(f: types.FunctionType) -> bool:
+    return _is_library(f.__code__.co_filename)
+
+
 def _or_itself(f: types.FunctionType) -> Any:
-    if _is_rewritten(f) or _is_library(f.__code__.co_filename):
-        return f
+    return f if _is_rewritten(f) or _from_library(f) else _converted_if_possible(f)
+
+
+def _converted_if_possible(f: Any) -> Any:
     try:
         return convert(f)
     except NoSource:

@@ -261,3 +261,47 @@ def test_values_known_under_grad_need_no_branch_in_the_program() -> None:
         return y
 
     assert fxla.grad(fxla.capture(f))(4.0) == pytest.approx(0.25)
+
+
+def test_objects_that_are_called() -> None:
+    class Clip:
+        def __init__(self, limit: float) -> None:
+            self.limit = limit
+
+        def __call__(self, x: Any) -> Any:
+            return self.limit if x > self.limit else x
+
+    clip = Clip(2.0)
+
+    def f(x: Any) -> Any:
+        while x < 10.0:
+            x = x + 3.0
+        return clip(x - 9.0)
+
+    compiled = captured(f)
+    assert (compiled(1.0), compiled(2.0)) == (1.0, 2.0)
+    assert compiled(0.0) == 2.0
+
+
+class Gated(fxla.nn.Module):
+    def __init__(self) -> None:
+        self.scale = np.array([2.0, 3.0])
+        self.shift = np.array([1.0, 1.0])
+
+    def __call__(self, x: Any) -> Any:
+        if x.sum() > 0:
+            return x * self.scale
+        return x + self.shift
+
+
+def test_modules_that_are_called() -> None:
+    def loss(model: Gated, x: Any) -> Any:
+        while abs(x).sum() < 10.0:
+            x = 2.0 * x
+        return model(x).sum()
+
+    model, x = Gated(), np.array([1.0, 2.0])
+    assert captured(loss)(model, x) == 4.0 * 2.0 + 8.0 * 3.0
+    gradient = fxla.jit(fxla.grad(fxla.capture(lambda m, x: m(x).sum())))
+    assert gradient(model, x).scale.tolist() == [1.0, 2.0]
+    assert gradient(model, -x).shift.tolist() == [1.0, 1.0]
