@@ -51,14 +51,15 @@ class Dropout(Module):
             return x
         if self.rate == 1.0:
             return fnp.zeros_like(x)
-        kept = random.split(self.key)
-        self.key, drawn = kept[0], kept[1]
+        keys = random.split(self.key)
+        self.key, drawn = keys[0], keys[1]
         shape = list(typeof(x).shape)
         for axis in self.axes_alike:
             shape[axis] = 1
         keep = 1.0 - self.rate
         mask = random.bernoulli(drawn, keep, tuple(shape))
-        return fnp.where(mask, x / keep, 0.0)
+        kept = fnp.where(mask, x / keep, 0.0)
+        return kept if typeof(x).dtype.itemsize > 2 else kept.astype(typeof(x).dtype)
 
     def _shown(self) -> list[str]:
         return [str(self.rate)]

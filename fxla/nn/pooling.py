@@ -14,6 +14,7 @@ from fxla.core.dtypes import is_inexact
 from fxla.core.trace import typeof
 from fxla.nn.checks import refuse
 from fxla.nn.module import Module
+from fxla.nn.precision import product
 
 __all__ = [
     "AdaptiveAvgPool",
@@ -208,7 +209,7 @@ class AdaptiveAvgPool(Module):
         weights = np.zeros((n, len(windows)), typeof(x).dtype)
         for k, (start, end) in enumerate(windows):
             weights[start:end, k] = 1 / (end - start)
-        return fnp.moveaxis(fnp.matmul(fnp.moveaxis(x, axis, -1), weights), -1, axis)
+        return fnp.moveaxis(product(fnp.moveaxis(x, axis, -1), weights), -1, axis)
 
     def __call__(self, x: Any) -> Any:
         axes = _spatial(typeof(x).ndim, self.channels)

@@ -332,3 +332,21 @@ def test_containers():
     np.testing.assert_allclose(nn.Residual(np.sin, np.cos)(x), np.cos(x) + np.sin(x))
     assert nn.Flatten()(given(2, 3, 4)).shape == (2, 12)
     assert nn.Flatten(0)(given(2, 3)).shape == (6,)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_results_have_the_dtype_of_the_input(dtype):
+    for layer, shape in [
+        (nn.Linear(4, 3), (2, 4)),
+        (nn.Conv(4, 3, 3), (2, 5, 5, 4)),
+        (nn.BatchNorm(4), (2, 4)),
+        (nn.RMSNorm(4), (2, 4)),
+        (nn.AdaptiveAvgPool(2), (2, 3, 4)),
+        (nn.AvgPool(2), (2, 4, 4)),
+        (nn.GRU(4, 3), (2, 3, 4)),
+        (nn.TransformerEncoderLayer(4, 2, activation=nn.gelu), (2, 3, 4)),
+    ]:
+        layer, x = layer.astype(dtype), fnp.ones(shape, dtype)
+        y = fxla.tree.leaves(layer(x, training=True))[0]
+        traced = fxla.eval_shape(lambda layer, x: layer(x, training=True), layer, x)
+        assert str(y.dtype) == str(fxla.tree.leaves(traced)[0].dtype) == dtype, layer

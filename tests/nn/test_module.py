@@ -237,7 +237,7 @@ def test_a_structure_is_looked_at_again_each_time():
     del model.other
     assert len({first, second, third}) == 3 and fxla.tree.structure(model) == first
     model.first.weight = np.ones((4, 5), int)  # a buffer
-    assert [p for p, _ in model.named_parameters()][0] == "first.bias"
+    assert next(p for p, _ in model.named_parameters()) == "first.bias"
     model.rest[0], model.named["out"] = model.named["out"], model.rest[0]
     assert fxla.tree.leaves(model)[-2].shape == (5,)
     model.rest[0] = model.named["out"]
