@@ -194,6 +194,8 @@ class Module(Composite):
             value = _as_array(value.value)
         elif name in self._declared and self._declared[name] != "static" and value is not None:
             value = _as_array(value)
+        elif isinstance(value, np.generic) and is_array(attributes.get(name)):
+            value = _as_array(value)  # NumPy gives numbers where arrays have no axes
         self.assigned(name, value)
 
     def assigned(self, name: str, value: Any) -> None:

@@ -432,3 +432,17 @@ def test_donated_models():
         model = step(model)
         expected += 1
     np.testing.assert_allclose(model.weight, expected)
+
+
+def test_a_number_of_numpy_takes_the_place_of_an_array_as_one():
+    class Counter(nn.Module):
+        def __init__(self):
+            self.calls = nn.Buffer(np.zeros((), int))
+
+        def __call__(self):
+            self.calls = self.calls + 1  # NumPy gives an np.int64, which is no array
+
+    counter = Counter()
+    counter()
+    fxla.jit(lambda counter: counter())(counter)
+    assert int(counter.calls) == 2 and counter.calls.shape == ()
