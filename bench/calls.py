@@ -536,7 +536,28 @@ UNTIMED: dict[str, str] = {
 }
 """Functions that are not in the list, and why."""
 
-WHY: dict[str, str] = {}
+WHY: dict[str, str] = {
+    "np.any(b)": "NumPy stops at the first element that decides",
+    "np.all(b)": "NumPy stops at the first element that decides",
+    "np.empty_like": "elements are zeros, as in JAX; NumPy's are not set",
+    "repeated(": "a search for each element of the result, whose size is not that of a table",
+    "np.packbits": "bits are read eight apart; NumPy multiplies eight bytes at once",
+    "np.power(u, v)": "NumPy's power comes from SVML; fxla's is a logarithm with extra bits",
+    "np.pow(u, v)": "NumPy's power comes from SVML; fxla's is a logarithm with extra bits",
+    "np.cbrt": "NumPy's root comes from SVML",
+    "np.log10": "NumPy's logarithm comes from SVML",
+    "np.linalg.eigvalsh": "eigenvectors are computed too",
+    "np.linalg.slogdet": "BLAS is held to one thread inside a program",
+    "np.linalg.det(S)": "BLAS is held to one thread inside a program",
+    "np.linalg.cholesky(S)": "BLAS is held to one thread inside a program",
+    "np.linalg.lstsq": "BLAS is held to one thread inside a program",
+    "np.linalg.inv(many)": "a system with unit matrices, by NumPy's solver, in one thread",
+    "np.linalg.tensorinv": "a system with a unit matrix; BLAS is held to one thread",
+    "np.vecmat": "4 MB of matrix, at the speed of the third cache",
+    "np.matvec": "4 MB of matrix, at the speed of the third cache",
+    "np.diagonal": "microseconds: the overhead of a call",
+    "np.diag(X)": "microseconds: the overhead of a call",
+}
 """Why a call is slower than NumPy's: by a part of its text, the first that fits."""
 
 CALLS: tuple[SurfaceCall, ...] = tuple(_calls())

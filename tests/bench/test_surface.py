@@ -10,7 +10,7 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from bench import surface
-from bench.calls import CALLS, UNTIMED, SurfaceCall
+from bench.calls import CALLS, UNTIMED, WHY, SurfaceCall
 from bench.surface import Compared, text_of
 
 
@@ -32,6 +32,11 @@ def test_excuses_are_of_names_that_exist() -> None:
     for name in " ".join(UNTIMED).split():
         space, _, short = name.rpartition(".")
         assert hasattr(getattr(fnp, space) if space else fnp, short), name
+
+
+def test_reasons_are_of_calls_that_exist() -> None:
+    for part in WHY:
+        assert any(part in c.name for c in CALLS), part
 
 
 @pytest.mark.parametrize(
