@@ -18,12 +18,12 @@ def name(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=name)
-def test_code_runs(page: Path) -> None:
+def test_code_runs(page: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(ROOT / "tests" / "docs" / "pages.py"), str(page)],
         capture_output=True,
         text=True,
-        cwd=ROOT,
+        cwd=tmp_path,  # what a page writes stays there
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         timeout=300,
         check=False,
