@@ -85,7 +85,7 @@ def igamma_grad_a(a: Any, x: Any) -> Value:
     Example:
         >>> from fxla import lax
         >>> lax.igamma_grad_a(1.0, 1.0)
-        Array(-0.43172742)
+        Array(-0.43172971)
     """
     a, x = _floats("igamma_grad_a", a, x)
     power = mul(sub(a, _full_like(a, 1)), log(x))
