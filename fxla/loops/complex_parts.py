@@ -94,8 +94,8 @@ def _exp(z: Parts) -> Parts:
     c, s = _f("cos", z.im), _f("sin", z.im)
     angle_is_finite = compare("eq", c, c)
     turned = Parts(_f("mul", size, c), _f("mul", size, s))
-    endless = Parts(select(op("isinf", BOOL, size), size, turned.re), turned.im)
-    endless = _choose(_is("eq", size, 0), Parts(size, size), endless)
+    endless = Parts(size, select(_is("gt", z.re, 0), turned.im, size))
+    endless = _choose(op("isinf", BOOL, z.re), endless, turned)
     out = _choose(angle_is_finite, turned, endless)
     return _choose(_is("eq", z.im, 0), Parts(size, z.im), out)
 
@@ -140,22 +140,23 @@ def _cosh_times(cosh: Expr, sine: Expr, angle: Expr) -> Expr:
     return select(_is("eq", angle, 0), angle, _f("mul", cosh, sine))
 
 
-def _sinh_times(sinh: Expr, cosine: Expr) -> Expr:
-    """The product of a sine and a cosine; where the second is NaN, 0 and infinity stay."""
-    stays = op("or", BOOL, _is("eq", sinh, 0), op("isinf", BOOL, sinh))
+def _sinh_times(x: Expr, cosine: Expr) -> Expr:
+    """The product of sinh(x) and a cosine; where that is NaN, those of 0 and infinity stay."""
+    sinh = _f("sinh", x)
+    stays = op("or", BOOL, _is("eq", sinh, 0), op("isinf", BOOL, x))
     stays = _and(stays, compare("ne", cosine, cosine))
     return select(stays, sinh, _f("mul", sinh, cosine))
 
 
 def _sin(z: Parts) -> Parts:
     re = _cosh_times(_f("cosh", z.im), _f("sin", z.re), z.re)
-    return Parts(re, _sinh_times(_f("sinh", z.im), _f("cos", z.re)))
+    return Parts(re, _sinh_times(z.im, _f("cos", z.re)))
 
 
 def _cos(z: Parts) -> Parts:
     c, s = _f("cosh", z.im), _f("sinh", z.im)
     cosine, sine = _f("cos", z.re), _f("sin", z.re)
-    unbounded = _and(op("isinf", BOOL, c), compare("ne", cosine, cosine))
+    unbounded = _and(op("isinf", BOOL, z.im), compare("ne", cosine, cosine))
     re = select(unbounded, c, _f("mul", c, cosine))
     im = _f("mul", s, sine)
     im = select(_and(_is("eq", s, 0), compare("ne", sine, sine)), s, im)
@@ -181,7 +182,9 @@ def _tanh(z: Parts) -> Parts:
     e = _f("exp", _f("mul", _c(-2, x), _f("abs", x)))
     tail = _f("mul", _f("mul", _c(4, x), _f("sin", z.im)), _f("mul", _f("cos", z.im), e))
     tail = select(endless, _f("copysign", _c(0, x), z.im), tail)
-    large = Parts(_f("copysign", one, x), tail)
+    limit = _f("copysign", one, x)
+    unknown = _and(endless, op("not", BOOL, op("isinf", BOOL, x)))
+    large = _choose(unknown, Parts(t, t), Parts(limit, tail))
     return _choose(_is("gt", _f("abs", x), 22), large, out)
 
 

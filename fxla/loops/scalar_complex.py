@@ -40,11 +40,8 @@ def complex_exp(z: Scalar) -> Scalar:
     size = math.exp(z.real)
     c = math.cos(z.imag)
     s = math.sin(z.imag)
-    if c != c:  # the angle is not finite
-        if size == 0:
-            return complex(size, size)
-        if math.isinf(size):
-            return complex(size, s)
+    if c != c and math.isinf(z.real):  # the angle is not finite
+        return complex(size, s if z.real > 0 else size)
     return complex(size * c, size * s)
 
 
@@ -95,7 +92,7 @@ def complex_sin(z: Scalar) -> Scalar:
     s = math.sinh(z.imag)
     c = math.cos(z.real)
     real = z.real if z.real == 0 else math.sin(z.real) * math.cosh(z.imag)
-    imag = s if c != c and (s == 0 or math.isinf(s)) else c * s
+    imag = s if c != c and (s == 0 or math.isinf(z.imag)) else c * s
     return complex(real, imag)
 
 
@@ -105,7 +102,7 @@ def complex_cos(z: Scalar) -> Scalar:
     s = math.sinh(z.imag)
     cosine = math.cos(z.real)
     sine = math.sin(z.real)
-    real = c if cosine != cosine and math.isinf(c) else c * cosine
+    real = c if cosine != cosine and math.isinf(z.imag) else c * cosine
     if z.real == 0:
         return complex(real, -(z.real * math.copysign(1.0, s)))
     return complex(real, -s if sine != sine and s == 0 else -(sine * s))
@@ -118,6 +115,8 @@ def complex_tanh(z: Scalar) -> Scalar:
         e = math.exp(-2 * abs(x))
         tail = 4 * math.sin(z.imag) * math.cos(z.imag) * e
         if tail != tail:  # the angle is not finite
+            if not math.isinf(x):
+                return complex(tail, tail)
             tail = math.copysign(0.0, z.imag)
         return complex(math.copysign(1.0, x), tail)
     t = math.tan(z.imag)

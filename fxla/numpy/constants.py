@@ -380,26 +380,30 @@ def common_type(*arrays: Any) -> Any:
 
 
 def finfo(dtype: Any) -> Any:
-    """Limits of a floating dtype, bfloat16 included. See `numpy.finfo`.
+    """Limits of a floating dtype, bfloat16 included, or of an array's. See `numpy.finfo`.
 
     Example:
         >>> import fxla.numpy as np
         >>> float(np.finfo(np.float32).eps)
         1.1920928955078125e-07
     """
-    found = np.dtype(dtype.dtype if isinstance(dtype, Tracer) else dtype)
-    return finfo_of(found)
+    return finfo_of(np.dtype(_dtype_or_that_of_an_array(dtype)))
 
 
 def iinfo(dtype: Any) -> Any:
-    """Limits of an integer dtype. See `numpy.iinfo`.
+    """Limits of an integer dtype, or of an array's. See `numpy.iinfo`.
 
     Example:
         >>> import fxla.numpy as np
         >>> np.iinfo(np.int8).max
         127
     """
-    return np.iinfo(dtype.dtype if isinstance(dtype, Tracer) else dtype)
+    return np.iinfo(_dtype_or_that_of_an_array(dtype))
+
+
+def _dtype_or_that_of_an_array(x: Any) -> Any:
+    """As the array API standard has it; NumPy takes arrays in `finfo` only, and not all."""
+    return x.dtype if isinstance(x, Tracer | np.ndarray | np.generic) else x
 
 
 # --- arrays from files, buffers and formulas ------------------------------------------------

@@ -111,3 +111,10 @@ def test_the_array_object():
     x[0, :] = 7.0
     x[x < 2] = 0.0
     assert x.tolist() == [[7.0, 7.0, 7.0], [0.0, 0.0, 5.0]]
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u8", "f4", "f8", "c8"])
+def test_limits_of_an_arrays_dtype(dtype):
+    limits = jitted.iinfo if np.dtype(dtype).kind in "iu" else jitted.finfo
+    of_numpy = np.iinfo if np.dtype(dtype).kind in "iu" else np.finfo
+    assert limits(jitted.asarray(1, dtype=dtype)).max == of_numpy(np.dtype(dtype)).max

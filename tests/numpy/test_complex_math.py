@@ -10,7 +10,7 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 
-PARTS = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, np.inf, -np.inf, np.nan]
+PARTS = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 800.0, -800.0, np.inf, -np.inf, np.nan]
 UNARY = (
     "arccos arccosh arcsin arcsinh arctan arctanh cos cosh exp exp2 expm1 log log1p log2 log10 "
     "negative reciprocal sign sin sinh sqrt square tan tanh"
