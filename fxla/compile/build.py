@@ -15,6 +15,7 @@ from fxla.compile.fusion import plan_lines, plan_storage
 from fxla.compile.grain import chunk_size
 from fxla.compile.graph import Graph, Node, Value, build_graph
 from fxla.compile.group import Group
+from fxla.compile.in_blocks import in_blocks
 from fxla.compile.in_place import InPlace, find_in_place, kept_carries
 from fxla.compile.invariant import invariant_part, weights_by_column
 from fxla.compile.kernels import KernelStep, group_kernels, nest_kernel
@@ -38,7 +39,14 @@ from fxla.compile.program import (
     Program,
     WhileLoop,
 )
-from fxla.compile.regions import BranchRegion, LanesRegion, Region, ScanRegion, WhileRegion
+from fxla.compile.regions import (
+    BlocksRegion,
+    BranchRegion,
+    LanesRegion,
+    Region,
+    ScanRegion,
+    WhileRegion,
+)
 from fxla.compile.schedule import schedule, used_outside
 from fxla.compile.selecting import selecting_nest
 from fxla.compile.simplify import simplify
@@ -157,7 +165,10 @@ class Build:
 
         Inputs at the positions `owned` may be written over.
         """
-        jaxpr = self.regular_products(with_array_outputs(simplify(jaxpr)))
+        jaxpr = simplify(jaxpr)
+        if self.use_library and not self.merging:
+            jaxpr = in_blocks(jaxpr, self.notes)
+        jaxpr = self.regular_products(with_array_outputs(jaxpr))
         updates = find_in_place(jaxpr, owned)
         graph = build_graph(jaxpr, lambda eqn, views: self.lower(eqn, views, updates))
         for node in graph.nodes:
@@ -355,7 +366,7 @@ class Build:
         self, form: Region, node: Node, operands: list[Pointer], place: dict[Value, Pointer]
     ) -> list[Instruction]:
         """A loop or branch: one kernel if that suits it, else instructions around kernels."""
-        if self.merging:
+        if self.merging or isinstance(form, BlocksRegion):
             return self.control_flow(form, node, operands, place)
         tiles = self.tiles and not isinstance(form, LanesRegion)  # a lane has none
         trial = Build(self.use_library, tiles, merging=True, noted=self.noted)

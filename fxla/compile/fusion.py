@@ -103,7 +103,8 @@ def plan_lines(
 ) -> Iterator[str]:
     """The plan as text, a line for each value: what it costs, what becomes of it, and why.
 
-    Work is in additions for each element; readers are the values that read it.
+    Work is in additions for each element; readers are the values that read it. What is fused is
+    not written to memory and read again, but computed for every read of it in another loop.
 
     Args:
         graph: with its storage planned.
@@ -120,7 +121,10 @@ def plan_lines(
         for out in node.outputs:
             n = readers.get(out, 0)
             cost = f"work {out.own_cost:g}, {n} {'reader' if n == 1 else 'readers'}"
-            fate = "fused into its readers"
+            nbytes = size_of(out.aval.shape) * out.aval.dtype.itemsize
+            fate = f"fused into its readers, saves {nbytes} bytes"
+            if out.times != 1.0:
+                fate += f", computed {out.times:.1f} times"
             if out.stored:
                 fate = "stored" if out in memory else "kept in its kernel"
                 fate += f", {reasons[out]}"
@@ -252,7 +256,7 @@ def _weigh_recomputation(graph: Graph, store: object, passes: dict[Value, int]) 
         wanted = demand.get(id(out), {})
         size = max(size_of(out.aval.shape), 1)
         if not out.stored and wanted:
-            times = sum(wanted.values()) / size
+            times = out.times = sum(wanted.values()) / size
             kept = rows.get(id(out), False) and all(isinstance(k, _Pass) for k in wanted)
             if work[out] * (times - 1.0) > (ROW_COST if kept else STORE_COST):
                 what = "keep" if kept else "store"

@@ -52,6 +52,7 @@ class Value:
         own_cost: operations of its own form for one element.
         inline_cost: operations for one element if all it reads through is recomputed.
         segment: which part of a long straight program it is computed in.
+        times: how often each element is computed, if it is not stored.
         stored: whether it gets memory.
         literal: its value, if it is a scalar written into the kernels that read it.
         written: the expression of its literal, once it was read.
@@ -66,6 +67,7 @@ class Value:
     own_cost: float = 0.0
     inline_cost: float = 0.0
     segment: int = 0
+    times: float = 1.0
     stored: bool = False
     literal: Literal | None = None
     written: Expr | None = None

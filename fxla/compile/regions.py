@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fxla.core.jaxpr import Jaxpr
 
-__all__ = ["BranchRegion", "LanesRegion", "Region", "ScanRegion", "WhileRegion"]
+__all__ = ["BlocksRegion", "BranchRegion", "LanesRegion", "Region", "ScanRegion", "WhileRegion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class ScanRegion(Region):
     n_carry: int
     length: int
     reverse: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BlocksRegion(ScanRegion):
+    """A counted loop over blocks of arrays, around kernels of their own (`fxla.compile.in_blocks`).
+
+    An x is read, and a y is written, a block after the other, whatever their shapes are.
+    """
 
 
 @dataclass(frozen=True, slots=True)
