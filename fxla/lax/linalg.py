@@ -136,7 +136,7 @@ def eigh(
         Array([2., 3.])
     """
     del sort_eigenvalues
-    w, v = spectral.eigh_p.bind(_symmetrised(x) if symmetrize_input else x, lower_half=lower)
+    w, v = spectral.eigh(_symmetrised(x) if symmetrize_input else x, lower)
     return v, w
 
 

@@ -15,12 +15,14 @@ vector is arbitrary as well; functions that do not depend on it have correct der
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fxla.core.aval import Aval
 from fxla.core.dtypes import complex_dtype, int64, is_complex, real_dtype
+from fxla.core.jaxpr import Eqn
 from fxla.core.trace import Value, typeof
 from fxla.errors import NotDifferentiableError
 from fxla.ops.dot import matmul
@@ -55,28 +57,45 @@ __all__ = ["eig", "eig_p", "eigh", "eigh_p", "svd", "svd_p"]
 Tangents = tuple[tuple[Value, ...], tuple[Any, ...]]
 
 
+def _without_vectors(eqn: Eqn, values: int, **fewer: bool) -> Eqn:
+    """The decomposition that computes no vectors: only the result at `values`."""
+    params = {**eqn.params, **fewer}
+    return Eqn(eqn.primitive, eqn.inputs, params, (eqn.outputs[values],), eqn.source)
+
+
 class Eigh(MatrixPrimitive):
     """``a v = v diag(w)`` for Hermitian a; w ascending, v unitary.
 
-    a: T[..., n, n], of which one triangle is read -> w: real T[..., n], v: T[..., n, n].
+    a: T[..., n, n], of which one triangle is read -> w: real T[..., n], and v: T[..., n, n] if
+    `compute_v`.
     """
 
     name = "eigh"
 
-    def abstract_eval(self, a: Aval, *, lower_half: bool) -> tuple[Aval, ...]:
+    def abstract_eval(self, a: Aval, *, lower_half: bool, compute_v: bool) -> tuple[Aval, ...]:
         check_matrices("eigh", a, square=True)
-        return Aval(a.shape[:-1], real_dtype(a.dtype)), Aval(a.shape, a.dtype)
+        w = Aval(a.shape[:-1], real_dtype(a.dtype))
+        return (w, Aval(a.shape, a.dtype)) if compute_v else (w,)
 
-    def impl(self, a: Any, *, lower_half: bool) -> tuple[Any, ...]:
-        w, v = np.linalg.eigh(np.asarray(a), "L" if lower_half else "U")
+    def impl(self, a: Any, *, lower_half: bool, compute_v: bool) -> tuple[Any, ...]:
+        a, half = np.asarray(a), "L" if lower_half else "U"
+        if not compute_v:
+            return (np.linalg.eigvalsh(a, half),)
+        w, v = np.linalg.eigh(a, half)
         return w, v
 
-    def jvp(self, primals: Any, tangents: Any, *, lower_half: bool) -> Tangents:
+    def jvp(self, primals: Any, tangents: Any, *, lower_half: bool, compute_v: bool) -> Tangents:
         """With C = v^H da v: dw = diag(C), dv = v (C / (w_j - w_i)), off the diagonal."""
         (a,), (t,) = primals, tangents
-        w, v = self.bind(a, lower_half=lower_half)
+        w, v = eigh(a, lower_half)
         c = matmul(matmul(adjoint(v), from_triangle(t, lower_half)), v)
-        return (w, v), (_real_diagonal(c), matmul(v, mul(c, _like(_inverse_gaps(w), c))))
+        t_w = _real_diagonal(c)
+        if not compute_v:
+            return (w,), (t_w,)
+        return (w, v), (t_w, matmul(v, mul(c, _like(_inverse_gaps(w), c))))
+
+    def dce(self, eqn: Eqn, used: Sequence[bool]) -> Eqn:
+        return eqn if used[-1] else _without_vectors(eqn, 0, compute_v=False)
 
 
 class Svd(MatrixPrimitive):
@@ -119,6 +138,11 @@ class Svd(MatrixPrimitive):
             )
         u, s, vh = self.bind(a, full_matrices=full_matrices, compute_uv=compute_uv)
         return (u, s, vh), _svd_tangents(u, s, vh, t)
+
+    def dce(self, eqn: Eqn, used: Sequence[bool]) -> Eqn:
+        if used[0] or used[-1]:
+            return eqn
+        return _without_vectors(eqn, 1, compute_uv=False)
 
 
 def _svd_tangents(u: Value, s: Value, vh: Value, t: Value) -> tuple[Value, Value, Value]:
@@ -192,6 +216,9 @@ class Eig(MatrixPrimitive):
         t_v = matmul(v, mul(c, _inverse_gaps(w)))
         return (w, v), (t_w, _keeping_norm_and_phase(v, t_v))
 
+    def dce(self, eqn: Eqn, used: Sequence[bool]) -> Eqn:
+        return eqn if used[-1] else _without_vectors(eqn, 0, compute_v=False)
+
 
 def _keeping_norm_and_phase(v: Value, t: Value) -> Value:
     """Change of normalised vectors, from that of vectors of any length and phase.
@@ -254,7 +281,7 @@ def eigh(a: Value, lower_half: bool = True) -> tuple[Value, Value]:
         >>> w.tolist()
         [1.0, 2.0]
     """
-    w, v = eigh_p.bind(a, lower_half=lower_half)
+    w, v = eigh_p.bind(a, lower_half=lower_half, compute_v=True)
     return w, v
 
 

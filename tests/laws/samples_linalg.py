@@ -216,10 +216,23 @@ def _eigh(shape: Shape, lower: bool, dtype: Any = "f8") -> Sample:
         return _lower(a) if lower else _lower(_adjoint(a))
 
     return _factor(
-        f"lower{lower}", shape, dtype, {"lower_half": lower},
+        f"lower{lower}", shape, dtype, {"lower_half": lower, "compute_v": True},
         lambda w, v: ((v * w[..., None, :]) @ _adjoint(v), _adjoint(v) @ v, np.diff(w) >= 0),
         lambda a: (whole(a), _eye(n, a.dtype, shape[:-2]), np.ones((*shape[:-2], n - 1), bool)),
         kind="hermitian",
+    )  # fmt: skip
+
+
+def _eigvalsh(shape: Shape, lower: bool, dtype: Any = "f8") -> Sample:
+    """The values are those of the Hermitian matrix by the solver for general ones."""
+
+    def values(a: Any) -> Any:
+        whole = _lower(a) if lower else _lower(_adjoint(a))
+        return (np.sort(np.linalg.eigvals(whole).real, axis=-1),)
+
+    return _factor(
+        f"values_lower{lower}", shape, dtype, {"lower_half": lower, "compute_v": False},
+        lambda w: (w,), values, kind="hermitian",
     )  # fmt: skip
 
 
@@ -479,7 +492,9 @@ SAMPLES: dict[str, list[Sample]] = {
         _eigh((2, 3, 3), True),
         _eigh((3, 3), True, "f4"),
         _eigh((3, 3), True, "c16"),
-        _without_phases(eigh_p, (3, 3), {"lower_half": True}, "hermitian"),
+        _eigvalsh((3, 3), True),
+        _eigvalsh((2, 3, 3), False, "c16"),
+        _without_phases(eigh_p, (3, 3), {"lower_half": True, "compute_v": True}, "hermitian"),
     ],
     "svd": [
         _svd((3, 3), False, True),

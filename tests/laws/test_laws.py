@@ -124,8 +124,10 @@ def test_jvp_is_the_limit_of_differences(primitive: Primitive, sample: Sample) -
     operands, tangents, _ = _point(sample)
     f, primals = _of_differentiable(primitive, sample, operands)
     values, derivative = jvp(f, primals, tuple(tangents))
+    # LAPACK has algorithms of their own for values without vectors, which derivatives need
+    allowed = sample.ulps if sample.canonical else 0
     for a, e in zip(values, f(*primals), strict=True):
-        assert_ulps(a, e, 0)
+        assert_ulps(a, e, allowed, sample.whole)
     at = range(len(primals))
     expected = difference(f, primals, at, tangents)
     for a, e in zip(derivative, expected, strict=True):

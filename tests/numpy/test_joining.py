@@ -119,6 +119,14 @@ def test_repeat_with_traced_counts_needs_a_length() -> None:
     got = traced(lambda x, n: J.repeat(x, n, axis=0, total_repeat_length=4), X, counts)
     np.testing.assert_array_equal(got, np.repeat(X, counts, 0))
     np.testing.assert_array_equal(J.repeat(X, counts, 0, total_repeat_length=5)[-1], X[-1])
+    often = np.random.default_rng(3).integers(0, 4, 100)  # with elements left out in a row
+    for length in (int(often.sum()), 50, 0):
+        got = traced(
+            lambda x, n, size=length: J.repeat(x, n, total_repeat_length=size),
+            np.arange(100.0),
+            often,
+        )
+        np.testing.assert_array_equal(got, np.repeat(np.arange(100.0), often)[:length])
 
 
 @pytest.mark.parametrize(
