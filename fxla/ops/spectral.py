@@ -78,10 +78,9 @@ class Eigh(MatrixPrimitive):
         return (w, Aval(a.shape, a.dtype)) if compute_v else (w,)
 
     def impl(self, a: Any, *, lower_half: bool, compute_v: bool) -> tuple[Any, ...]:
-        a, half = np.asarray(a), "L" if lower_half else "U"
         if not compute_v:
-            return (np.linalg.eigvalsh(a, half),)
-        w, v = np.linalg.eigh(a, half)
+            return (np.linalg.eigvalsh(np.asarray(a), "L" if lower_half else "U"),)
+        w, v = np.linalg.eigh(np.asarray(a), "L" if lower_half else "U")
         return w, v
 
     def jvp(self, primals: Any, tangents: Any, *, lower_half: bool, compute_v: bool) -> Tangents:
