@@ -161,8 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "list":
         print("\n".join(every))
     elif options.command == "scaling":
-        some = {name: w for name, w in every.items() if w.scales}
-        show(scaling_page(some, options.seconds, options.threads), "scaling", options.write)
+        show(scaling_page(every, options.seconds, options.threads), "scaling", options.write)
     elif options.command == "sizes":
         own_objects()
         show(new_sizes_page(pythons(options), options.count), "sizes", options.write)

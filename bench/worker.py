@@ -5,6 +5,7 @@ A request and its answer are one line of JSON each:
     {"do": "describe"}                          -> {"version": ..., "start_up": seconds}
     {"do": "load", "name": ..., "save": path}   -> {"first_call": seconds, "code": bytes}
     {"do": "round", "seconds": at least}        -> {"seconds": median, "least":, "calls":}
+    {"do": "threads", "numbers": [..], "seconds":} -> {"least": seconds for each, fxla only}
     {"do": "sizes", "name": ..., "every": [..]} -> {"total": seconds, "slowest":, "median":}
     {"do": "memory"}                            -> {"peak": bytes}
     {"do": "first step", "name": of a model}    -> {"loss": of the first batch}
@@ -44,6 +45,8 @@ __all__ = ["Worker", "serve"]
 EVERY: dict[str, Workload] = {**TUNED, **HELD_OUT, **SURFACE}
 SHORTEST = 1e-3
 """Seconds: calls that take less are timed several at once, so that the clock does not show."""
+TURNS = 6
+"""How often each number of threads is timed."""
 
 
 class Absent(Exception):
@@ -125,6 +128,15 @@ class Worker:
         median, calls = statistics.median(times), len(times) * at_once
         return {"seconds": median, "least": min(times), "calls": calls}
 
+    def threads(self, numbers: list[int], seconds: float) -> dict[str, Any]:
+        """The least time of a call on each number of threads; they take turns."""
+        least = [float("inf")] * len(numbers)
+        for _ in range(TURNS):
+            for k, n in enumerate(numbers):
+                with self.peer.module.threads(n):
+                    least[k] = min(least[k], float(self.round(seconds / TURNS)["least"]))
+        return {"least": least}
+
     def memory(self) -> dict[str, Any]:
         """The most memory that calls held, beyond what the package holds without the workload."""
         return {"peak": self.peak.during(self.call)}
@@ -158,6 +170,7 @@ def serve(package: str, requests: IO[str], answers: IO[str]) -> None:
         "load": worker.load,
         "round": worker.round,
         "sizes": worker.sizes,
+        "threads": worker.threads,
         "memory": worker.memory,
         "generate": worker.generate,
         "first step": worker.first_step,

@@ -21,6 +21,7 @@ class Lorenz(Workload):
     comparable: ClassVar[bool] = False
     small: ClassVar[dict[str, int]] = {"steps": 50}
     scales: ClassVar[str] = "steps"
+    serial: ClassVar[str] = "each step needs the one before, and is a few nanoseconds"
     steps: int = 100_000
 
     @property
@@ -66,6 +67,7 @@ class SmallCarry(Workload):
     torch_compiles: ClassVar[bool] = False
     small: ClassVar[dict[str, int]] = {"steps": 5}
     scales: ClassVar[str] = "steps"
+    serial: ClassVar[str] = "each step needs the one before, and is a few nanoseconds"
     steps: int = 10_000
 
     @property
@@ -114,6 +116,7 @@ class Kalman(Workload):
     dtype: ClassVar[str] = "float64"
     small: ClassVar[dict[str, int]] = {"steps": 5}
     scales: ClassVar[str] = "steps"
+    serial: ClassVar[str] = "each step needs the one before, and is half a microsecond"
     steps: int = 1000
 
     @property
@@ -165,6 +168,7 @@ class OdeAdjoint(Workload):
     torch_compiles: ClassVar[bool] = False
     small: ClassVar[dict[str, int]] = {"steps": 3, "batch": 2, "hidden": 5}
     scales: ClassVar[str] = "steps"
+    serial: ClassVar[str] = "each step needs the one before, and is a few microseconds"
     steps: int = 100
     batch: int = 32
     width: int = 8

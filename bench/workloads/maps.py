@@ -21,6 +21,7 @@ class Saxpy(Workload):
     family: ClassVar[str] = "maps"
     small: ClassVar[dict[str, int]] = {"n": 37}
     scales: ClassVar[str] = "n"
+    serial: ClassVar[str] = "bound by memory, which one thread nearly fills"
     n: int = 1_000_000
 
     @property

@@ -196,6 +196,7 @@ class Lstm(Workload):
     torch_compiles: ClassVar[bool] = False
     small: ClassVar[dict[str, int]] = {"length": 4, "batch": 2, "width": 5}
     scales: ClassVar[str] = "length"
+    serial: ClassVar[str] = "a step's products are a few microseconds, each needs the one before"
     length: int = 100
     batch: int = 16
     width: int = 128

@@ -39,6 +39,7 @@ class Workload:
         eager: whether nothing is jitted, in any package.
         small: sizes at which a test runs it.
         scales: the field that `python -m bench scaling` multiplies, if any.
+        serial: one line of explanation where a second thread gains less than 1.8.
         why: one line of explanation where a peer is faster.
     """
 
@@ -50,6 +51,7 @@ class Workload:
     eager: ClassVar[bool] = False
     small: ClassVar[dict[str, int]] = {}
     scales: ClassVar[str] = ""
+    serial: ClassVar[str] = ""
 
     why: str = field(default="", kw_only=True)
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import sys
 
-from bench.scaling import new_sizes_page, scaled, scaling_page
+import pytest
+
+from bench.scaling import new_sizes_page, scaled, scaling_page, threads_table
 from bench.workloads import TUNED
 from bench.workloads.dispatch import AddOne
 from bench.workloads.rows import Softmax
@@ -23,12 +25,27 @@ def test_a_row_for_each_size_and_a_column_for_each_number_of_threads() -> None:
     name = "Hessian of Rosenbrock, 100 unknowns"
     page = scaling_page({name: TUNED[name]}, 0.005, [1, 2])
     assert "| workload | size | 1 thread | 2 threads | gain |" in page
-    assert [line.split(" | ")[1] for line in page.splitlines() if line.startswith("| Hessian")] == [
-        "6",
-        "25",
-        "100",
-        "400",
-    ]
+    _, _, by_size = page.partition("## Size")
+    rows = [line.split(" | ") for line in by_size.splitlines() if line.startswith("| Hessian")]
+    assert [row[1] for row in rows] == ["6", "25", "100", "400"]
+
+
+def test_workloads_of_a_millisecond_are_in_the_table_of_threads() -> None:
+    names = ["x + 1, 10 floats", "sum over axis 0, 256x256x256"]
+    found = threads_table({name: TUNED[name] for name in names}, 0.005, [1, 2])
+    assert "| workload | 1 thread | 2 threads | gain |" in found
+    assert names[0] not in found
+    assert f"| {names[1]} |" in found
+    assert "Geometric mean of the gains" in found
+
+
+def test_a_small_gain_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["Kalman filter, 1000 steps, float64", "GEMM 256"]
+    monkeypatch.setattr("bench.scaling.times", lambda *_: [[4e-3, 3e-3]])
+    found = threads_table({name: TUNED[name] for name in names}, 0.005, [1, 2])
+    assert f"- {names[0]}, 1.33: {TUNED[names[0]].serial}" in found
+    assert f"- {names[1]}, 1.33: unexplained" in found
+    assert "| **1.33** |" in found
 
 
 def test_new_sizes_are_first_calls_of_one_function() -> None:
