@@ -18,7 +18,7 @@ from fxla.compile.group import Group
 from fxla.compile.in_blocks import in_blocks
 from fxla.compile.in_place import InPlace, find_in_place, kept_carries
 from fxla.compile.invariant import invariant_part, weights_by_column
-from fxla.compile.kernels import KernelStep, group_kernels, nest_kernel
+from fxla.compile.kernels import KernelStep, group_kernels, nest_kernels
 from fxla.compile.library import gemm_of
 from fxla.compile.memory import assign_offsets
 from fxla.compile.merge import NotMergeableError, merge
@@ -198,7 +198,7 @@ class Build:
             for i, o in item.in_place:
                 place[item.outputs[o]] = pointer_of(item.inputs[i], place)
             if isinstance(item.form, Nest):
-                body.append(self.launch(nest_kernel(graph, item), place))
+                body += [self.launch(step, place) for step in nest_kernels(graph, item)]
             else:
                 body += self.node(item, place)
         for value, target in late:

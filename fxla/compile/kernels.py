@@ -15,7 +15,7 @@ from fxla.compile.group import (
     kernel_buffer,
     vector_over_outer,
 )
-from fxla.compile.partial import in_two
+from fxla.compile.partial import in_two, loaded_buffers
 from fxla.compile.rows import keep_rows, rows_of_one_size
 from fxla.core.aval import Aval
 from fxla.loops.collapse import collapse
@@ -38,6 +38,7 @@ from fxla.loops.ir import (
     While,
     walk_stmts,
 )
+from fxla.loops.native_vectorize import stored_buffers
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.single import without_single_loops
 from fxla.loops.size import whole
@@ -45,6 +46,7 @@ from fxla.loops.tile import blocks, tile_transposed, within
 from fxla.loops.undivide import undivide, unroll_short
 from fxla.loops.view import (
     Nest,
+    Phase,
     Reduce,
     binary,
     cast,
@@ -55,7 +57,7 @@ from fxla.loops.view import (
     op,
 )
 
-__all__ = ["KernelStep", "group_kernels", "nest_kernel"]
+__all__ = ["KernelStep", "group_kernels", "nest_kernels"]
 
 LANES = 256
 """Examples side by side that one chunk of a nest runs."""
@@ -268,32 +270,47 @@ def _in_blocks(i: Index, n: int, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
     return (For(block, blocks(extent(n), LANES), (inner,), "parallel"),)
 
 
-def nest_kernel(graph: Graph, node: Node) -> KernelStep:
-    """The loop nest of a node that wrote its own statements."""
+def nest_kernels(graph: Graph, node: Node) -> list[KernelStep]:
+    """The loop nests of a node that wrote its own statements, one for each of its phases."""
     form = node.form
     assert isinstance(form, Nest)
-    index = tuple([fresh_index() for _ in form.parallel])
-    holder = Group(graph, form.parallel, index)
-    loop = InnerLoop((), ())
-    builder = ExpressionBuilder(holder, loop, -1)
     scratch = [Value(Aval(shape, dtype), stored=True) for shape, dtype in form.scratch]
     written = (*node.outputs, *scratch)
+    phases = [*form.before, Phase(form.parallel, form.body)]
+    return [
+        _phase_kernel(graph, node, phase, written, form.lanes, len(phases) > 1) for phase in phases
+    ]
+
+
+def _phase_kernel(
+    graph: Graph, node: Node, phase: Phase, written: tuple[Value, ...], lanes: bool, several: bool
+) -> KernelStep:
+    """The loop nest of one phase, given the node's outputs and scratch arrays."""
+    index = tuple([fresh_index() for _ in phase.parallel])
+    holder = Group(graph, phase.parallel, index)
+    loop = InnerLoop((), ())
+    builder = ExpressionBuilder(holder, loop, -1)
     outputs = tuple([kernel_buffer(f"out{k}", v) for k, v in enumerate(written)])
     graph.reader = builder.read
     try:
-        body = tuple(form.body(index, outputs))
+        body = tuple(phase.body(index, outputs))
     finally:
         graph.reader = None
-    kinds: list[AxisKind] = ["serial"] * len(form.parallel)
-    lanes = form.lanes and not any(isinstance(s, For) for s in body)
-    if kinds and form.parallel[-1] > SMALL and (lanes or _suits_lanes(body, index[-1].name)):
+    kinds: list[AxisKind] = ["serial"] * len(phase.parallel)
+    lanes = lanes and not any(isinstance(s, For) for s in body)
+    if kinds and phase.parallel[-1] > SMALL and (lanes or _suits_lanes(body, index[-1].name)):
         kinds[-1] = "vector"
     if kinds and (len(kinds) > 1 or kinds[0] == "serial"):
         kinds[0] = "parallel"
-    if kinds == ["vector"] and form.parallel[0] >= 2 * LANES:
-        nest = _in_blocks(index[0], form.parallel[0], body)
+    if kinds == ["vector"] and phase.parallel[0] >= 2 * LANES:
+        nest = _in_blocks(index[0], phase.parallel[0], body)
     else:
-        nest = wrap(index, form.parallel, body, kinds)
+        nest = wrap(index, phase.parallel, body, kinds)
+    inputs, given = dict(holder.inputs), dict(zip(written, outputs, strict=True))
+    if several:
+        stored, read = stored_buffers(nest), loaded_buffers(nest)
+        inputs |= {v: b for v, b in given.items() if b.name in read - stored}
+        given = {v: b for v, b in given.items() if b.name in stored}
     name = node.eqn.primitive.name
-    kernel = Kernel(name, tuple(holder.inputs.values()), outputs, (), nest)
-    return KernelStep(kernel, tuple(holder.inputs), written)
+    kernel = Kernel(name, tuple(inputs.values()), tuple(given.values()), (), nest)
+    return KernelStep(kernel, tuple(inputs), tuple(given))

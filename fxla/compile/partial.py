@@ -34,7 +34,7 @@ from fxla.loops.native_vectorize import stored_buffers
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.view import binary, extent, fresh_index, int_const
 
-__all__ = ["BLOCK", "LARGE", "TwoKernels", "cuts_into_blocks", "in_two"]
+__all__ = ["BLOCK", "LARGE", "TwoKernels", "cuts_into_blocks", "in_two", "loaded_buffers"]
 
 BLOCK = 8192
 """Elements of a block."""
@@ -129,7 +129,7 @@ def _blocks_kernel(
     loop = replace(found.loop, index=inside, extent=n, body=body)
     stores = [Store(b, (block,), local) for b, (local, _) in zip(partial, found.steps, strict=True)]
     whole = For(block, partial[0].shape[0], (*found.before, loop, *stores), "parallel")
-    read = _loaded((whole,))
+    read = loaded_buffers((whole,))
     inputs = tuple([b for b in kernel.inputs if b.name in read])
     written = stored_buffers((whole,))
     maps = tuple([b for b in kernel.outputs if b.name in written])
@@ -144,7 +144,7 @@ def _rest_kernel(kernel: Kernel, found: _Reduction, partial: tuple[Buffer, ...])
     ]
     loop = For(block, partial[0].shape[0], tuple(steps), "vector")
     body = (*found.before, loop, *found.after)
-    read = _loaded(body)
+    read = loaded_buffers(body)
     inputs = tuple([b for b in kernel.inputs if b.name in read])
     written = stored_buffers(body)
     outputs = tuple([b for b in kernel.outputs if b.name in written])
@@ -197,7 +197,7 @@ def _sizes(loop: For) -> list[int] | None:
     return sizes
 
 
-def _loaded(body: Iterable[Stmt]) -> set[str]:
+def loaded_buffers(body: Iterable[Stmt]) -> set[str]:
     """Names of the buffers that a block reads."""
     return {
         e.buffer.name

@@ -46,6 +46,7 @@ __all__ = [
     "IndexTuple",
     "Nest",
     "Opaque",
+    "Phase",
     "Reduce",
     "View",
     "binary",
@@ -113,6 +114,19 @@ class Contract(Reduce):
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """Statements that run, over all outer indices, before those of a `Nest` begin.
+
+    Attributes:
+        parallel, body: as of a `Nest`. It may write part of an output or of a scratch array, and
+            read what phases before it wrote.
+    """
+
+    parallel: tuple[int, ...]
+    body: Callable[[IndexTuple, tuple[Buffer, ...]], Sequence[Stmt]]
+
+
+@dataclass(frozen=True, slots=True)
 class Nest:
     """Statements written out by the primitive.
 
@@ -125,6 +139,7 @@ class Nest:
             last output, a scalar that is no result of the primitive.
         lanes: whether the last outer index suits vectors although it is not that of neighbours.
         scratch: (shape, dtype) of arrays that it writes and reads for itself.
+        before: what runs before it, one after the other; each is a kernel of its own.
     """
 
     outputs: tuple[tuple[tuple[int, ...], DType], ...]
@@ -133,6 +148,7 @@ class Nest:
     failure: str | None = None
     lanes: bool = False
     scratch: tuple[tuple[tuple[int, ...], DType], ...] = ()
+    before: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

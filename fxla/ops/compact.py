@@ -13,10 +13,11 @@ from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar
-from fxla.loops.ir import INDEX, Assign, Buffer, For, If, Let, Stmt, Store
+from fxla.loops.ir import INDEX, Assign, Buffer, Expr, For, If, Let, Load, Local, Stmt, Store
 from fxla.loops.view import (
     IndexTuple,
     Nest,
+    Phase,
     View,
     binary,
     compare,
@@ -38,6 +39,12 @@ from fxla.ops.structure import (
 )
 
 __all__ = ["compact", "compact_p"]
+
+
+BLOCK = 8192
+"""Elements that are one task."""
+LONG = 16 * BLOCK
+"""Vectors from which on they are cut into blocks."""
 
 
 class Compact(Primitive):
@@ -108,6 +115,8 @@ class Compact(Primitive):
         """
         rest, mask, x = views
         m, n = rest.shape[-1], x.shape[-1]
+        if n >= LONG and x.ndim == 1:
+            return in_blocks(rest, mask, x)
 
         def body(outer: IndexTuple, outs: tuple[Buffer, ...]) -> Sequence[Stmt]:
             (out,) = outs
@@ -127,6 +136,81 @@ class Compact(Primitive):
             ]
 
         return Nest(((rest.shape, rest.dtype),), x.shape[:-1], body)
+
+
+def in_blocks(rest: View, mask: View, x: View) -> Nest:
+    """A long vector by blocks that run in parallel, once how many each of them wants is known.
+
+    A block writes no further than to its last place, as the next one is another block's.
+    """
+    m, n = rest.shape[-1], x.shape[-1]
+    blocks = -(-n // BLOCK)
+
+    def size(block: Expr, whole: int) -> Expr:
+        left = binary("sub", extent(whole), binary("mul", block, int_const(BLOCK)))
+        return binary("minimum", int_const(BLOCK), left)
+
+    def at(block: Expr, k: Expr) -> IndexTuple:
+        return (binary("add", binary("mul", block, int_const(BLOCK)), k),)
+
+    def sum_of(counts: Buffer, first: Expr) -> list[Stmt]:
+        """Add up all counts of blocks before `first` in a new local, which is returned last."""
+        before, j = fresh_local(INDEX, "before"), fresh_index("j")
+        more = binary("add", before, Load(INDEX, counts, (j,)))
+        return [Let(before, int_const(0), mutable=True), For(j, first, (Assign(before, more),))]
+
+    def count(outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
+        k, number = fresh_index("k"), fresh_local(INDEX, "number")
+        wanted = scalar.cast(mask[at(outer[0], k)], INDEX)
+        one = Assign(number, binary("add", number, wanted))
+        return [
+            Let(number, int_const(0), mutable=True),
+            For(k, size(outer[0], n), (one,), "vector"),
+            Store(buffers[1], outer, number),
+        ]
+
+    def take(outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
+        out, counts = buffers
+        k, place, end = fresh_index("k"), fresh_local(INDEX, "place"), fresh_local(INDEX, "end")
+        here = at(outer[0], k)
+        write = If(compare("lt", place, end), (Store(out, (place,), x[here]),))
+        onward = Assign(place, binary("add", place, scalar.cast(mask[here], INDEX)))
+        before = sum_of(counts, outer[0])
+        start = _local_of(before)
+        last = binary("minimum", extent(m), binary("add", start, Load(INDEX, counts, outer)))
+        return [
+            *before,
+            Let(place, start, mutable=True),
+            Let(end, last),
+            For(k, size(outer[0], n), (write, onward)),
+        ]
+
+    def fill(outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
+        out, counts = buffers
+        j = fresh_index("j")
+        taken = sum_of(counts, extent(blocks))
+        begin = binary("mul", outer[0], int_const(BLOCK))
+        known = binary("maximum", int_const(0), binary("sub", _local_of(taken), begin))
+        here = size(outer[0], m)
+        first = fresh_local(INDEX, "first")
+        i = (binary("add", binary("add", begin, first), j),)
+        return [
+            *taken,
+            Let(first, binary("minimum", known, here)),
+            For(j, binary("sub", here, first), (Store(out, i, rest[i]),), "vector"),
+        ]
+
+    before = (Phase((blocks,), count), Phase((blocks,), take))
+    filled = -(-m // BLOCK)
+    scratch = (((blocks,), INDEX),)
+    return Nest(((rest.shape, rest.dtype),), (filled,), fill, scratch=scratch, before=before)
+
+
+def _local_of(statements: Sequence[Stmt]) -> Local:
+    """The local that the first of some statements makes."""
+    first = statements[0]
+    assert isinstance(first, Let)
+    return first.local
 
 
 compact_p = Compact()

@@ -7,6 +7,7 @@ such recurrences as well: O(n), and exact at zeros, where dividing the product b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,8 +19,18 @@ from fxla.core.primitive import Primitive, is_linear, is_zero, not_linear
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar
-from fxla.loops.ir import Assign, AxisKind, Buffer, Expr, For, Let, Op, Stmt, Store
-from fxla.loops.view import IndexTuple, Nest, View, binary, extent, fresh_index, fresh_local
+from fxla.loops.ir import Assign, AxisKind, Buffer, Expr, For, Let, Load, Local, Op, Stmt, Store
+from fxla.loops.view import (
+    IndexTuple,
+    Nest,
+    Phase,
+    View,
+    binary,
+    extent,
+    fresh_index,
+    fresh_local,
+    int_const,
+)
 from fxla.ops.elementwise import (
     add,
     convert,
@@ -50,6 +61,13 @@ __all__ = [
     "linear_recurrence",
     "linear_recurrence_p",
 ]
+
+BLOCK = 8192
+"""Elements of a row that are one task where there are few rows."""
+LONG = 16 * BLOCK
+"""Rows from which on they are cut into blocks."""
+FEW = 4
+"""Rows that leave processors idle."""
 
 Out = tuple[tuple[Value, ...], tuple[int | None, ...]]
 
@@ -120,7 +138,13 @@ class Cumulative(Primitive):
             return self.step(before, x[i])
 
         start = scalar.const(self.identity(x.dtype), x.dtype)
-        return running(x.shape, x.dtype, axis, reverse, start, advance)
+        nest = running(x.shape, x.dtype, axis, reverse, start, advance)
+        rows = math.prod(nest.parallel)
+        # a part of a product may overflow where the product does not
+        apart = self.ufunc is not np.multiply or x.dtype.kind not in "fcV"
+        if x.shape[axis] < LONG or rows > FEW or not rows or not apart:
+            return nest
+        return in_blocks(x, axis, reverse, start, self.step)
 
 
 def running(
@@ -141,11 +165,66 @@ def running(
         total = fresh_local(dtype, "total")
         value = advance(total, i)
         step = (Assign(total, value), Store(outs[0], i, total))
-        associative = isinstance(value, Op) and total in value.args
-        kind: AxisKind = "vector" if associative and axis == len(shape) - 1 else "serial"
+        kind = _kind(value, total, axis == len(shape) - 1)
         return [Let(total, start, mutable=True), For(k, extent(n), step, kind)]
 
     return Nest(((shape, dtype),), (*shape[:axis], *shape[axis + 1 :]), body)
+
+
+def in_blocks(
+    x: View, axis: int, reverse: bool, start: Expr, step: Callable[[Expr, Expr], Expr]
+) -> Nest:
+    """The running result of a few long rows, by blocks that run in parallel.
+
+    First each block by itself, of which the last result is kept; then again, from the result of
+    all blocks before it. Blocks depend on the size alone, so the result does not depend on the
+    number of threads. Blelloch, "Prefix sums and their applications" (1990).
+    """
+    n, dtype = x.shape[axis], x.dtype
+    blocks = -(-n // BLOCK)
+    rows = (*x.shape[:axis], *x.shape[axis + 1 :])
+
+    def run(outer: IndexTuple, total: Local, out: Buffer | None) -> For:
+        """Go on with `total` through a block."""
+        block, row, k = outer[0], outer[1:], fresh_index("k")
+        begin = binary("mul", block, int_const(BLOCK))
+        at = binary("add", begin, k)
+        if reverse:
+            at = binary("sub", extent(n - 1), at)
+        i = (*row[:axis], at, *row[axis:])
+        value = step(total, x[i])
+        one: tuple[Stmt, ...] = (Assign(total, value),)
+        if out is not None:
+            one = (*one, Store(out, i, total))
+        size = binary("minimum", int_const(BLOCK), binary("sub", extent(n), begin))
+        return For(k, size, one, _kind(value, total, axis == x.ndim - 1))
+
+    def first(outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
+        total = fresh_local(dtype, "total")
+        last = Store(buffers[1], outer, total)
+        return [Let(total, start, mutable=True), run(outer, total, None), last]
+
+    def then(outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
+        out, results = buffers
+        before, total, j = fresh_local(dtype, "before"), fresh_local(dtype, "total"), fresh_index()
+        value = step(before, Load(dtype, results, (j, *outer[1:])))
+        return [
+            Let(before, start, mutable=True),
+            For(j, outer[0], (Assign(before, value),)),
+            Let(total, before, mutable=True),
+            run(outer, total, out),
+        ]
+
+    parallel = (blocks, *rows)
+    outputs = ((x.shape, dtype),)
+    return Nest(
+        outputs, parallel, then, scratch=((parallel, dtype),), before=(Phase(parallel, first),)
+    )
+
+
+def _kind(value: Expr, total: Local, neighbours: bool) -> AxisKind:
+    """How steps run that rebind `total`: in vectors where they may be taken in another order."""
+    return "vector" if neighbours and isinstance(value, Op) and total in value.args else "serial"
 
 
 class LinearRecurrence(Primitive):
