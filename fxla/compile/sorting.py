@@ -2,8 +2,9 @@
 
 A number becomes an unsigned integer of its width whose order is NumPy's order of the numbers, NaN
 last. Rows are sorted by their digits from the lowest up, which is stable; a digit that all keys
-share is passed over. So the cost grows with n, not n log n, and rows run in parallel. Sorts of one
-array of wide numbers stay with NumPy, whose vectorised quicksort is as fast.
+share is passed over. So the cost grows with n, not n log n, and rows run in parallel; one long row
+is sorted by all threads (`fxla.compile.sorting_parts`). Short rows of one array of wide numbers stay
+with NumPy, whose quicksort is as fast.
 
 Example:
     >>> import fxla, numpy as np
@@ -13,12 +14,15 @@ Example:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
+from fxla.compile import sorting_parts
+from fxla.compile.sorting_parts import sort_in_parts
 from fxla.core.jaxpr import Eqn
 from fxla.loops import view as scalar
 from fxla.loops.ir import (
@@ -56,8 +60,9 @@ from fxla.ops.sort import sort_p, top_k_p
 
 __all__ = ["sorting_nest"]
 
-LONG = 1 << 16
-"""Rows from which a radix sort of one array of 32 bits is faster than NumPy's quicksort."""
+LONG = 1 << 10
+"""Rows from which a radix sort of one array of 32 bits is faster than NumPy's quicksort; of 64 bits
+four times as many."""
 WIDE_DIGITS = 1 << 13
 """Rows from which digits of 11 bits are better than digits of 8."""
 LIST = 64
@@ -79,7 +84,7 @@ def sorting_nest(eqn: Eqn, views: Sequence[View]) -> Nest | None:
         return None
     if eqn.primitive is sort_p:
         n = x.shape[eqn.params["dimension"]]
-        quick = len(views) == 1 and x.dtype.itemsize > 2 and (n < LONG or x.dtype.itemsize > 4)
+        quick = len(views) == 1 and x.dtype.itemsize > 2 and n < LONG * (x.dtype.itemsize // 4) ** 2
         if eqn.params["num_keys"] != 1 or quick:
             return None
         return _sort(views, eqn.params["dimension"])
@@ -235,6 +240,9 @@ def _sort(views: Sequence[View], axis: int) -> Nest:
     n = x.shape[axis]
     lead = (*x.shape[:axis], *x.shape[axis + 1 :])
     several = len(views) > 1
+    outputs = tuple((v.shape, v.dtype) for v in views)
+    if math.prod(lead) == 1 and n >= sorting_parts.LONG:
+        return _sort_long_row(views, axis)
 
     def body(outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
         outs, (keys, *places) = buffers[: len(views)], buffers[len(views) :]
@@ -257,7 +265,27 @@ def _sort(views: Sequence[View], axis: int) -> Nest:
 
     scratch = [((*lead, 2, n), key_dtype(x.dtype))]
     scratch += [((*lead, 2, n), _PLACE)] if several else []
-    return Nest(tuple((v.shape, v.dtype) for v in views), lead, body, scratch=tuple(scratch))
+    return Nest(outputs, lead, body, scratch=tuple(scratch))
+
+
+def _sort_long_row(views: Sequence[View], axis: int) -> Nest:
+    """The same, where there is one long row, which all threads sort."""
+    x, several = views[0], len(views) > 1
+    before, after = (int_const(0),) * axis, (int_const(0),) * (x.ndim - axis - 1)
+
+    def last(outs: tuple[Buffer, ...], k: Expr, key: Expr, place: Expr | None) -> tuple[Stmt, ...]:
+        at = (*before, k, *after)
+        if place is None:
+            return (Store(outs[0], at, number_of(key, x.dtype)),)
+        found = fresh_local(INDEX, "place")
+        source = (*before, found, *after)
+        stores = [Store(out, at, v[source]) for out, v in zip(outs, views, strict=True)]
+        return (Let(found, place), *stores)
+
+    return sort_in_parts(
+        tuple((v.shape, v.dtype) for v in views), x.shape[axis], key_dtype(x.dtype),
+        lambda k: key_of(x[(*before, k, *after)], several), last, several,
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------- selection
