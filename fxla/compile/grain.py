@@ -163,4 +163,6 @@ def _size(e: Expr) -> int | None:
                     return x // y
                 case "minimum":
                     return least(x, y)
+                case "maximum":
+                    return -least(-x, -y)
     return None

@@ -3,8 +3,8 @@
 A number becomes an unsigned integer of its width whose order is NumPy's order of the numbers, NaN
 last. Rows are sorted by their digits from the lowest up, which is stable; a digit that all keys
 share is passed over. So the cost grows with n, not n log n, and rows run in parallel; one long row
-is sorted by all threads (`fxla.compile.sorting_parts`). Short rows of one array of wide numbers stay
-with NumPy, whose quicksort is as fast.
+is sorted by all threads (`fxla.compile.sorting_parts`). Short rows of one array of wide numbers
+stay with NumPy, whose quicksort is as fast.
 
 Example:
     >>> import fxla, numpy as np

@@ -1,10 +1,10 @@
 """The radix sort of one long row by all threads, in phases of a nest.
 
 The row is cut into `PARTS`, whatever the number of threads. For each digit the parts are counted,
-then every part knows where its keys of each value begin, and moves them there: stable, as the serial
-sort is. The kernels of all digits are the same: which digit it is, and where the keys are, stands
-in a small array. Satish, Harris, Garland: "Designing efficient sorting algorithms for manycore GPUs"
-(2009).
+then every part knows where its keys of each value begin, and moves them there: stable, as the
+serial sort is. The kernels of all digits are the same: which digit it is, and where the keys are,
+stands in a small array. Satish, Harris, Garland: "Designing efficient sorting algorithms for
+manycore GPUs" (2009).
 """
 
 from __future__ import annotations

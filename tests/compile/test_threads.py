@@ -64,6 +64,12 @@ cases = {
     "conv": (lambda x: fxla.lax.conv(x, kernel, (1, 1), "SAME"), images),
     "scan": (steps, rows),
     "normals": (lambda x: fxla.random.normal(fxla.random.key(7), (70_000,)) + x[0, 0], rows),
+    "cumsum": (lambda x: (fnp.cumsum(x), fxla.lax.cumsum(x, reverse=True)), long),
+    "cummax": (lambda x: fnp.maximum.accumulate(x), long),
+    "sort": (lambda x: (fnp.sort(x), fnp.sort(x.astype("f4"))), long),
+    "argsort": (lambda x: fnp.argsort(fnp.round(x * 10)), long),
+    "nonzero": (lambda x: fnp.nonzero(x > 1, size=60_000, fill_value=-1)[0], long),
+    "mask": (lambda x: x[x > 0], long),
     "gradient": (fxla.grad(lambda x: fnp.sum(fnp.tanh(x @ rows.T) ** 2)), rows),
 }
 digests = {}
@@ -123,6 +129,16 @@ def test_a_scan_body_of_small_steps_stays_serial() -> None:
         return fxla.lax.scan(lambda c, row: (fnp.tanh(c + row), None), x[0], x)[0]
 
     assert all(chunks(i) == 1 for i in launches(run, np.zeros((1000, 64), np.float32)))
+
+
+def test_one_long_row_is_worked_on_by_all() -> None:
+    x = np.zeros(10**6)
+    for function, alone in ((fnp.cumsum, 0), (fnp.sort, 6), (lambda x: fxla.lax.cummin(x), 0)):
+        found = launches(function, x)
+        assert len(found) > 1
+        assert sum(chunks(i) == 1 for i in found) == alone  # between the digits of the sort
+    found = launches(lambda x: fnp.nonzero(x, size=10**6)[0], x)
+    assert all(chunks(i) > 1 for i in found)
 
 
 def test_work_counts_inner_loops() -> None:

@@ -36,7 +36,7 @@ from fxla.loops.ir import (
     While,
 )
 from fxla.loops.scalar import PARTS, PREDICATES, SCALAR_OPS
-from fxla.loops.view import Nest, Reduce, View, fresh_index, int_const
+from fxla.loops.view import Nest, Phase, Reduce, View, fresh_index, int_const
 
 __all__ = ["Interpreter", "check_lower", "interpret"]
 
@@ -211,13 +211,15 @@ class Interpreter:
         self.env.update({i.name: np.int64(k) for i, k in zip(indices, at, strict=True)})
 
     def nest(self, lowered: Nest) -> tuple[Any, ...]:
-        """The outputs of a nest; its parallel indices run backwards."""
+        """The outputs of a nest; the parallel indices of each phase run backwards."""
         outs = tuple(self.output(shape, dtype) for shape, dtype in lowered.outputs)
-        outer = tuple(fresh_index("p") for _ in lowered.parallel)
-        body = lowered.body(outer, outs)
-        for at in reversed(list(itertools.product(*map(range, lowered.parallel)))):
-            self.bind(outer, at)
-            self.run(body)
+        scratch = tuple(self.output(shape, dtype) for shape, dtype in lowered.scratch)
+        for phase in (*lowered.before, Phase(lowered.parallel, lowered.body)):
+            outer = tuple(fresh_index("p") for _ in phase.parallel)
+            body = phase.body(outer, (*outs, *scratch))
+            for at in reversed(list(itertools.product(*map(range, phase.parallel)))):
+                self.bind(outer, at)
+                self.run(body)
         results = outs if lowered.failure is None else outs[:-1]  # written where the body fails
         for b in results:
             assert self.written[b.name].all(), f"not all of {b.name} was written"

@@ -7,7 +7,9 @@ import pytest
 
 import fxla
 from fxla.errors import DtypeError, ShapeError
+from fxla.ops import compact as compacting
 from fxla.ops.compact import compact
+from tests.ops.interpret import check_lower
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
@@ -18,6 +20,33 @@ def test_the_chosen_come_first_and_the_rest_stays(n: int, m: int, share: float) 
     chosen = x[mask][:m]
     want = np.concatenate([chosen, rest[chosen.size :]])
     np.testing.assert_array_equal(fxla.jit(compact)(rest, mask, x), want)
+
+
+@pytest.mark.parametrize("n", [compacting.LONG, compacting.LONG + 777])
+@pytest.mark.parametrize("m", [5, 20_000, compacting.LONG + 777])
+def test_a_long_vector_in_blocks(n: int, m: int) -> None:
+    rng = np.random.default_rng(m)
+    x, rest = rng.normal(size=n), rng.normal(size=m)
+    compacts = fxla.jit(compact)
+    empty = np.zeros(n, bool)
+    one_block = empty.copy()
+    one_block[3 * compacting.BLOCK : 4 * compacting.BLOCK] = True
+    last = empty.copy()
+    last[-1] = True
+    for mask in (rng.uniform(size=n) < 0.4, empty, ~empty, one_block, last):
+        chosen = x[mask][:m]
+        want = np.concatenate([chosen, rest[chosen.size :]])
+        np.testing.assert_array_equal(compacts(rest, mask, x), want)
+
+
+@pytest.mark.parametrize("m", [7, 40, 100])
+def test_blocks_do_not_depend_on_each_other(m: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter runs them backwards."""
+    monkeypatch.setattr(compacting, "BLOCK", 8)
+    monkeypatch.setattr(compacting, "LONG", 16)
+    rng = np.random.default_rng(m)
+    mask, x, rest = rng.uniform(size=61) < 0.5, rng.normal(size=61), rng.normal(size=m)
+    check_lower(compacting.compact_p, rest, mask, x)
 
 
 def test_elements_that_do_not_fit_have_no_derivative() -> None:

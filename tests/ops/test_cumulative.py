@@ -6,6 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import fxla
 from fxla.core.primitive import Linear
 from fxla.core.trace import typeof
 from fxla.errors import DtypeError, InternalError, ShapeError
@@ -117,6 +118,70 @@ def test_dtypes(dtype: Any) -> None:
 def test_axis_out_of_bounds(axis: int) -> None:
     with pytest.raises(ShapeError, match="out of bounds"):
         ops.cumsum_p.abstract_eval(typeof(X), axis=axis, reverse=False)
+
+
+LONGER = ops.LONG + 777
+
+
+def along(ufunc: Any, x: Any, axis: int, reverse: bool) -> Any:
+    return (
+        np.flip(ufunc.accumulate(np.flip(x, axis), axis), axis)
+        if reverse
+        else (ufunc.accumulate(x, axis))
+    )
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("shape", "axis"), [((LONGER,), 0), ((2, LONGER), 1), ((LONGER, 3), 0)])
+def test_long_rows_in_blocks(shape: tuple[int, ...], axis: int, reverse: bool) -> None:
+    whole = RNG.integers(-9, 9, shape)
+    sums = fxla.jit(lambda x: ops.cumsum(x, axis, reverse))
+    np.testing.assert_array_equal(sums(whole), along(np.add, whole, axis, reverse))
+    x = RNG.standard_normal(shape)
+    np.testing.assert_allclose(sums(x), along(np.add, x, axis, reverse), rtol=0, atol=1e-10)
+    largest = fxla.jit(lambda x: ops.cummax(x, axis, reverse))
+    np.testing.assert_array_equal(largest(x), along(np.maximum, x, axis, reverse))
+    log_sums = fxla.jit(lambda x: ops.cumlogsumexp(x, axis, reverse))(x)
+    np.testing.assert_allclose(log_sums, along(np.logaddexp, x, axis, reverse), rtol=1e-11)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("shape", "axis"), [((100,), 0), ((3, 37), 1), ((32, 2), 0)])
+def test_blocks_do_not_depend_on_each_other(
+    shape: tuple[int, ...], axis: int, reverse: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interpreter runs them backwards."""
+    monkeypatch.setattr(ops, "BLOCK", 8)
+    monkeypatch.setattr(ops, "LONG", 16)
+    x = RNG.standard_normal(shape)
+    for p in (ops.cumsum_p, ops.cummin_p, ops.cumlogsumexp_p):
+        check_lower(p, x, rtol=1e-12, axis=axis, reverse=reverse)
+    assert ops.cumsum_p.lower(x, axis=axis, reverse=reverse).before
+    assert not ops.cumprod_p.lower(x, axis=axis, reverse=reverse).before
+
+
+def test_long_rows_with_what_is_not_finite() -> None:
+    x = np.ones(LONGER)
+    x[50_000], x[100_000] = np.inf, -np.inf
+    with np.errstate(invalid="ignore"):
+        want = np.cumsum(x)
+    np.testing.assert_array_equal(fxla.jit(lambda x: ops.cumsum(x, 0))(x), want)
+    x[70_000] = np.nan
+    np.testing.assert_array_equal(fxla.jit(lambda x: ops.cummin(x, 0))(x), np.minimum.accumulate(x))
+    zeros = np.full(LONGER, -0.0)
+    assert np.signbit(fxla.jit(lambda x: ops.cumsum(x, 0))(zeros)).all()
+
+
+def test_parts_of_a_product_do_not_overflow() -> None:
+    """The first thousand make it small, so the next may be large."""
+    x = np.ones(LONGER)
+    x[:1000], x[20_000:21_000] = 0.5, 2.0
+    x[40_000:40_500] = 2.0**2
+    x[50_000] = 0.0
+    x[60_000:62_000] = 4.0
+    np.testing.assert_array_equal(fxla.jit(lambda x: ops.cumprod(x, 0))(x), np.cumprod(x))
+    whole = RNG.integers(1, 3, LONGER)
+    np.testing.assert_array_equal(fxla.jit(lambda x: ops.cumprod(x, 0))(whole), np.cumprod(whole))
 
 
 @pytest.mark.parametrize("axis", [0, 1])
