@@ -14,11 +14,12 @@ import numpy
 from bench.workloads import Workload
 from bench.workloads.workload import Arguments, Function
 
-__all__ = ["FXLA", "JAX", "PEERS", "TORCHES", "Peer", "leaves", "start"]
+__all__ = ["COMPILED_TORCH", "FXLA", "JAX", "PEERS", "TORCHES", "Peer", "leaves", "start"]
 
 FXLA = "fxla"
 JAX = "jax"
-TORCHES = ("torch", "torch-compile")
+COMPILED_TORCH = "torch-compile"
+TORCHES = ("torch", COMPILED_TORCH)
 PEERS = (JAX, *TORCHES, "numpy", "autograd", "numba")
 """Everything that fxla may be timed beside."""
 
@@ -135,7 +136,7 @@ class Torch(Peer):
         super().__init__("torch")
         self.name = name
         self.compiled: Callable[[Function], Function] = lambda f: f
-        if name == "torch-compile":
+        if name == COMPILED_TORCH:
             # Sizes are constants, as they are to JAX's jit.
             self.compiled = functools.partial(self.module.compile, dynamic=False)
 
@@ -182,7 +183,7 @@ KINDS: dict[str, type[Peer]] = {
     FXLA: Fxla,
     JAX: Jax,
     "torch": Torch,
-    "torch-compile": Torch,
+    COMPILED_TORCH: Torch,
     "numpy": Peer,
     "autograd": Autograd,
     "numba": Numba,

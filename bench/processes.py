@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.peers import FXLA, PEERS
+from bench.peers import COMPILED_TORCH, FXLA, PEERS
 
 __all__ = [
     "ROOT",
@@ -27,8 +29,8 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 600.0
-"""Seconds after which a request is given up."""
+COMPILED_PATIENCE = 90.0
+"""Seconds for a request to `torch.compile`, which writes loops out: some take it many minutes."""
 
 
 class WorkerError(Exception):
@@ -52,18 +54,28 @@ def environment(package: str, cache: str, dtype: str = "float32") -> dict[str, s
         kept["JAX_COMPILATION_CACHE_DIR"] = cache
         kept["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         kept["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-    elif package == "torch-compile":
+    elif package == COMPILED_TORCH:
         kept["TORCHINDUCTOR_CACHE_DIR"] = cache
+        # By default processes that compile stay beside the one that is timed.
+        kept["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
     return kept
 
 
 class Package:
-    """A worker process."""
+    """A worker process.
+
+    Attributes:
+        patience: seconds after which a request is given up.
+    """
+
+    patience = 600.0
 
     def __init__(
         self, name: str, python: str, cache: str, dtype: str = "float32", **variables: str
     ) -> None:
         self.name = name
+        if name == COMPILED_TORCH:
+            self.patience = COMPILED_PATIENCE
         self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by `stop`)
         self.process = subprocess.Popen(
             [python, "-m", "bench.worker", name.partition(",")[0]],
@@ -78,7 +90,13 @@ class Package:
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Send a request and wait for the answer."""
         assert self.process.stdin is not None and self.process.stdout is not None
-        timer = threading.Timer(PATIENCE, self.process.kill)
+        given_up = threading.Event()
+
+        def give_up() -> None:
+            given_up.set()
+            self.process.kill()
+
+        timer = threading.Timer(self.patience, give_up)
         timer.start()
         try:
             self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
@@ -90,6 +108,8 @@ class Package:
             timer.cancel()
         if not line:
             status = self.process.wait()
+            if given_up.is_set():
+                raise WorkerError(f"no answer within {self.patience:g} s")
             self.said.seek(0)
             last = (self.said.read().strip().splitlines() or [""])[-1]
             raise WorkerError(f"the process ended with status {status}: {last[:200]}")
@@ -108,12 +128,32 @@ class Package:
         self.said.close()
 
 
+@functools.cache
+def started_torch(python: str) -> str:
+    """The directory of what `torch.compile` keeps when it has found out about the compiler and the processor.
+
+    Every process would take ten seconds for it before its first workload.
+    """
+    kept = tempfile.mkdtemp(prefix="fxla-bench-torch-")
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    package = Package(COMPILED_TORCH, python, kept)
+    try:
+        # One that fails says so again when it is to be timed.
+        with contextlib.suppress(WorkerError):
+            package.ask("describe")
+    finally:
+        package.stop()
+    return kept
+
+
 @contextlib.contextmanager
 def workers(pythons: dict[str, str], cache: str, dtype: str) -> Iterator[dict[str, Package]]:
     """A process for each package, each with a cache of its own; all have ended afterwards."""
     started: dict[str, Package] = {}
     try:
         for name, python in pythons.items():
+            if name == COMPILED_TORCH:
+                shutil.copytree(started_torch(python), Path(cache) / name, dirs_exist_ok=True)
             started[name] = Package(name, python, str(Path(cache) / name), dtype)
         yield started
     finally:
@@ -128,7 +168,7 @@ def installed(python: str) -> list[str]:
     done = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True)
     found = set(done.stdout.split())
     if "torch" in found and any(map(shutil.which, ("c++", "g++", "clang++"))):
-        found.add("torch-compile")  # it compiles C++
+        found.add(COMPILED_TORCH)  # it compiles C++
     return [peer for peer in PEERS if peer in found]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fxla.control.api import eval_shape
@@ -33,6 +33,14 @@ __all__ = [
 ]
 
 
+def _result_shape(
+    convolve: Callable[[Any, Any], Any], lhs_shape: Sequence[int], rhs_shape: Sequence[int]
+) -> tuple[int, ...]:
+    """The shape of a convolution's result, whose dtype does not matter."""
+    lhs, rhs = (Aval(tuple(shape), float32) for shape in (lhs_shape, rhs_shape))
+    return tuple(eval_shape(convolve, lhs, rhs).shape)
+
+
 def conv_shape_tuple(
     lhs_shape: Sequence[int],
     rhs_shape: Sequence[int],
@@ -54,13 +62,11 @@ def conv_shape_tuple(
         >>> lax.conv_shape_tuple((8, 3, 32, 32), (16, 3, 5, 5), (2, 2), "SAME")
         (8, 16, 16, 16)
     """
-    lhs, rhs = (Aval(tuple(s), float32) for s in (lhs_shape, rhs_shape))
-    out = eval_shape(
+    return _result_shape(
         lambda a, b: conv_general_dilated(a, b, strides, pads, batch_group_count=batch_group_count),
-        lhs,
-        rhs,
+        lhs_shape,
+        rhs_shape,
     )
-    return tuple(out.shape)
 
 
 def conv_general_shape_tuple(
@@ -78,15 +84,13 @@ def conv_general_shape_tuple(
         >>> lax.conv_general_shape_tuple((8, 32, 32, 3), (5, 5, 3, 16), (1, 1), "VALID", layouts)
         (8, 28, 28, 16)
     """
-    lhs, rhs = (Aval(tuple(s), float32) for s in (lhs_shape, rhs_shape))
-    out = eval_shape(
+    return _result_shape(
         lambda a, b: conv_general_dilated(
             a, b, window_strides, padding, dimension_numbers=dimension_numbers
         ),
-        lhs,
-        rhs,
+        lhs_shape,
+        rhs_shape,
     )
-    return tuple(out.shape)
 
 
 def conv_transpose_shape_tuple(
@@ -104,15 +108,13 @@ def conv_transpose_shape_tuple(
         >>> lax.conv_transpose_shape_tuple((1, 8, 8, 3), (3, 3, 3, 4), (2, 2), "SAME", layouts)
         (1, 16, 16, 4)
     """
-    lhs, rhs = (Aval(tuple(s), float32) for s in (lhs_shape, rhs_shape))
-    out = eval_shape(
+    return _result_shape(
         lambda a, b: conv_transpose(
             a, b, window_strides, padding, dimension_numbers=dimension_numbers
         ),
-        lhs,
-        rhs,
+        lhs_shape,
+        rhs_shape,
     )
-    return tuple(out.shape)
 
 
 def conv_general_permutations(dimension_numbers: Any) -> ConvDimensionNumbers:

@@ -9,11 +9,9 @@ from typing import Any
 import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.trace import typeof
-from fxla.nn import initializers
 from fxla.nn.checks import refuse
-from fxla.nn.deferred import Deferred
+from fxla.nn.deferred import Affine
 from fxla.nn.initializers import Initializer
-from fxla.nn.seeds import keys
 
 __all__ = ["Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose"]
 
@@ -47,7 +45,7 @@ def _pads(given: Padding, rank: int) -> Any:
     return tuple([(p, p) if isinstance(p, int) else (p[0], p[1]) for p in each])
 
 
-class Conv(Deferred):
+class Conv(Affine):
     """Convolution (cross-correlation, as everywhere in deep learning).
 
     Args:
@@ -112,35 +110,18 @@ class Conv(Deferred):
         self.dilation = _sizes(dilation, rank, "dilation")
         self.groups = groups
         self.channels = channels
-        self.weight: Any = None
-        self.bias: Any = None
+        self.weight = self.bias = None
         self._make_or_defer(
             in_features,
             bias=bias, key=key, dtype=dtype, weight_init=weight_init, bias_init=bias_init,
         )  # fmt: skip
 
-    def _make(
-        self,
-        features: int,
-        *,
-        bias: bool = True,
-        key: Any = None,
-        dtype: Any = None,
-        weight_init: Initializer | None = None,
-        bias_init: Initializer | None = None,
-        **_: Any,
-    ) -> None:
+    def _weight_shape(self, features: int) -> tuple[int, ...]:
         if features % self.groups:
             raise ValueError(
                 f"nn.Conv: {features} input features are no multiple of {self.groups} groups"
             )
-        of_weight, of_bias = keys(key, 2)
-        self.in_features = features
-        draw = weight_init or initializers.lecun_normal()
-        shape = (*self.kernel_size, features // self.groups, self.out_features)
-        self.weight = draw(of_weight, shape, dtype)
-        if bias:
-            self.bias = (bias_init or initializers.zeros)(of_bias, (self.out_features,), dtype)
+        return (*self.kernel_size, features // self.groups, self.out_features)
 
     def _checked(self, x: Any) -> None:
         """Reject an input of another rank or number of features; build for a first one."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from fxla.nn import initializers
 from fxla.nn.calls import may_build
+from fxla.nn.initializers import Initializer
 from fxla.nn.module import Module
+from fxla.nn.seeds import keys
 
-__all__ = ["Deferred"]
+__all__ = ["Affine", "Deferred"]
 
 
 class Deferred(Module):
@@ -31,3 +34,33 @@ class Deferred(Module):
             with may_build(self, "parameters"):
                 del vars(self)["_deferred"]
                 self._make(features, **options)
+
+
+class Affine(Deferred):
+    """Base of layers with a weight for each pair of an input and an output feature, and a bias."""
+
+    in_features: int | None
+    out_features: int
+
+    def _weight_shape(self, features: int) -> tuple[int, ...]:
+        """The shape of the weight for inputs of so many features."""
+        raise NotImplementedError
+
+    def _make(
+        self,
+        features: int,
+        *,
+        bias: bool = True,
+        key: Any = None,
+        dtype: Any = None,
+        weight_init: Initializer | None = None,
+        bias_init: Initializer | None = None,
+        **_: Any,
+    ) -> None:
+        shape = self._weight_shape(features)
+        of_weight, of_bias = keys(key, 2)
+        self.in_features = features
+        self.weight: Any = (weight_init or initializers.lecun_normal())(of_weight, shape, dtype)
+        if bias:
+            draw = bias_init or initializers.zeros
+            self.bias: Any = draw(of_bias, (self.out_features,), dtype)

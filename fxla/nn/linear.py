@@ -8,7 +8,7 @@ import fxla.numpy as fnp
 from fxla.core.trace import typeof
 from fxla.nn import initializers
 from fxla.nn.checks import check_features, refuse
-from fxla.nn.deferred import Deferred
+from fxla.nn.deferred import Affine
 from fxla.nn.initializers import Initializer
 from fxla.nn.module import Module
 from fxla.nn.precision import product
@@ -17,7 +17,7 @@ from fxla.nn.seeds import keys
 __all__ = ["Bilinear", "Dense", "Linear"]
 
 
-class Linear(Deferred):
+class Linear(Affine):
     """``x @ weight + bias`` over the last axis.
 
     Args:
@@ -57,31 +57,14 @@ class Linear(Deferred):
     ) -> None:
         self.in_features = in_features
         self.out_features = out_features
-        self.weight: Any = None
-        self.bias: Any = None
+        self.weight = self.bias = None
         self._make_or_defer(
             in_features,
             bias=bias, key=key, dtype=dtype, weight_init=weight_init, bias_init=bias_init,
         )  # fmt: skip
 
-    def _make(
-        self,
-        features: int,
-        *,
-        bias: bool = True,
-        key: Any = None,
-        dtype: Any = None,
-        weight_init: Initializer | None = None,
-        bias_init: Initializer | None = None,
-        **_: Any,
-    ) -> None:
-        of_weight, of_bias = keys(key, 2)
-        self.in_features = features
-        draw = weight_init or initializers.lecun_normal()
-        self.weight = draw(of_weight, (features, self.out_features), dtype)
-        if bias:
-            draw = bias_init or initializers.zeros
-            self.bias = draw(of_bias, (self.out_features,), dtype)
+    def _weight_shape(self, features: int) -> tuple[int, ...]:
+        return (features, self.out_features)
 
     def __call__(self, x: Any) -> Any:
         shape = x.shape if hasattr(x, "shape") else typeof(x).shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,7 +135,21 @@ class AvgPool(_Pool):
         return total / self._reduce(fnp.ones_like(x), zero, lax.add)
 
 
-class GlobalAvgPool(Module):
+class _GlobalPool(Module):
+    """A reduction over all places."""
+
+    _over: Callable[..., Any]
+
+    def __init__(self, keepdims: bool = False, *, channels: str = "last") -> None:
+        self.keepdims = keepdims
+        self.channels = channels
+
+    def __call__(self, x: Any) -> Any:
+        axes = tuple(_spatial(typeof(x).ndim, self.channels))
+        return self._over(x, axis=axes, keepdims=self.keepdims)
+
+
+class GlobalAvgPool(_GlobalPool):
     """The mean of each feature over all places: [batch, ..., features] gives [batch, features].
 
     Args:
@@ -149,16 +163,10 @@ class GlobalAvgPool(Module):
         (5, 3)
     """
 
-    def __init__(self, keepdims: bool = False, *, channels: str = "last") -> None:
-        self.keepdims = keepdims
-        self.channels = channels
-
-    def __call__(self, x: Any) -> Any:
-        axes = tuple(_spatial(typeof(x).ndim, self.channels))
-        return fnp.mean(x, axis=axes, keepdims=self.keepdims)
+    _over = staticmethod(fnp.mean)
 
 
-class GlobalMaxPool(Module):
+class GlobalMaxPool(_GlobalPool):
     """The largest value of each feature over all places: gives [batch, features].
 
     Args:
@@ -172,13 +180,7 @@ class GlobalMaxPool(Module):
         (5, 3)
     """
 
-    def __init__(self, keepdims: bool = False, *, channels: str = "last") -> None:
-        self.keepdims = keepdims
-        self.channels = channels
-
-    def __call__(self, x: Any) -> Any:
-        axes = tuple(_spatial(typeof(x).ndim, self.channels))
-        return fnp.max(x, axis=axes, keepdims=self.keepdims)
+    _over = staticmethod(fnp.max)
 
 
 def _bounds(n: int, m: int) -> list[tuple[int, int]]:
@@ -186,7 +188,30 @@ def _bounds(n: int, m: int) -> list[tuple[int, int]]:
     return [(k * n // m, -((-(k + 1) * n) // m)) for k in range(m)]
 
 
-class AdaptiveAvgPool(Module):
+class _AdaptivePool(Module):
+    """A reduction of as many windows as the result is to have elements."""
+
+    def __init__(self, size: Sizes, *, channels: str = "last") -> None:
+        self.size = size if isinstance(size, int) else tuple(size)
+        self.channels = channels
+
+    def __call__(self, x: Any) -> Any:
+        axes = _spatial(typeof(x).ndim, self.channels)
+        sizes = (self.size,) * len(axes) if isinstance(self.size, int) else self.size
+        if len(sizes) != len(axes):
+            refuse(self, "[batch, " + "size, " * len(sizes) + "features]", x)
+        for axis, m in zip(axes, sizes, strict=True):
+            n = typeof(x).shape[axis]
+            if n != m:
+                x = self._along(x, axis, _bounds(n, m))
+        return x
+
+    def _along(self, x: Any, axis: int, windows: list[tuple[int, int]]) -> Any:
+        """Reduce windows of one axis."""
+        raise NotImplementedError
+
+
+class AdaptiveAvgPool(_AdaptivePool):
     """Means of windows that are as large as a given size of the result asks for.
 
     Args:
@@ -200,10 +225,6 @@ class AdaptiveAvgPool(Module):
         (5, 2, 2, 3)
     """
 
-    def __init__(self, size: Sizes, *, channels: str = "last") -> None:
-        self.size = size if isinstance(size, int) else tuple(size)
-        self.channels = channels
-
     def _along(self, x: Any, axis: int, windows: list[tuple[int, int]]) -> Any:
         n = typeof(x).shape[axis]
         weights = np.zeros((n, len(windows)), typeof(x).dtype)
@@ -211,19 +232,8 @@ class AdaptiveAvgPool(Module):
             weights[start:end, k] = 1 / (end - start)
         return fnp.moveaxis(product(fnp.moveaxis(x, axis, -1), weights), -1, axis)
 
-    def __call__(self, x: Any) -> Any:
-        axes = _spatial(typeof(x).ndim, self.channels)
-        sizes = (self.size,) * len(axes) if isinstance(self.size, int) else self.size
-        if len(sizes) != len(axes):
-            refuse(self, "[batch, " + "size, " * len(sizes) + "features]", x)
-        for axis, m in zip(axes, sizes, strict=True):
-            n = typeof(x).shape[axis]
-            if n != m:
-                x = self._along(x, axis, _bounds(n, m))
-        return x
 
-
-class AdaptiveMaxPool(AdaptiveAvgPool):
+class AdaptiveMaxPool(_AdaptivePool):
     """Maxima of windows that are as large as a given size of the result asks for.
 
     Args:

@@ -141,6 +141,11 @@ from fxla.optim.momentum import (
     scale_by_optimistic_gradient,
     trace,
 )
+from fxla.optim.novograd import (
+    ScaleByNovogradState,
+    novograd,
+    scale_by_novograd,
+)
 from fxla.optim.quasi_newton import (
     ScaleByLBFGSState,
     scale_by_lbfgs,
@@ -173,6 +178,15 @@ from fxla.optim.schedules import (
     warmup_constant_schedule,
     warmup_cosine_decay_schedule,
     warmup_exponential_decay_schedule,
+)
+from fxla.optim.sharpness import (
+    SAMState,
+    sam,
+)
+from fxla.optim.sm3 import (
+    ScaleBySM3State,
+    scale_by_sm3,
+    sm3,
 )
 from fxla.optim.squares import (
     ScaleByAdaDeltaState,
@@ -257,6 +271,7 @@ __all__ = [
     "MultiSteps",
     "MultiStepsState",
     "PartitionState",
+    "SAMState",
     "ScaleByAdaDeltaState",
     "ScaleByAdamState",
     "ScaleByAdanState",
@@ -265,11 +280,13 @@ __all__ = [
     "ScaleByBeliefState",
     "ScaleByLBFGSState",
     "ScaleByLionState",
+    "ScaleByNovogradState",
     "ScaleByOptimisticGradientState",
     "ScaleByRStdDevState",
     "ScaleByRmsState",
     "ScaleByRpropState",
     "ScaleByRssState",
+    "ScaleBySM3State",
     "ScaleByScheduleState",
     "ScaleByZoomLinesearchState",
     "Schedule",
@@ -329,6 +346,7 @@ __all__ = [
     "named_chain",
     "noisy_sgd",
     "normalize_by_update_norm",
+    "novograd",
     "optimistic_gradient_descent",
     "partition",
     "per_example_global_norm_clip",
@@ -342,6 +360,7 @@ __all__ = [
     "rmsprop",
     "rprop",
     "safe_increment",
+    "sam",
     "scale",
     "scale_by_adadelta",
     "scale_by_adam",
@@ -354,6 +373,7 @@ __all__ = [
     "scale_by_lbfgs",
     "scale_by_learning_rate",
     "scale_by_lion",
+    "scale_by_novograd",
     "scale_by_optimistic_gradient",
     "scale_by_param_block_norm",
     "scale_by_param_block_rms",
@@ -364,6 +384,7 @@ __all__ = [
     "scale_by_rss",
     "scale_by_schedule",
     "scale_by_sign",
+    "scale_by_sm3",
     "scale_by_stddev",
     "scale_by_trust_ratio",
     "scale_by_yogi",
@@ -376,6 +397,7 @@ __all__ = [
     "signum",
     "skip_large_updates",
     "skip_not_finite",
+    "sm3",
     "stateless",
     "stateless_with_tree_map",
     "trace",

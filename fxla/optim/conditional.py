@@ -42,6 +42,33 @@ def either(condition: Any, tx: Any, otherwise: Any, updates: Any, state: Any, *a
     return lax.cond(condition, do, leave, updates, state, other)
 
 
+def _conditionally(
+    inner: GradientTransformation,
+    should_transform_fn: Callable[..., Any],
+    forward_extra_args: bool,
+    state_of: Callable[[Any, Any], Any],
+    otherwise: Callable[[Any], Any],
+) -> GradientTransformationExtraArgs:
+    """A transformation where a condition on the step holds, else what `otherwise` makes of updates.
+
+    `state_of` takes the step and the inner state, whose order optax has differently in the two.
+    """
+    tx = with_extra_args_support(inner)
+
+    def init(params: Any) -> Any:
+        return state_of(zero_count(), tx.init(params))
+
+    def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> tuple[Any, Any]:
+        given = extra_args if forward_extra_args else {}
+        updates, after = either(
+            should_transform_fn(state.step, **given), tx, otherwise(updates), updates,
+            state.inner_state, params, extra_args,
+        )  # fmt: skip
+        return updates, state_of(safe_increment(state.step), after)
+
+    return GradientTransformationExtraArgs(init, update)
+
+
 class ConditionallyTransformState(NamedTuple):
     """The transformation's state, and how many updates were seen."""
 
@@ -68,22 +95,13 @@ def conditionally_transform(
         >>> first, tx.update([1.0], state)[0]
         ([Array(1.)], [Array(10.)])
     """
-    tx = with_extra_args_support(inner)
-
-    def init(params: Any) -> ConditionallyTransformState:
-        return ConditionallyTransformState(tx.init(params), zero_count())
-
-    def update(
-        updates: Any, state: ConditionallyTransformState, params: Any = None, **extra_args: Any
-    ) -> tuple[Any, ConditionallyTransformState]:
-        given = extra_args if forward_extra_args else {}
-        updates, after = either(
-            should_transform_fn(state.step, **given), tx, updates, updates,
-            state.inner_state, params, extra_args,
-        )  # fmt: skip
-        return updates, ConditionallyTransformState(after, safe_increment(state.step))
-
-    return GradientTransformationExtraArgs(init, update)
+    return _conditionally(
+        inner,
+        should_transform_fn,
+        forward_extra_args,
+        lambda step, inner_state: ConditionallyTransformState(inner_state, step),
+        lambda updates: updates,
+    )
 
 
 class ConditionallyMaskState(NamedTuple):
@@ -112,22 +130,9 @@ def conditionally_mask(
         >>> first, tx.update([1.0], state)[0]
         ([Array(0.)], [Array(10.)])
     """
-    tx = with_extra_args_support(inner)
-
-    def init(params: Any) -> ConditionallyMaskState:
-        return ConditionallyMaskState(zero_count(), tx.init(params))
-
-    def update(
-        updates: Any, state: ConditionallyMaskState, params: Any = None, **extra_args: Any
-    ) -> tuple[Any, ConditionallyMaskState]:
-        given = extra_args if forward_extra_args else {}
-        updates, after = either(
-            should_transform_fn(state.step, **given), tx, tree_zeros_like(updates), updates,
-            state.inner_state, params, extra_args,
-        )  # fmt: skip
-        return updates, ConditionallyMaskState(safe_increment(state.step), after)
-
-    return GradientTransformationExtraArgs(init, update)
+    return _conditionally(
+        inner, should_transform_fn, forward_extra_args, ConditionallyMaskState, tree_zeros_like
+    )
 
 
 class ApplyIfFiniteState(NamedTuple):

@@ -47,8 +47,25 @@ def classes_of(prediction: Any, target: Any, threshold: float) -> tuple[Any, Any
     return (prediction > threshold).astype(np.int64), target.astype(np.int64)
 
 
+class _Share(Metric):
+    """The share of examples that are right."""
+
+    def init(self) -> State:
+        return {"right": np.zeros(()), "count": np.zeros(())}
+
+    def _counted(self, state: State, right: Any, weight: Any) -> State:
+        right, weight = weighted(right, weight)
+        return {
+            "right": state["right"] + (right * weight).sum(),
+            "count": state["count"] + weight.sum(),
+        }
+
+    def compute(self, state: State) -> float:
+        return ratio(state["right"], state["count"])
+
+
 @dataclass(frozen=True)
-class Accuracy(Metric):
+class Accuracy(_Share):
     """The share of examples whose class is right.
 
     Args:
@@ -66,23 +83,13 @@ class Accuracy(Metric):
     threshold: float = 0.5
     name: str = "accuracy"
 
-    def init(self) -> State:
-        return {"right": np.zeros(()), "count": np.zeros(())}
-
     def update(self, state: State, prediction: Any, target: Any, weight: Any = None) -> State:
         predicted, actual = classes_of(prediction, target, self.threshold)
-        right, weight = weighted(predicted == actual, weight)
-        return {
-            "right": state["right"] + (right * weight).sum(),
-            "count": state["count"] + weight.sum(),
-        }
-
-    def compute(self, state: State) -> float:
-        return ratio(state["right"], state["count"])
+        return self._counted(state, predicted == actual, weight)
 
 
 @dataclass(frozen=True)
-class TopK(Metric):
+class TopK(_Share):
     """The share of examples whose class has one of the `k` highest scores; a tie counts as right.
 
     Args:
@@ -102,22 +109,12 @@ class TopK(Metric):
         if not self.name:
             object.__setattr__(self, "name", f"top_{self.k}")
 
-    def init(self) -> State:
-        return {"right": np.zeros(()), "count": np.zeros(())}
-
     def update(self, state: State, prediction: Any, target: Any, weight: Any = None) -> State:
         scores, target = fnp.asarray(prediction), fnp.asarray(target)
         labels = fnp.argmax(target, axis=-1) if target.ndim == scores.ndim else target
         own = fnp.take_along_axis(scores, labels.astype(np.int64)[..., None], axis=-1)
         higher = fnp.sum(~(scores <= own), axis=-1)  # NaN is no success
-        right, weight = weighted(higher < self.k, weight)
-        return {
-            "right": state["right"] + (right * weight).sum(),
-            "count": state["count"] + weight.sum(),
-        }
-
-    def compute(self, state: State) -> float:
-        return ratio(state["right"], state["count"])
+        return self._counted(state, higher < self.k, weight)
 
 
 @dataclass(frozen=True)

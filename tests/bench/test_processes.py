@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.processes import Package, WorkerError, environment, installed, interpreters
+from bench.processes import (
+    Package,
+    WorkerError,
+    environment,
+    installed,
+    interpreters,
+    started_torch,
+    workers,
+)
 
 
 def test_workers_keep_bytecode_and_have_caches_of_their_own(
@@ -16,6 +24,7 @@ def test_workers_keep_bytecode_and_have_caches_of_their_own(
     assert "PYTHONDONTWRITEBYTECODE" not in environment("fxla", "/c")
     assert environment("fxla", "/c")["FXLA_CACHE_DIR"] == "/c"
     assert environment("torch-compile", "/c")["TORCHINDUCTOR_CACHE_DIR"] == "/c"
+    assert environment("torch-compile", "/c")["TORCHINDUCTOR_COMPILE_THREADS"] == "1"
 
 
 def test_jax_has_float64_where_the_workload_has_and_its_cache_only_when_asked() -> None:
@@ -33,6 +42,29 @@ def test_a_process_that_dies_says_its_last_words(tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match="status 3: farewell"):
         package.ask("describe")
     package.stop()
+
+
+def test_a_process_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\nexec sleep 100\n")
+    fake.chmod(fake.stat().st_mode | stat.S_IEXEC)
+    package = Package("torch-compile", str(fake), str(tmp_path))
+    assert package.patience < Package.patience
+    package.patience = 0.1
+    with pytest.raises(WorkerError, match=r"no answer within 0\.1 s"):
+        package.ask("load")
+    package.stop()
+
+
+def test_what_torch_finds_out_when_it_starts_is_found_out_once(tmp_path: Path) -> None:
+    fake = tmp_path / "python"
+    answer = "read request; echo x >> $TORCHINDUCTOR_CACHE_DIR/isa; echo {}"
+    fake.write_text(f"#!/bin/sh\n{answer}\nread request\n")
+    fake.chmod(fake.stat().st_mode | stat.S_IEXEC)
+    for name in ("first", "second"):
+        with workers({"torch-compile": str(fake)}, str(tmp_path / name), "float32"):
+            assert (tmp_path / name / "torch-compile" / "isa").read_text() == "x\n"
+    started_torch.cache_clear()
 
 
 def test_peers_that_are_there() -> None:

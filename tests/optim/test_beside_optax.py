@@ -18,9 +18,8 @@ from tests.optim import trajectories
 pytestmark = pytest.mark.peers
 
 # Where optax keeps them: `optax.transforms.freeze`, `optax.schedules.warmup_constant_schedule`.
-LIBRARY = SimpleNamespace(
-    **{name: getattr(optim, name) for name in optim.__all__}, transforms=optim, schedules=optim
-)
+MODULES = {"transforms": optim, "schedules": optim, "contrib": optim}
+LIBRARY = SimpleNamespace(**{name: getattr(optim, name) for name in optim.__all__}, **MODULES)
 
 ROUNDED = {"adafactor", "adafactor_whole", "multi_steps", "decay_schedule", "injected"}
 """Where optax rounds something to float32: decays, schedules, the mean of accumulated gradients."""

@@ -42,6 +42,18 @@ OPTIMIZERS = {
     "lion_smooth": lambda o: o.chain(o.scale_by_lion(mode="smooth"), o.scale(-0.1)),
     "lion_refined": lambda o: o.chain(o.scale_by_lion(mode="refined"), o.scale(-0.1)),
     "lamb": lambda o: o.lamb(0.1, weight_decay=0.1),
+    "novograd": lambda o: o.novograd(0.1, weight_decay=0.1),
+    "novograd_root": lambda o: o.chain(
+        o.scale_by_novograd(0.8, 0.5, eps_root=1e-3), o.scale(-0.1)
+    ),
+    "sm3": lambda o: o.sm3(0.1),
+    "sm3_decay": lambda o: o.chain(o.scale_by_sm3(0.8, 0.9), o.scale(-0.1)),
+    "sam": lambda o: o.contrib.sam(
+        o.adam(0.1), o.chain(o.normalize_by_update_norm(), o.sgd(0.05)), sync_period=3
+    ),
+    "sam_kept": lambda o: o.contrib.sam(
+        o.sgd(0.1, momentum=0.9), o.adam(0.05), reset_state=False
+    ),
     "lars": lambda o: o.lars(0.1, weight_decay=0.1, weight_decay_mask=MASK),
     "adagrad": lambda o: o.adagrad(0.1),
     "rmsprop": lambda o: o.rmsprop(0.1),
