@@ -130,7 +130,7 @@ class Package:
 
 @functools.cache
 def started_torch(python: str) -> str:
-    """The directory of what `torch.compile` keeps when it has found out about the compiler and the processor.
+    """The directory of what `torch.compile` learns of the compiler and the processor, and keeps.
 
     Every process would take ten seconds for it before its first workload.
     """
