@@ -19,8 +19,9 @@ class Dropout(Module):
     """Zero elements at random and scale the others, while training (Srivastava et al. 2014).
 
     An element is zero with probability `rate`, otherwise it is multiplied by 1 / (1 - rate). Every
-    call with ``training=True`` draws from the module's key, and leaves a new key there. The examples
-    of a batch differ; under a `vmap` that does not map the module they do not, since it has one key.
+    call with ``training=True`` draws from the module's key, and leaves a new key there. The
+    examples of a batch differ; under a `vmap` that does not map the module, and so has one key for
+    all, they do not.
 
     Args:
         rate: between 0 and 1.
