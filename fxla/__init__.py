@@ -17,11 +17,8 @@ from fxla.core.deferred import deferred as _deferred
 from fxla.core.deferred import deferred_name as _deferred_name
 from fxla.core.pause import no_collection as _no_collection
 
-with _no_collection():
+with _no_collection(lasting=True):
     from fxla import dtypes, numpy, tree
-    from fxla.compile.devices import Device, block_until_ready, device_get, device_put, devices
-    from fxla.compile.pool import threads
-    from fxla.compile.recycle import release_memory
     from fxla.control.api import (
         ShapeDtypeStruct,
         closure_convert,
@@ -70,6 +67,9 @@ if TYPE_CHECKING:
         weights,
     )
     from fxla.capturing.api import capture
+    from fxla.compile.devices import Device, block_until_ready, device_get, device_put, devices
+    from fxla.compile.pool import threads
+    from fxla.compile.recycle import release_memory
     from fxla.control.callback import pure_callback
     from fxla.kernels.api import kernel
     from fxla.kernels.vectorize import vectorize
@@ -137,12 +137,17 @@ __all__ = [
 remat = checkpoint
 __version__ = "0.1.0"
 
-# What is imported when it is first asked for; everything else takes what a first call needs.
+# What is imported when it is first asked for. So is `fxla.compile`, by a first compiled call.
 _DEFERRED = {
+    "Device": "fxla.compile.devices:Device",
+    "block_until_ready": "fxla.compile.devices:block_until_ready",
     "capture": "fxla.capturing.api:capture",
     "custom_batching": "fxla.custom_batching",
     "data": "fxla.data",
     "debug": "fxla.debug",
+    "device_get": "fxla.compile.devices:device_get",
+    "device_put": "fxla.compile.devices:device_put",
+    "devices": "fxla.compile.devices:devices",
     "flatten_util": "fxla.flatten_util",
     "image": "fxla.image",
     "kernel": "fxla.kernels.api:kernel",
@@ -153,10 +158,12 @@ _DEFERRED = {
     "optim": "fxla.optim",
     "pure_callback": "fxla.control.callback:pure_callback",
     "random": "fxla.random",
+    "release_memory": "fxla.compile.recycle:release_memory",
     "save": "fxla.weights:save",
     "scipy": "fxla.scipy",
     "train": "fxla.train",
     "stages": "fxla.stages",
+    "threads": "fxla.compile.pool:threads",
     "tree_util": "fxla.tree_util",
     "vectorize": "fxla.kernels.vectorize:vectorize",
     "weights": "fxla.weights",

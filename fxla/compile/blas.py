@@ -16,12 +16,12 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fxla.core.dtypes import DType
+from fxla.core.records import dataclass
 
 __all__ = ["BLAS_DTYPES", "Blas", "blas_address", "blas_name", "blas_threads", "find_blas"]
 

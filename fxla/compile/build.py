@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,7 @@ from fxla.core.check import checks_enabled
 from fxla.core.dtypes import bool_, int32
 from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var
 from fxla.core.patience import make_room
+from fxla.core.records import dataclass
 from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
 from fxla.loops.extents import Signature, kernel_key, normal_form, signature

@@ -18,7 +18,7 @@ import math
 import re
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import FunctionType
 from typing import Any
 
@@ -29,6 +29,7 @@ from fxla.compile.disk import cache_path, read_entry, write_entry
 from fxla.compile.numba_cpu import load_python
 from fxla.compile.numba_functions import half_functions, target_functions
 from fxla.core.deferred import deferred
+from fxla.core.records import dataclass
 from fxla.loops.ir import Buffer, Const, DType, Expr, Extent, For, Kernel
 from fxla.loops.python_ops import storage_dtype
 from fxla.loops.python_source import PythonSource, python_source, splits

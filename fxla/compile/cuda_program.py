@@ -39,7 +39,7 @@ from fxla.core.dtypes import bool_, int32
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive
 from fxla.core.staging import trace_to_jaxpr
-from fxla.core.trace import device_evaluation, is_on_device, typeof
+from fxla.core.trace import is_on_device, typeof
 from fxla.errors import InternalError
 from fxla.loops.extents import kernel_key
 from fxla.loops.ir import Kernel
@@ -259,6 +259,3 @@ def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
             _evaluated.pop(next(iter(_evaluated)), None)
         _evaluated[key] = known
     return tuple(known(*args))
-
-
-device_evaluation.append(evaluate)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 from typing import Any
 
 from fxla.compile.cuda import to_device, to_host
 from fxla.compile.device_memory import cupy_module, simulated
 from fxla.core.array import as_array
 from fxla.core.pytree import tree_flatten, tree_map
+from fxla.core.records import dataclass
 from fxla.core.trace import Tracer, is_on_device
 
 __all__ = ["Device", "block_until_ready", "device_get", "device_put", "devices"]

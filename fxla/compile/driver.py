@@ -13,7 +13,7 @@ Kernels whose outermost loop can be split, and matrix products, run through `fxl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fxla.compile.blas import blas_name
 from fxla.compile.fourier import fourier_names, fourier_plan, fourier_slots
@@ -34,6 +34,7 @@ from fxla.compile.program import (
     Program,
     WhileLoop,
 )
+from fxla.core.records import dataclass
 from fxla.loops.native_fourier import FOURIER_SLOTS
 
 __all__ = ["Driver", "print_driver"]

@@ -15,7 +15,7 @@ import ctypes
 import math
 import threading
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from fxla.core.array import Array
 from fxla.core.dtypes import FLOAT_AT_START
 from fxla.core.pause import no_collection
 from fxla.core.pytree import TreeDef
+from fxla.core.records import dataclass
 from fxla.core.scopes import precisions, special
 from fxla.errors import InternalError
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fxla.compile.entry_layout import OP
@@ -15,6 +14,7 @@ from fxla.core.pytree import (
     tree_structure,
     tree_unflatten,
 )
+from fxla.core.records import dataclass
 from fxla.core.stateful import Stateful
 
 __all__ = ["Code", "NotServedError", "Static", "code_of_arguments", "code_of_result"]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from fxla.compile.build import build_program
@@ -23,6 +23,7 @@ from fxla.compile.outline import Outline, outline, with_numbers
 from fxla.compile.program import Program
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.patience import make_room
+from fxla.core.records import dataclass
 from fxla.loops.size import Guards, evaluator
 
 __all__ = ["Family", "family_of", "same_image"]

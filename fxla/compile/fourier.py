@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import weakref
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from fxla.compile.pocketfft import float_bits, served_by_numpy
 from fxla.compile.program import Buffer, Fourier, Instruction, Pointer
 from fxla.core.dtypes import DType
 from fxla.core.jaxpr import Eqn
+from fxla.core.records import dataclass
 from fxla.loops.native_fourier import (
     REAL_AFTER,
     REAL_BEFORE,

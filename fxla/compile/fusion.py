@@ -21,10 +21,10 @@ The plan is kept, a line for each value, for `inspect(...).plan`.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
 
 from fxla.compile.graph import Graph, Node, Value, iteration_shape, same_index, size_of
 from fxla.compile.regions import Region
+from fxla.core.records import dataclass
 from fxla.loops.view import Contract, FromMemory, Handed, Nest, Opaque, Reduce, View
 
 __all__ = [

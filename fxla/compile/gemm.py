@@ -36,9 +36,9 @@ matrix-vector product.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 from fxla.compile.native import compile_text
+from fxla.core.records import dataclass
 
 __all__ = ["SLOTS", "Split", "gemm_address", "gemm_text", "split_product"]
 

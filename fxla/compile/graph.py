@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from fxla.compile.regions import Region
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType, is_bool
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
+from fxla.core.records import dataclass
 from fxla.loops.ir import Buffer, Const, Expr, Extent, Index, Load, Op, Select, walk_exprs
 from fxla.loops.scalar import SCALAR_OPS
 from fxla.loops.view import Handed, IndexTuple, Nest, Opaque, Reduce, View, const, fresh_index

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fxla.compile.graph import Graph, IndexKeys, Value, index_key, size_of
 from fxla.compile.partial import LARGE, cuts_into_blocks
 from fxla.core.dtypes import DType, float32, is_floating
+from fxla.core.records import dataclass
 from fxla.loops.columns import SMALL_WORK
 from fxla.loops.ir import (
     Buffer,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from fxla.compile.program import CONSTANT_BYTES, Buffer, HostCall, Program
 from fxla.compile.work import work_of
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType
+from fxla.core.records import dataclass
 from fxla.loops.extents import kernel_key
 
 __all__ = ["HostFunction", "Image", "constant_table", "image_of"]

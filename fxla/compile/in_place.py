@@ -9,11 +9,11 @@ that, not a copy of the array.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fxla.compile.regions import BranchRegion, Region, ScanRegion, WhileRegion
 from fxla.compile.simplify import simplify
 from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var, sub_jaxprs
+from fxla.core.records import dataclass
 
 __all__ = ["InPlace", "find_in_place", "kept_carries"]
 

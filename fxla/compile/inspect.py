@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fxla.compile.executable import Executable
 from fxla.core.deferred import deferred
 from fxla.core.jaxpr import ClosedJaxpr, format_jaxpr
+from fxla.core.records import dataclass
 from fxla.loops.python_source import python_source
 from fxla.loops.written import Written
 

@@ -16,12 +16,11 @@ has as many phases as elements, with one product each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fxla.compile.equations import Equations, after_transforms
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Eqn
 from fxla.core.primitive import Primitive
+from fxla.core.records import dataclass
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
 from fxla.loops.native_tiles import TILE_DTYPES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fxla.compile.graph import Graph, Node, Value, size_of
 from fxla.compile.group import (
@@ -18,6 +18,7 @@ from fxla.compile.group import (
 from fxla.compile.partial import in_two, loaded_buffers
 from fxla.compile.rows import keep_rows, rows_of_one_size
 from fxla.core.aval import Aval
+from fxla.core.records import dataclass
 from fxla.loops.collapse import collapse
 from fxla.loops.columns import sum_columns
 from fxla.loops.contraction import block_contraction

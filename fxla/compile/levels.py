@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass
 
+from fxla.core.records import dataclass
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, NEON, Isa
 
 __all__ = ["LEVELS", "Level", "level_of"]

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 
 from fxla.compile.blas import BLAS_DTYPES
 from fxla.compile.program import Gemm, Pointer
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Eqn
+from fxla.core.records import dataclass
 from fxla.ops.dot import DotDims
 
 __all__ = [

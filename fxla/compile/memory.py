@@ -8,7 +8,7 @@ of it, and the halves of a pair live as long as either.
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fxla.compile.program import (
     Branch,
@@ -24,6 +24,7 @@ from fxla.compile.program import (
     Program,
     WhileLoop,
 )
+from fxla.core.records import dataclass
 
 __all__ = ["ALIGNMENT", "assign_offsets"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fxla.compile.program import (
     Branch,
@@ -25,6 +25,7 @@ from fxla.compile.program import (
     walk_instructions,
 )
 from fxla.core.dtypes import DType
+from fxla.core.records import dataclass
 from fxla.loops import ir
 from fxla.loops.ir import (
     BOOL,

@@ -29,7 +29,6 @@ import functools
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,7 @@ from fxla.compile.disk import cache_path, read_entry, write_entry
 from fxla.compile.llvm import emit_object, host_isa, link_object, target_triple
 from fxla.compile.processors import default_threads
 from fxla.compile.shipped import shipped_object
+from fxla.core.records import dataclass
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported, native_parts
 from fxla.loops.native_blocks import print_tiles, tile_key

@@ -20,7 +20,6 @@ import math
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -33,6 +32,7 @@ from fxla.compile.llvm import host_isa
 from fxla.compile.native import compile_text
 from fxla.compile.numba_functions import target_functions
 from fxla.core.deferred import deferred
+from fxla.core.records import dataclass
 from fxla.errors import InternalError
 from fxla.loops.ir import DType, Kernel
 from fxla.loops.python_ops import storage_dtype

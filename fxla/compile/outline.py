@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from fxla.compile.graph import is_simple
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_bool
 from fxla.core.jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var
+from fxla.core.records import dataclass
 
 __all__ = ["Outline", "outline", "with_numbers"]
 

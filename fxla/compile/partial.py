@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from fxla.core.records import dataclass
 from fxla.loops.extents import SMALL
 from fxla.loops.ir import (
     INDEX,

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from fxla.compile.equations import Equations
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
+from fxla.core.records import dataclass
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvParams
 from fxla.ops.elementwise import add_p

@@ -25,11 +25,11 @@ are behind, too.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from fxla.compile.library import MIN_DEPTH, dot_layouts, served_by_blas
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Eqn, Var
+from fxla.core.records import dataclass
 from fxla.loops.native_tiles import TILE_DTYPES
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvParams

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType
 from fxla.core.primitive import Primitive, registered
+from fxla.core.records import dataclass
 from fxla.loops.ir import Kernel
 
 __all__ = [

@@ -16,12 +16,12 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 from fxla.compile.entry_probe import c_api
 from fxla.compile.native import compile_text
 from fxla.compile.native_text import expanded
+from fxla.core.records import dataclass
 from fxla.errors import InternalError
 
 __all__ = ["LARGE", "RECYCLER_NAMES", "Recycler", "recycler", "recycler_text", "release_memory"]

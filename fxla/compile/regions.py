@@ -7,9 +7,9 @@ builder compiles the jaxprs inside and puts native control flow around their ker
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fxla.core.jaxpr import Jaxpr
+from fxla.core.records import dataclass
 
 __all__ = ["BlocksRegion", "BranchRegion", "LanesRegion", "Region", "ScanRegion", "WhileRegion"]
 

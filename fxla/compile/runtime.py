@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from fxla.compile.pool import POOL_NAMES
 from fxla.compile.pool_text import FUTEX_CALL, pool_text
 from fxla.compile.recycle import RECYCLER_NAMES, recycler_text
 from fxla.compile.shipped import OBJECTS, write_shipped
+from fxla.core.records import dataclass
 from fxla.loops.native_blocks import print_tiles, tile_key
 from fxla.loops.native_fourier import fourier_key, fourier_symbols, print_fourier
 from fxla.loops.native_tiles import TILE_DTYPES, tile_symbols

@@ -13,7 +13,7 @@ import hashlib
 import os
 import pickle
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import llvmlite
@@ -28,6 +28,7 @@ from fxla.compile.native import load_module, place_of
 from fxla.core.check import checks_enabled
 from fxla.core.identity import identity
 from fxla.core.jaxpr import Jaxpr
+from fxla.core.records import dataclass
 
 __all__ = ["load_image", "program_key", "save_image"]
 

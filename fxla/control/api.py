@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from fxla.core.dtypes import is_inexact
 from fxla.core.jaxpr import ClosedJaxpr
 from fxla.core.primitive import Primitive, Zero
 from fxla.core.pytree import register_dataclass, tree_flatten, tree_map, tree_unflatten
+from fxla.core.records import dataclass
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.stateful import is_stateful
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof

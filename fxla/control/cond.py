@@ -6,7 +6,6 @@ cond : bool -> (a -> b) -> (a -> b) -> a -> b
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from fxla.core.dtypes import int32, is_bool, is_integer
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr, Var
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, structure_text, tree_flatten, tree_unflatten
+from fxla.core.records import dataclass
 from fxla.core.staging import eval_jaxpr, evaluate_jaxpr, trace_to_jaxpr
 from fxla.core.stateful import assign, hold, is_stateful, updates
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof, where_am_i

@@ -9,9 +9,10 @@ step. Summed afterwards over the stacked factors it is one matrix product:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
+from fxla.core.records import dataclass
 from fxla.core.trace import Value
 from fxla.ops.dot import DotDims, dot_general, dot_general_p
 from fxla.ops.elementwise import add_p

@@ -8,17 +8,15 @@ from __future__ import annotations
 import functools
 import inspect as python_inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fxla.compile.entry import Call, serve
-from fxla.compile.executable import Executable
-from fxla.compile.inspect import Inspection, inspect_executable
 from fxla.control.jit_primitive import jit_p, mode
 from fxla.control.programs import executable_for, executable_of, scope_key
 from fxla.control.stages import Lowered, Traced, TracedCall, Updated
 from fxla.core.array import Array
+from fxla.core.deferred import deferred
 from fxla.core.dtypes import default_float
 from fxla.core.pause import no_collection
 from fxla.core.pytree import TreeDef, tree_flatten, tree_structure, tree_unflatten
@@ -28,7 +26,13 @@ from fxla.core.stateful import is_stateful
 from fxla.core.trace import Tracer, Value, eval_trace, is_on_device, state, typeof, where_am_i
 from fxla.transforms.api import FlatFunction, check_leaf, flatten_function, function_name, wraps_as
 
+if TYPE_CHECKING:
+    from fxla.compile.inspect import Inspection
+
 __all__ = ["JitFunction", "jit"]
+
+entries, inspection = deferred("fxla.compile.entry"), deferred("fxla.compile.inspect")
+executables = deferred("fxla.compile.executable")
 
 
 class JitFunction:
@@ -151,17 +155,17 @@ class JitFunction:
         """Have later calls of a function like this one served natively."""
         entry.tries -= 1
         run = entry.executable
-        if not isinstance(run, Executable):
+        if not isinstance(run, executables.Executable):
             entry.tries = 0
             return
         fixed, named = self._static_of(args, kwargs)
         tree = self._in_tree(args, kwargs)
         donated = self._donated(args, kwargs, fixed, named)
-        call = Call(
+        call = entries.Call(
             tree, leaves, fixed, named, entry.closed.consts, run, out_tree, donated,
             default_float(),
         )  # fmt: skip
-        if serve(function, call):
+        if entries.serve(function, call):
             entry.tries = 0
 
     def _donated(self, args: Any, kwargs: Any, fixed: Any, named: Any) -> dict[int, int]:
@@ -255,7 +259,9 @@ class JitFunction:
             terminal and in Jupyter.
         """
         entry, _ = self._entry(_concrete(args), _concrete(kwargs))
-        return inspect_executable(entry.closed, executable_of(entry.closed.jaxpr))
+        executable = executable_of(entry.closed.jaxpr)
+        found: Inspection = inspection.inspect_executable(entry.closed, executable)
+        return found
 
     def clear_cache(self) -> None:
         """Forget all traced and compiled versions."""

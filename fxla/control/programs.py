@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from fxla.compile.cuda_program import CudaExecutable, compile_jaxpr_for_cuda
-from fxla.compile.executable import Executable, compile_jaxpr
+from fxla.core.deferred import deferred
 from fxla.core.jaxpr import Atom, Jaxpr, Literal, Var
-from fxla.core.trace import AxisFrame, Value, is_on_device, scope_key
+from fxla.core.trace import AxisFrame, Value, device_evaluation, is_on_device, scope_key
 from fxla.transforms.jvp import jvp_jaxpr
 from fxla.transforms.partial_eval import SplitJaxpr, partial_eval_jaxpr
 from fxla.transforms.vmap import vmap_jaxpr
+
+if TYPE_CHECKING:
+    from fxla.compile.cuda_program import CudaExecutable
+    from fxla.compile.executable import Executable
 
 __all__ = [
     "executable_for",
@@ -28,6 +31,10 @@ __all__ = [
 
 T = TypeVar("T")
 
+compiler, cuda = deferred("fxla.compile.executable"), deferred("fxla.compile.cuda_program")
+# A program on a device imports the compiler, which `import fxla` leaves to who needs it.
+device_evaluation[:] = [lambda primitive, args, params: cuda.evaluate(primitive, args, params)]
+
 
 def remembered(jaxpr: Jaxpr, key: Hashable, make: Callable[[], T]) -> T:
     """What `make` gives for a jaxpr and key; made once, kept as long as the jaxpr lives.
@@ -43,13 +50,17 @@ def remembered(jaxpr: Jaxpr, key: Hashable, make: Callable[[], T]) -> T:
 
 def executable_of(jaxpr: Jaxpr) -> Executable:
     """The compiled program of a jaxpr."""
-    return remembered(jaxpr, "executable", lambda: compile_jaxpr(jaxpr))
+    found: Executable = remembered(jaxpr, "executable", lambda: compiler.compile_jaxpr(jaxpr))
+    return found
 
 
 def executable_for(jaxpr: Jaxpr, values: Sequence[Value]) -> Executable | CudaExecutable:
     """The compiled program of a jaxpr for where the values are: CUDA if one of them is there."""
     if any(is_on_device(x) for x in values):
-        return remembered(jaxpr, "cuda", lambda: compile_jaxpr_for_cuda(jaxpr))
+        found: CudaExecutable = remembered(
+            jaxpr, "cuda", lambda: cuda.compile_jaxpr_for_cuda(jaxpr)
+        )
+        return found
     return executable_of(jaxpr)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fxla.compile.regions import ScanRegion
@@ -29,6 +28,7 @@ from fxla.core.aval import Aval
 from fxla.core.jaxpr import ClosedJaxpr, Eqn, Jaxpr
 from fxla.core.primitive import Linear, Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
+from fxla.core.records import dataclass
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.stateful import assign, hold, is_stateful, updates
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i

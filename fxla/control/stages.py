@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fxla.compile.inspect import inspect_executable
 from fxla.control.jit_primitive import jit_p
 from fxla.control.programs import executable_of
+from fxla.core.deferred import deferred
 from fxla.core.jaxpr import ClosedJaxpr
 from fxla.core.pytree import TreeDef, register_node, tree_flatten, tree_unflatten
 from fxla.core.stateful import Place, assign, places
 from fxla.core.trace import Value, typeof
 
 __all__ = ["Compiled", "Lowered", "Traced", "TracedCall", "Updated"]
+
+inspection = deferred("fxla.compile.inspect")
 
 
 class TracedCall:
@@ -158,7 +160,8 @@ class Compiled:
 
     def as_text(self) -> str:
         """The loop nests as text."""
-        return inspect_executable(self._entry.closed, self._executable).loops
+        text: str = inspection.inspect_executable(self._entry.closed, self._executable).loops
+        return text
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, tree = tree_flatten((args, kwargs))

@@ -6,7 +6,6 @@ while_loop : (c -> bool) -> (c -> c) -> c -> c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fxla.compile.regions import WhileRegion
@@ -27,6 +26,7 @@ from fxla.core.dtypes import bool_
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_zero
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
+from fxla.core.records import dataclass
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import NotDifferentiableError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from fxla.core.dtypes import DType, short_name, tangent_dtype
+from fxla.core.records import dataclass
 
 __all__ = ["Aval", "Shape"]
 

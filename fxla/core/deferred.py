@@ -11,6 +11,8 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from fxla.core.pause import no_collection
+
 __all__ = ["deferred", "deferred_name"]
 
 
@@ -21,7 +23,8 @@ class _Deferred:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        module = importlib.import_module(self._name)
+        with no_collection(lasting=True):
+            module = importlib.import_module(self._name)
         value = self.__dict__[attribute] = getattr(module, attribute)
         return value
 
@@ -56,5 +59,6 @@ def deferred_name(package: str, places: Mapping[str, str], name: str) -> Any:
     if place is None:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
     module, _, attribute = place.partition(":")
-    found = importlib.import_module(module)
+    with no_collection(lasting=True):
+        found = importlib.import_module(module)
     return getattr(found, attribute) if attribute else found

@@ -10,13 +10,14 @@ A jaxpr is in single-assignment form and every variable has an aval.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from fxla.core.aval import Aval
 from fxla.core.primitive import Primitive
+from fxla.core.records import dataclass
 from fxla.core.source import Source
 from fxla.core.trace import Value
 

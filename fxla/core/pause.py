@@ -20,8 +20,12 @@ _was_enabled = False
 
 
 @contextlib.contextmanager
-def no_collection() -> Iterator[None]:
+def no_collection(lasting: bool = False) -> Iterator[None]:
     """Put garbage collection off to the end of the outermost such scope of all threads.
+
+    Args:
+        lasting: whether what is made is there to stay, as what is imported is. The first collection
+            after such a scope does not walk it.
 
     Example:
         >>> import gc
@@ -42,5 +46,8 @@ def no_collection() -> Iterator[None]:
     finally:
         with _lock:
             _inside -= 1
+            if _inside == 0 and lasting and gc.get_freeze_count() == 0:
+                gc.freeze()  # puts all objects aside, at no cost for each,
+                gc.unfreeze()  # and back among the oldest
             if _inside == 0 and _was_enabled:
                 gc.enable()

@@ -11,11 +11,11 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
 from fxla.core.aval import Aval
+from fxla.core.records import dataclass
 from fxla.core.trace import AxisFrame, Trace, Value, state
 from fxla.errors import InternalError
 

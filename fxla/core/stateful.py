@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from fxla.core.pytree import (
     tree_flatten,
     tree_structure,
 )
+from fxla.core.records import dataclass
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 
 __all__ = [

@@ -140,7 +140,7 @@ eval_trace = EvalTrace()
 _HOST = (np.ndarray, np.generic, int, float, complex)
 
 device_evaluation: list[Callable[[Primitive, Sequence[Value], dict[str, Any]], Any]] = []
-"""What a primitive means on arrays of a device; the compiler puts it here when it is imported."""
+"""What a primitive means on arrays of a device; `fxla.control.programs` puts it here."""
 
 
 program_evaluation: list[Callable[[Jaxpr], Callable[[Sequence[Value]], Any]]] = []

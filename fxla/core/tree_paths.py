@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import optree
 
 from fxla.core.pytree import NAMESPACE, PathEntry, register_node_as
+from fxla.core.records import dataclass
 
 __all__ = [
     "DictKey",

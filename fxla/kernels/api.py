@@ -10,7 +10,6 @@ import importlib
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from fxla.control.custom_vjp import custom_vjp
 from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.pytree import tree_flatten, tree_unflatten
+from fxla.core.records import dataclass
 from fxla.core.trace import Tracer, Value, is_tracing, typeof, where_am_i
 from fxla.errors import NotDifferentiableError
 from fxla.kernels.adjoint import adjoint

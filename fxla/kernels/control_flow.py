@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from fxla.core.records import dataclass
 from fxla.kernels.assignments import Assignments
 from fxla.kernels.calls import same
 from fxla.kernels.expressions import AMBIGUOUS

@@ -6,12 +6,13 @@ import ast
 import builtins
 import contextlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from fxla.core.records import dataclass
 from fxla.kernels.emit import Emitter, number_of
 from fxla.kernels.ir import cast, integer
 from fxla.kernels.values import (

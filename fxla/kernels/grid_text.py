@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from fxla.core.records import dataclass
 from fxla.kernels.ir import Loop, Make, Program, Put, Repeat, Size, assigned, walk
 from fxla.kernels.python_text import Printer, parameters, stacks_of
 from fxla.kernels.shapes import result_shapes

@@ -18,10 +18,11 @@ the whole program.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from fxla.core.records import dataclass
 from fxla.loops.ir import (
     INDEX,
     Assign,

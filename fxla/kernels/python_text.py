@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from fxla.core.records import dataclass
 from fxla.errors import InternalError
 from fxla.kernels.ir import (
     Block,

@@ -8,8 +8,9 @@ Every assignment to something that depends on the inputs is preceded by that of 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from fxla.core.records import dataclass
 from fxla.kernels.activity import all_names, carriers, varied_names, without_unused
 from fxla.kernels.ir import (
     Block,

@@ -12,12 +12,13 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from fxla.core.records import dataclass
 from fxla.kernels.control_flow import ControlFlow, Exit
 from fxla.kernels.expressions import Frame
 from fxla.kernels.ir import Make, Program, Put, array

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from fxla.core.records import dataclass
 from fxla.kernels.ir import Put, cast, integer
 from fxla.loops.ir import INDEX, Buffer, Const, DType, Expr, Load, Select
 from fxla.loops.view import binary, compare

@@ -9,11 +9,12 @@ here.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NoReturn
 
 import numpy as np
 
+from fxla.core.records import dataclass
 from fxla.errors import InternalError
 from fxla.loops.contraction import contraction_of
 from fxla.loops.expand import HALVES

@@ -12,8 +12,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from fxla.core.records import dataclass
 from fxla.loops.collapse import size_of_extent
 from fxla.loops.ir import (
     INDEX,

@@ -8,10 +8,10 @@ fused, ``z * conj(z)`` would have an imaginary part.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from fxla.core.records import dataclass
 from fxla.loops.ir import BOOL, DType, Expr
 from fxla.loops.view import cast, compare, const, op, select
 

@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from fxla.core.records import dataclass
 from fxla.loops.ir import (
     INDEX,
     Assign,

@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from fxla.core.records import dataclass
 from fxla.errors import InternalError
 from fxla.loops.ir import (
     INDEX,

@@ -17,10 +17,11 @@ but the smallest into run-time arguments, so that one compiled kernel serves eve
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+
+from fxla.core.records import dataclass
 
 __all__ = [
     "Alloc",

@@ -14,8 +14,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from fxla.core.records import dataclass
 from fxla.loops.contraction import contraction_of
 from fxla.loops.ir import (
     Alloc,

@@ -19,8 +19,8 @@ and what they call, `fxla.loops.native_tiles`: a kernel's own code is a call of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from fxla.core.records import dataclass
 from fxla.loops.ir import DType
 from fxla.loops.native_builder import Builder
 from fxla.loops.native_instructions import Value

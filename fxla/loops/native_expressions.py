@@ -13,8 +13,7 @@ indices are those of loops over the buffer's axes: it may move, and needs no mas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from fxla.core.records import dataclass
 from fxla.loops.ir import (
     INDEX,
     Buffer,

@@ -20,10 +20,12 @@ import functools
 import operator
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
+
+from fxla.core.records import dataclass
 
 __all__ = ["BITS", "LLVM", "Block", "Instructions", "Scope", "Value", "llvm_type"]
 

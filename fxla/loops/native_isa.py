@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from fxla.core.records import dataclass
 
 __all__ = ["AVX2", "AVX512", "BASELINE", "NEON", "Isa"]
 

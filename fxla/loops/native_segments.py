@@ -9,8 +9,8 @@ whole vectors from one operand without a mask.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from fxla.core.records import dataclass
 from fxla.loops.ir import (
     Const,
     Expr,

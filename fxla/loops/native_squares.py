@@ -10,10 +10,11 @@ into memory in the first cache, and a loop runs over the rows: a tenth of the te
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from fxla.core.records import dataclass
 from fxla.loops.ir import DType, Expr, For, Index, Let, Load, Local, Op, Stmt, Store
 from fxla.loops.native_expressions import Expressions, Linear
 from fxla.loops.native_instructions import Value, llvm_type

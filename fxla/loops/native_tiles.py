@@ -22,8 +22,7 @@ and two registers, step and twice the step, so that 14 rows fit the 16 registers
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from fxla.core.records import dataclass
 from fxla.loops.ir import DType
 from fxla.loops.native_builder import Builder
 from fxla.loops.native_instructions import BITS, Value, llvm_type

@@ -9,11 +9,11 @@ reads the local afterwards, it is a *scan*: the lanes hold the running results.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from fxla.core.records import dataclass
 from fxla.loops.ir import (
     INDEX,
     Alloc,

@@ -7,10 +7,9 @@ plain Python's ``complex`` is double.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from fxla.core.records import dataclass
 from fxla.errors import InternalError
 from fxla.loops.expand import HALVES
 from fxla.loops.ir import INDEX, Cast, Const, DType, Expr, Extent, Load, Op

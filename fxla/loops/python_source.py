@@ -15,10 +15,10 @@ import builtins
 import keyword
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from fxla.core.records import dataclass
 from fxla.errors import InternalError
 from fxla.loops.expand import expand
 from fxla.loops.extents import canonical

@@ -12,12 +12,12 @@ library offers. Such an op is expanded before printing, the same way for every t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fxla.core.deferred import deferred
+from fxla.core.records import dataclass
 from fxla.loops.ir import Expr
 
 __all__ = ["PARTS", "PREDICATES", "SCALAR_OPS", "ScalarOp"]

@@ -16,11 +16,11 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from fxla.core.records import dataclass
 from fxla.loops.ir import (
     BOOL,
     INDEX,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from fxla.core.records import dataclass
 from fxla.loops.ir import Kernel
 
 __all__ = ["Written"]

@@ -7,13 +7,13 @@ Where an index array names a position twice, `add`, `multiply`, `min` and `max` 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fxla.core.array import Array, as_array
 from fxla.core.dtypes import int64, is_inexact
+from fxla.core.records import dataclass
 from fxla.core.trace import Tracer, Value, eval_trace, state, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.dispatch import as_value, convert_all

@@ -56,6 +56,7 @@ __all__ = [
     "describe",
     "dispatched",
     "is_eager",
+    "keywords_of",
     "normalise_axis",
     "only_plain",
     "promote",
@@ -167,9 +168,6 @@ def public(
 
     def decorate(body: F) -> F:
         known = name or body.__name__
-        parameters = inspect.signature(body).parameters
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        keywords = frozenset(parameters)
         many_steps = known in _MANY_STEPS
 
         def traced(*args: Any, **kwargs: Any) -> Any:
@@ -177,8 +175,10 @@ def public(
                 return with_open_size[0](numpy_function, known, body, args, kwargs)
             if kwargs and kwargs.get("out") is not None:
                 return written(*args, **kwargs)
-            if kwargs and not takes_any and not keywords.issuperset(kwargs):
-                kwargs = _supported(f"np.{known}", kwargs, keywords)
+            if kwargs:
+                keywords = keywords_of(body)
+                if keywords is not None and not keywords.issuperset(kwargs):
+                    kwargs = _supported(f"np.{known}", kwargs, keywords)
             out = body(*args, **kwargs)
             return out if known in SHARING else fresh(out, args)
 
@@ -208,6 +208,14 @@ def public(
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+@functools.cache
+def keywords_of(body: Callable[..., Any]) -> frozenset[str] | None:
+    """Names of a body's parameters, looked up when a call has keywords; None if it takes any."""
+    parameters = inspect.signature(body).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return None if takes_any else frozenset(parameters)
 
 
 def _has_open_size(args: Iterable[Any]) -> bool:

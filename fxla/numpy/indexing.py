@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fxla.core.dtypes import int64, is_bool, is_integer, is_signed
+from fxla.core.records import dataclass
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import NonConcreteBooleanIndexError, TracerIndexError
 from fxla.numpy.dispatch import describe

@@ -9,7 +9,6 @@ where the user wrote one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import DType, _precision
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.core.patience import make_room, once_worth
+from fxla.core.records import dataclass
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, eval_trace, running, state, typeof
 from fxla.numpy.writing import fresh

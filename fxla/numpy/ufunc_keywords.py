@@ -20,6 +20,7 @@ from fxla.numpy.dispatch import (
     as_values,
     common_shape,
     convert_all,
+    keywords_of,
     normalise_axis,
     public,
     unsupported,
@@ -75,13 +76,12 @@ def public_ufunc(
 
     def decorate(body: Callable[..., Any]) -> Callable[..., Any]:
         call = f"np.{body.__name__}"
-        takes_dtype = "dtype" in inspect.signature(body).parameters
 
         @functools.wraps(body)
         def with_keywords(*inputs: Any, **options: Any) -> Any:
             if not options and len(inputs) == ufunc.nin:
                 return body(*inputs)
-            return _called(call, ufunc, body, takes_dtype, inputs, options)
+            return _called(call, ufunc, body, inputs, options)
 
         with_keywords.__signature__ = ufunc_signature(ufunc)  # type: ignore[attr-defined]
         return public(ufunc, by_type=by_type)(with_keywords)
@@ -93,7 +93,6 @@ def _called(
     call: str,
     ufunc: np.ufunc,
     body: Callable[..., Any],
-    takes_dtype: bool,
     inputs: tuple[Any, ...],
     options: dict[str, Any],
 ) -> Any:
@@ -122,6 +121,7 @@ def _called(
         operands = _kept(call, mask, operands)
     casting, signature = options.get("casting", "same_kind"), options.get("signature")
     dtype = options.get("dtype")
+    takes_dtype = "dtype" in (keywords_of(body) or ())
     if dtype is not None and signature is not None:
         raise TypeError(f"{call}: cannot specify both 'signature' and 'dtype'{where_am_i()}")
     if signature is not None or casting != "same_kind" or (dtype is not None and not takes_dtype):

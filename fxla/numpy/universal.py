@@ -9,7 +9,6 @@ NumPy's own loops do.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -71,7 +70,7 @@ def documented(body: Any, name: str, summary: str, operands: int, example: str) 
         if operands == 1
         else "    x1: array or number.\n    x2: array or number; broadcasts against `x1`.\n"
     )
-    if "dtype" in inspect.signature(body).parameters:
+    if "dtype" in (body.__kwdefaults__ or ()):
         arguments += "    dtype: dtype to compute in and to return.\n"
     body.__doc__ = (
         f"{summary}, elementwise. See `numpy.{name}`.\n\nArgs:\n{arguments}\n"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fxla.core.aval import Aval, Shape
 from fxla.core.dtypes import is_bool
+from fxla.core.records import dataclass
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.window_dims import dilated
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from fxla.core.aval import Aval, Shape
 from fxla.core.dtypes import DType, float16, float32, is_bool, is_floating
 from fxla.core.primitive import Primitive, is_linear, is_zero
+from fxla.core.records import dataclass
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar

@@ -15,13 +15,13 @@ Reference: https://openxla.org/xla/operation_semantics#gather.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from fxla.core.aval import Aval, Shape
 from fxla.core.dtypes import DType, is_bool, is_inexact, is_integer, is_signed
+from fxla.core.records import dataclass
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops.ir import INDEX, Expr
 from fxla.loops.view import View, binary, cast, compare, extent, int_const, op

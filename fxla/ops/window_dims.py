@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from fxla.core.aval import Aval, Shape
 from fxla.core.dtypes import DType, is_bool, is_inexact
+from fxla.core.records import dataclass
 from fxla.errors import ShapeError
 from fxla.loops.ir import Expr
 from fxla.loops.view import IndexTuple, binary, compare, extent, int_const

@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from fxla.core.aliasing import freeze
 from fxla.core.array import as_array
 from fxla.core.dtypes import bfloat16
 from fxla.core.pytree import TreeDef, leaf_paths, tree_flatten, tree_unflatten
+from fxla.core.records import dataclass
 from fxla.core.stateful import hold, is_stateful, updates
 from fxla.core.trace import Tracer, Value, state, typeof, where_am_i
 

@@ -10,7 +10,7 @@ one fact is still the primitive's `jvp` and `transpose`; a rule is what follows 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from fxla.core.aval import Aval
@@ -19,6 +19,7 @@ from fxla.core.dtypes import bool_
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.patience import make_room, once_worth
 from fxla.core.primitive import Linear, Primitive, is_zero
+from fxla.core.records import dataclass
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Value, scope_key, state
 from fxla.errors import NotDifferentiableError

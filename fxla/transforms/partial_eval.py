@@ -10,12 +10,12 @@ function from tangents to tangents: that is `linearize`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fxla.core.check import checked
 from fxla.core.jaxpr import ClosedJaxpr, Jaxpr
 from fxla.core.primitive import Primitive
+from fxla.core.records import dataclass
 from fxla.core.staging import JaxprTrace, JaxprTracer, eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import Trace, Value, current_trace, running
 from fxla.transforms.dce import dce_jaxpr

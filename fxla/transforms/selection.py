@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fxla.core.pytree import leaf_paths, structure_text, tree_flatten, tree_structure
+from fxla.core.records import dataclass
 from fxla.core.stateful import assign, differentiable, is_stateful
 from fxla.core.trace import Value, where_am_i
 from fxla.transforms.api import (

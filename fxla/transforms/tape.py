@@ -11,7 +11,6 @@ the linear program that its jvp rule recorded this time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fxla.core.array import as_array
@@ -19,6 +18,7 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Linear, Primitive, Zero, is_zero
+from fxla.core.records import dataclass
 from fxla.core.trace import (
     Trace,
     Tracer,

@@ -35,6 +35,16 @@ def test_a_collector_that_was_off_stays_off() -> None:
         gc.enable()
 
 
+def test_what_lasts_is_not_walked_by_the_next_collection() -> None:
+    gc.collect()
+    with no_collection(lasting=True):
+        made = [[i] for i in range(3000)]
+        assert gc.get_count()[0] > 2000
+    assert gc.get_count()[0] < 2000
+    assert gc.get_freeze_count() == 0
+    assert any(x is made[0] for x in gc.get_objects(generation=2))
+
+
 def test_tracing_and_compiling_leave_it_on() -> None:
     seen: list[bool] = []
     fxla.jit(lambda x: seen.append(gc.isenabled()) or x + 1)(1.0)
