@@ -43,6 +43,7 @@ from fxla.random.arguments import (
     shape_tuple,
 )
 from fxla.random.keys import split
+from fxla.random.programs import program_if_large
 
 __all__ = ["bernoulli", "bits", "rademacher", "randint", "uniform"]
 
@@ -90,13 +91,23 @@ def uniform(
     dtype = float_dtype(dtype, "uniform")
     low, high = as_value(minval), as_value(maxval)
     sizes = shape_of_draw(shape, "uniform", low, high)
-    unit = unit_uniform(key, sizes, dtype)
     if isinstance(low, (int, float)) and isinstance(high, (int, float)):
         # Two numbers: their difference is rounded once, in the dtype of the draw, as for arrays.
         low, high = (np.asarray(x).astype(dtype)[()] for x in (low, high))
         if low == 0 and high == 1:
-            return unit
-    low, high = parameter(low, dtype, sizes), parameter(high, dtype, sizes)
+            return _unit(key, shape=sizes, dtype=dtype)
+    return _between(key, low, high, shape=sizes, dtype=dtype)
+
+
+@program_if_large
+def _unit(key: Value, *, shape: tuple[int, ...], dtype: DType) -> Value:
+    return unit_uniform(key, shape, dtype)
+
+
+@program_if_large
+def _between(key: Value, low: Value, high: Value, *, shape: tuple[int, ...], dtype: DType) -> Value:
+    unit = unit_uniform(key, shape, dtype)
+    low, high = parameter(low, dtype, shape), parameter(high, dtype, shape)
     return maximum(low, add(mul(unit, sub(high, low)), low))
 
 

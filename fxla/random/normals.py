@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fxla.core.dtypes import canonical_dtype, is_complex, real_dtype
+from fxla.core.dtypes import DType, canonical_dtype, is_complex, real_dtype
 from fxla.core.trace import Value, typeof
 from fxla.errors import ShapeError
 from fxla.ops.dot import DotDims, dot_general, matrix_transpose
@@ -54,6 +54,7 @@ from fxla.random.arguments import (
 )
 from fxla.random.basic import rademacher, uniform
 from fxla.random.keys import split
+from fxla.random.programs import program_if_large
 
 __all__ = [
     "double_sided_maxwell",
@@ -94,8 +95,13 @@ def normal(key: Any, shape: Any = (), dtype: Any = None) -> Value:
         root = math.sqrt(2)
         return complex_(div(re, root), div(im, root))
     key, dtype = check_key(key, "normal"), float_dtype(dtype, "normal")
+    return _normal(key, shape=shape_tuple(shape, "normal"), dtype=dtype)
+
+
+@program_if_large
+def _normal(key: Value, *, shape: tuple[int, ...], dtype: DType) -> Value:
     low = np.nextafter(np.asarray(-1).astype(dtype), np.asarray(0).astype(dtype))
-    u = uniform(key, shape_tuple(shape, "normal"), dtype, float(low), 1.0)
+    u = uniform(key, shape, dtype, float(low), 1.0)
     return mul(erfinv_p.bind1(u), math.sqrt(2))
 
 
@@ -120,9 +126,16 @@ def truncated_normal(
     lower, upper = as_value(lower), as_value(upper)
     key, dtype = check_key(key, "truncated_normal"), float_dtype(dtype, "truncated_normal")
     sizes = shape_of_draw(shape, "truncated_normal", lower, upper)
-    low, high = parameter(lower, dtype, sizes), parameter(upper, dtype, sizes)
+    return _truncated(key, lower, upper, shape=sizes, dtype=dtype)
+
+
+@program_if_large
+def _truncated(
+    key: Value, lower: Value, upper: Value, *, shape: tuple[int, ...], dtype: DType
+) -> Value:
+    low, high = parameter(lower, dtype, shape), parameter(upper, dtype, shape)
     root = math.sqrt(2)
-    u = uniform(key, sizes, dtype, erf(div(low, root)), erf(div(high, root)))
+    u = uniform(key, shape, dtype, erf(div(low, root)), erf(div(high, root)))
     out = mul(erfinv_p.bind1(u), root)
     # Rounding must not move a number onto a bound; the step function has no derivative.
     infinity = np.asarray(np.inf).astype(dtype)[()]
