@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fxla.core.aval import Shape
 from fxla.core.jaxpr import Eqn
+from fxla.core.records import dataclass
 from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.elementwise import Convert, Elementwise, select_p
 from fxla.ops.reduce import Reduction

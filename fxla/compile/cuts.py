@@ -13,11 +13,11 @@ axis: that must stay in a cache, and serve `MIN_ROWS` of a block, for a product 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fxla.compile.axes import RESULT, links
 from fxla.compile.wide import Stretch, Wide, is_wide_product, variables
 from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var
+from fxla.core.records import dataclass
 from fxla.ops.dot import dot_general_p
 from fxla.ops.shape import iota_p
 

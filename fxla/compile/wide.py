@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fxla.compile.axes import is_pointwise, passes_axes
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var, is_effectful
+from fxla.core.records import dataclass
 from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.shape import iota_p
 from fxla.ops.structure import broadcast_in_dim_p, reshape_p, transpose_p
