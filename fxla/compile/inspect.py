@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fxla.compile.executable import Executable
+from fxla.compile.shares import share_lines
 from fxla.core.deferred import deferred
 from fxla.core.jaxpr import ClosedJaxpr, format_jaxpr
 from fxla.core.records import dataclass
@@ -28,6 +29,7 @@ class Inspection:
         driver: the LLVM text of the program around the kernels.
         targets: for each kernel its name, the target that compiled it, and why if it is not the
             native one.
+        threads: for each instruction into how many chunks it is cut, which threads share.
     """
 
     jaxpr: str
@@ -36,6 +38,7 @@ class Inspection:
     source: str
     driver: str
     targets: str
+    threads: str
 
     def __str__(self) -> str:
         parts = [f"--- {name} ---\n{getattr(self, name)}" for name in _STAGES]
@@ -69,4 +72,5 @@ def inspect_executable(closed: ClosedJaxpr, executable: Executable) -> Inspectio
         ),
         driver=executable.driver_text,
         targets="\n".join(targets),
+        threads="\n".join(share_lines(program.body)),
     )
