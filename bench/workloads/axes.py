@@ -20,6 +20,7 @@ class SumOverFirst(Workload):
     family: ClassVar[str] = "axes"
     small: ClassVar[dict[str, int]] = {"n": 9}
     scales: ClassVar[str] = "n"
+    serial: ClassVar[str] = "bound by memory, which one thread nearly fills"
     n: int = 4096
     rest: tuple[int, ...] = (1024,)
 
@@ -51,6 +52,7 @@ class Transpose(Workload):
     family: ClassVar[str] = "axes"
     small: ClassVar[dict[str, int]] = {"n": 37}
     scales: ClassVar[str] = "n"
+    serial: ClassVar[str] = "bound by memory, which one thread nearly fills"
     n: int = 4096
 
     @property
@@ -81,6 +83,7 @@ class CumulativeSum(Workload):
     family: ClassVar[str] = "axes"
     small: ClassVar[dict[str, int]] = {"rows": 9, "columns": 37}
     scales: ClassVar[str] = "rows"
+    serial: ClassVar[str] = "bound by memory, which one thread nearly fills"
     rows: int = 1000
     columns: int = 10_000
     axis: int = 1

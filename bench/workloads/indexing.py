@@ -21,6 +21,7 @@ class GatherRows(Workload):
     family: ClassVar[str] = "indexing"
     small: ClassVar[dict[str, int]] = {"table": 11, "width": 5, "n": 7}
     scales: ClassVar[str] = "n"
+    serial: ClassVar[str] = "bound by memory, which one thread nearly fills"
     table: int = 50_000
     width: int = 64
     n: int = 100_000

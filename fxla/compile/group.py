@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import field
 
 from fxla.compile.graph import Graph, IndexKeys, Value, index_key, size_of
+from fxla.compile.orientation import index_names, is_outermost, walks_down
 from fxla.compile.partial import LARGE, cuts_into_blocks
 from fxla.core.dtypes import DType, float32, is_floating
 from fxla.core.records import dataclass
@@ -47,7 +48,6 @@ __all__ = [
     "Member",
     "add_member",
     "full_index",
-    "index_names",
     "inner_extents",
     "kernel_buffer",
     "split_outer",
@@ -289,7 +289,8 @@ def _try_loop(group: Group, value: Value, loop: InnerLoop, number: int) -> bool:
     finally:
         group.graph.reader = None
     mixed = loop.reduces or (loop.members and isinstance(form, Reduce))
-    if expr is None or (mixed and not _shares_a_read(loop, expr)):
+    crosses = expr is not None and isinstance(form, Reduce) and _crosses(group, loop, expr)
+    if expr is None or crosses or (mixed and not _shares_a_read(loop, expr)):
         for table in (group.inputs, group.outputs):
             for v in [v for v in table if v not in before]:
                 del table[v]
@@ -357,6 +358,19 @@ def split_outer(group: Group, rank: int) -> Group | None:
     )  # fmt: skip
 
 
+def _crosses(group: Group, loop: InnerLoop, expr: Expr) -> bool:
+    """Whether a large reduction walks down columns and another of the group along rows, or v.v."""
+    if loop.members or not _is_tall(group, loop.extents):
+        return False
+    down = walks_down(expr, loop.index[-1])
+    return any(
+        m.reduces and walks_down(m.expr, lp.index[-1]) != down
+        for lp in group.loops
+        if lp is not loop and lp.extents
+        for m in lp.members
+    )
+
+
 def vector_over_outer(group: Group) -> bool:
     """Whether lanes should run along the last outer axis.
 
@@ -367,6 +381,11 @@ def vector_over_outer(group: Group) -> bool:
         return False
     rows = [lp for lp in group.loops if lp.reduces and lp.extents]
     width = group.outer[-1]
+    if rows and width <= SMALL:
+        inner = {i.name for lp in rows for i in lp.index}
+        read = [m.expr for lp in rows for m in lp.members]
+        if is_outermost(read, inner, {i.name for i in group.index}):
+            width = size_of(group.outer)  # which will be one axis
     if not rows or width <= SMALL:
         return False
     if all(size_of(lp.extents) <= SMALL for lp in rows):
@@ -383,8 +402,3 @@ def vector_over_outer(group: Group) -> bool:
                     strided = set().union(*map(index_names, e.index[:-1]))
                     gathers += (inner in strided) - (last in strided)
     return gathers > 0 or (gathers == 0 and votes > 0)
-
-
-def index_names(e: Expr) -> set[str]:
-    """Names of the loop indices that an expression depends on."""
-    return {n.name for n in walk_exprs(e) if isinstance(n, Index)}

@@ -11,10 +11,10 @@ from fxla.compile.group import (
     Group,
     InnerLoop,
     full_index,
-    index_names,
     kernel_buffer,
     vector_over_outer,
 )
+from fxla.compile.orientation import index_names
 from fxla.compile.partial import in_two, loaded_buffers
 from fxla.compile.rows import keep_rows, rows_of_one_size
 from fxla.core.aval import Aval

@@ -137,6 +137,21 @@ def test_column_sums_keep_rows_in_cache(accepted: Any) -> None:
     accepted.check("schedule_columns", text(program))
 
 
+def test_sums_down_and_along_a_large_array_do_not_share_a_kernel() -> None:
+    square = RNG.standard_normal((300, 300))
+    for f in (lambda x: x.sum(0) + x.sum(1), lambda x: x.sum(1) - x.sum(0)):
+        found = text(program_of(f, square))
+        assert "alloc column0" in found  # rows of it stay whole
+    pairs = RNG.standard_normal((170, 170, 3))
+    found = text(program_of(lambda x: (x * 2).sum(0) - (x * 3).sum(1), pairs))
+    assert "alloc column0" in found
+
+
+@pytest.mark.parametrize("shape", [(300, 300, 3), (900, 30, 2, 5)])
+def test_columns_are_those_of_all_axes_that_stay(shape: tuple[int, ...]) -> None:
+    assert "alloc column0" in text(program_of(lambda x: x.sum(0), RNG.standard_normal(shape)))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_sums_of_small_floats_do_not_stall(dtype: str, axis: int) -> None:

@@ -41,5 +41,5 @@ def test_loops_and_branches() -> None:
     (at,) = [k for k, line in enumerate(loop) if line == "loop, 7 times:"]
     assert loop[at + 1].startswith("  dot_general_add: ")
     big = np.zeros((300, 300))
-    both = threads(lambda p: fxla.lax.cond(p, lambda: big @ big, lambda: big * 2.0), True)
+    both = threads(lambda p, x: fxla.lax.cond(p, lambda: x @ x, lambda: x * 2.0), True, big)
     assert [line for line in both if line.startswith("branch ")] == ["branch 0:", "branch 1:"]
