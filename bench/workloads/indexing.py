@@ -52,6 +52,8 @@ class GatherRows(Workload):
 class EmbeddingGradient(GatherRows):
     """The gradient by the table: rows are added where they were read."""
 
+    serial: ClassVar[str] = "rows that may meet are added in order, by one thread"
+
     @property
     def name(self) -> str:
         return f"embedding gradient, 1e5 rows of {self.width}"

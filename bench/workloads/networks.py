@@ -102,6 +102,8 @@ class MlpStep(Workload):
 class PerExample(MlpStep):
     """The gradient of each example's own loss."""
 
+    serial: ClassVar[str] = "bound by writing to memory, which one thread nearly fills"
+
     @property
     def name(self) -> str:
         return f"per-example gradients of the MLP, batch {self.batch}"

@@ -23,6 +23,7 @@ class GaussianProcess(Workload):
     tolerance: ClassVar[float] = 5e-3
     small: ClassVar[dict[str, int]] = {"n": 9}
     scales: ClassVar[str] = "n"
+    serial: ClassVar[str] = "LAPACK's factorisation and triangular solves, in one thread"
     n: int = 256
 
     @property

@@ -382,9 +382,9 @@ def vector_over_outer(group: Group) -> bool:
     rows = [lp for lp in group.loops if lp.reduces and lp.extents]
     width = group.outer[-1]
     if rows and width <= SMALL:
-        inner = {i.name for lp in rows for i in lp.index}
+        walked = {i.name for lp in rows for i in lp.index}
         read = [m.expr for lp in rows for m in lp.members]
-        if is_outermost(read, inner, {i.name for i in group.index}):
+        if is_outermost(read, walked, {i.name for i in group.index}):
             width = size_of(group.outer)  # which will be one axis
     if not rows or width <= SMALL:
         return False
