@@ -21,7 +21,7 @@ from bench.plot import draw
 from bench.processes import ROOT, interpreters
 from bench.record import Measured
 from bench.scaling import new_sizes_page, scaling_page
-from bench.surface import surface_page
+from bench.surface import Turns, surface_page
 from bench.training.page import training_page
 from bench.workloads import TUNED, Workload
 
@@ -68,8 +68,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--peers", nargs="+", choices=PEERS, help="default: all that are there")
     parser.add_argument("--only", nargs="+", default=[""], help="words in workloads' names")
     parser.add_argument("--family", nargs="+", help="families of workloads")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.25, help="of each round")
+    parser.add_argument("--rounds", type=int, help="default: 7; of `surface`: 3")
+    parser.add_argument("--seconds", type=float, help="of each round: 0.25; of `surface`: 0.02")
     parser.add_argument("--minima", action="store_true", help="for a machine that is not idle")
     parser.add_argument("--floor", action="store_true", help="compare with what the machine can do")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], help="of `scaling`")
@@ -77,7 +77,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--alone", action="store_true", help="time no peer")
     parser.add_argument("--no-second", action="store_true", help="start no second processes")
     parser.add_argument("--write", action="store_true", help="keep the page in bench/results/")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    rounds, seconds = (3, 0.02) if options.command == "surface" else (7, 0.25)
+    options.rounds = rounds if options.rounds is None else options.rounds
+    options.seconds = seconds if options.seconds is None else options.seconds
+    return options
 
 
 def chosen(options: argparse.Namespace) -> dict[str, dict[str, Workload]]:
@@ -93,6 +97,14 @@ def chosen(options: argparse.Namespace) -> dict[str, dict[str, Workload]]:
         if options.command != "heldout" or title == "held out"
     }
     return {title: some for title, some in kept.items() if some}
+
+
+def surface(options: argparse.Namespace) -> None:
+    """Time every call that the command line names; what is kept grows while they are timed."""
+    what = "surface" if options.only == [""] else "surface-part"
+    turns = Turns(options.rounds, options.seconds)
+    kept = (lambda page: keep(page, what)) if options.write else (lambda page: None)
+    print(surface_page(options.only, pythons(options), turns, kept))
 
 
 def pythons(options: argparse.Namespace) -> dict[str, str]:
@@ -168,7 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif options.command == "import":
         show(import_page(pythons(options), options.rounds), "import", options.write)
     elif options.command == "surface":
-        show(surface_page(options.only, pythons(options)), "surface", options.write)
+        surface(options)
     elif options.command == "training":
         own_objects()
         page = training_page(options.only, pythons(options), options.rounds)

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from bench.calls import SURFACE, WHY, SurfaceCall
+from bench.calls import SURFACE, WHY
 from bench.page import machine, readable, table
 from bench.peers import FXLA, JAX
 from bench.processes import Package, WorkerError, workers
 from bench.record import geometric_mean
 
-__all__ = ["Compared", "compare", "surface_page", "text_of"]
+__all__ = ["Compared", "Turns", "compare", "surface_page", "text_of"]
 
 NUMPY = "numpy"
 SLOW = 1.5
 """A call slower than this many times NumPy's time is listed by name, with its reason."""
-ROUNDS, SECONDS = 3, 0.05
+KEPT = 20
+"""After so many more calls the page is written."""
 ENDS = 10
 """How many of the best and of the worst ratios are listed."""
 
@@ -47,45 +49,69 @@ class Compared:
         return ours / theirs if ours and theirs else None
 
 
-def compare(name: str, call: SurfaceCall, started: dict[str, Package]) -> Compared:
-    """Time one call in every process, by turns."""
-    result = Compared(call.name)
-    ready = []
-    for package, worker in started.items():
+@dataclass(frozen=True)
+class Turns:
+    """How long each call is timed: in `rounds` turns of `seconds`."""
+
+    rounds: int
+    seconds: float
+
+
+def compare(name: str, started: dict[str, Package], turns: Turns) -> Compared:
+    """Time one call in every process, by turns.
+
+    The processes trace and compile at the same time; while one times its call the others wait.
+    """
+    result = Compared(SURFACE[name].name)
+
+    def load(package: str) -> str:
         try:
-            worker.ask("load", name=name)
-            ready.append(package)
+            started[package].ask("load", name=name)
         except WorkerError as error:
-            result.failures[package] = str(error)
-    for i in range(ROUNDS):
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(len(started)) as threads:
+        said = dict(zip(started, threads.map(load, started), strict=True))
+    result.failures.update({package: why for package, why in said.items() if why})
+    ready = [package for package, why in said.items() if not why]
+    for i in range(turns.rounds):
         for package in ready if i % 2 == 0 else ready[::-1]:
-            least = float(started[package].ask("round", seconds=SECONDS)["least"])
+            least = float(started[package].ask("round", seconds=turns.seconds)["least"])
             result.least[package] = min(least, result.least.get(package, least))
     return result
 
 
-def surface_page(words: list[str], pythons: dict[str, str]) -> str:
+def surface_page(
+    words: list[str], pythons: dict[str, str], turns: Turns, keep: Callable[[str], object]
+) -> str:
     """Time the calls and write the page.
 
     Args:
         words: parts of calls; one is timed if it contains one of them.
         pythons: of the packages; fxla, NumPy and JAX are asked.
+        turns: of each package, for each call.
+        keep: takes the page of what has been timed so far, every few calls.
     """
-    chosen = {n: c for n, c in SURFACE.items() if any(word in c.name for word in words)}
+    chosen = [n for n, c in SURFACE.items() if any(word in c.name for word in words)]
     asked = {FXLA: pythons[FXLA], NUMPY: pythons[FXLA]}
     asked |= {JAX: pythons[JAX]} if JAX in pythons else {}
-    found = []
+    found: list[Compared] = []
+    page = "no call has such a name"
     with (
         tempfile.TemporaryDirectory(prefix="fxla-bench-") as scratch,
         workers(asked, scratch, "float64") as started,
     ):
-        for k, (name, call) in enumerate(chosen.items(), 1):
-            found.append(compare(name, call, started))
-            print(f"{k}/{len(chosen)} {call.name}", file=sys.stderr, flush=True)
-    return text_of(found, list(asked)[1:])
+        for k, name in enumerate(chosen, 1):
+            found.append(compare(name, started, turns))
+            print(f"{k}/{len(chosen)} {SURFACE[name].name}", file=sys.stderr, flush=True)
+            if k % KEPT == 0 or k == len(chosen):
+                page = text_of(found, list(asked)[1:], turns)
+                keep(page)
+    return page
 
 
-def text_of(found: list[Compared], peers: list[str]) -> str:
+def text_of(found: list[Compared], peers: list[str], turns: Turns) -> str:
     """The page: a summary, the ends of the list, what is slow and why, and all times."""
     timed = sorted(
         (c for c in found if c.over(NUMPY) is not None), key=lambda c: -(c.over(NUMPY) or 0.0)
@@ -94,11 +120,12 @@ def text_of(found: list[Compared], peers: list[str]) -> str:
     parts = [
         "# Every function beside NumPy and JAX, at about a million elements\n",
         f"{machine()}.\n",
-        f"{len(timed)} calls, each jitted. Least times over {ROUNDS} turns of {SECONDS} s, every "
-        "package in a process of its own. Ratios are fxla's time over the peer's: below 1 fxla is "
-        "faster. Where NumPy gives a view, its time is that of a copy, because results of compiled "
-        "functions are arrays of their own. Where JAX cannot compile a call, because a size "
-        "depends on values, its time is that of its eager functions.\n",
+        f"{len(timed)} calls, each jitted. Least times over {turns.rounds} turns of "
+        f"{turns.seconds} s, every package in a process of its own. Ratios are fxla's time over "
+        "the peer's: below 1 fxla is faster. Where NumPy gives a view, its time is that of a copy "
+        "in the order of its elements, because results of compiled functions are such arrays. "
+        "Where JAX cannot compile a call, because a size depends on values, its time is that of "
+        "its eager functions.\n",
         table([["", *[f"over {p}" for p in peers]], *_summary(timed, peers)]) + "\n",
         f"## Slower than {SLOW} times NumPy\n",
         "\n".join(_reason(c) for c in slow) + "\n" if slow else "None.\n",

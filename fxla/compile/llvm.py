@@ -80,11 +80,11 @@ def _isa_of(cpu: str, features: Any) -> Isa:
 
     flags = features.flatten()
     if has("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "f16c"):
-        return Isa("avx512", 64, frozenset({1, 2, 4, 8}), True, True, cpu, flags)
+        return Isa("avx512", 64, frozenset({1, 2, 4, 8}), True, True, True, cpu, flags)
     if has("avx2", "fma", "f16c"):
-        return Isa("avx2", 32, frozenset({4, 8}), False, True, cpu, flags)
+        return Isa("avx2", 32, frozenset({4, 8}), False, True, True, cpu, flags)
     arm = "aarch64" in target_triple() or "arm64" in target_triple()
-    return Isa("baseline", 16, frozenset(), False, arm, cpu, flags)
+    return Isa("baseline", 16, frozenset(), False, arm, arm, cpu, flags)
 
 
 def _machine(isa: Isa, effort: int, triple: str = "") -> Any:

@@ -211,8 +211,9 @@ class Scope:
 class Instructions:
     """Prints instructions into the blocks of one function."""
 
-    def __init__(self, ldexp: bool = False) -> None:
+    def __init__(self, ldexp: bool = False, fma_rounds_once: bool = False) -> None:
         self.ldexp = ldexp
+        self.fma_rounds_once = fma_rounds_once
         self.declared: dict[str, None] = {}
         self.defined: set[str] = set()
         self.outlined: frozenset[str] = frozenset()

@@ -18,6 +18,7 @@ class Isa:
             Loops over other elements end in a scalar remainder.
         ldexp: there is a vector instruction for ``x * 2**n`` over the full range of n.
         half: the hardware converts float16 to float32 and back.
+        fma: a product and a sum are rounded once, by one instruction.
         cpu: LLVM's name of the processor to generate for.
         features: LLVM's feature string.
     """
@@ -27,18 +28,19 @@ class Isa:
     masked: frozenset[int]
     ldexp: bool
     half: bool
+    fma: bool
     cpu: str = ""
     features: str = ""
 
 
-AVX512 = Isa("avx512", 64, frozenset({1, 2, 4, 8}), True, True, "x86-64-v4", "")
+AVX512 = Isa("avx512", 64, frozenset({1, 2, 4, 8}), True, True, True, "x86-64-v4", "")
 """x86-64-v4: the F, BW, CD, DQ and VL parts of AVX-512."""
 
-AVX2 = Isa("avx2", 32, frozenset({4, 8}), False, True, "x86-64-v3", "")
+AVX2 = Isa("avx2", 32, frozenset({4, 8}), False, True, True, "x86-64-v3", "")
 """x86-64-v3: AVX2, FMA and F16C."""
 
-BASELINE = Isa("baseline", 16, frozenset(), False, False)
+BASELINE = Isa("baseline", 16, frozenset(), False, False, False)
 """128-bit vectors without masks: SSE2, or NEON where it has no `cpu`."""
 
-NEON = Isa("baseline", 16, frozenset(), False, True, "generic", "+neon")
+NEON = Isa("baseline", 16, frozenset(), False, True, True, "generic", "+neon")
 """Any aarch64."""

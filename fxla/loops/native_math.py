@@ -37,7 +37,8 @@ from fxla.loops.native_builder import Builder
 from fxla.loops.native_instructions import Value, llvm_type
 
 __all__ = ["acosh", "asinh", "atanh", "clamp", "cosh", "exp", "exp2", "expm1", "horner", "ldexp"]
-__all__ += ["log", "log1p", "log2", "log10", "logistic", "power_of_two", "sinh", "tanh"]
+__all__ += ["log", "log1p", "log2", "log10", "logistic", "power_of_two", "sinh"]
+__all__ += ["exp_of_sum", "split", "tanh"]
 
 INF, NAN = float("inf"), float("nan")
 LN2 = 0.6931471805599453
@@ -134,6 +135,17 @@ def exp(b: Builder, x: Value) -> Value:
     return ldexp(b, q + 1.0, n)
 
 
+def exp_of_sum(b: Builder, x: Value, low: Value) -> Value:
+    """``e**(x + low)`` of f64, `low` small beside x: as good as the sum's bits."""
+    x = clamp(b, x, *_exp_range(x))
+    n = b.intrinsic("roundeven", x * LOG2E)
+    high = b.fma(n, -6.93147180369123816490e-01, x)
+    low = b.fma(n, -1.90821492927058770002e-10, low)
+    r = high + low
+    lost = (high - r) + low
+    return ldexp(b, (b.fma(horner(b, r, _EXP64) * r, r, lost) + r) + 1.0, n)
+
+
 def exp2(b: Builder, x: Value) -> Value:
     """``2**x``."""
     x = clamp(b, x, *((-151.0, 129.0) if x.type == "f32" else (-1077.0, 1025.0)))
@@ -171,7 +183,7 @@ _LOG64_Q = [1.0, 1.12873587189167450590e1, 4.52279145837532221105e1, 8.298752669
 _LOG64_Q += [7.11544750618563894466e1, 2.31251620126765340583e1]
 
 
-def _split(b: Builder, x: Value) -> tuple[Value, Value]:
+def split(b: Builder, x: Value) -> tuple[Value, Value]:
     """e and r such that ``x = 2**e * (1 + r)``, ``sqrt(1/2) <= 1 + r < sqrt(2)``; x > 0 finite."""
     mantissa, _ = _format(x)
     least, lift, root = (
@@ -212,12 +224,12 @@ def _log_domain(b: Builder, x: Value, y: Value) -> Value:
 
 def log(b: Builder, x: Value) -> Value:
     """The natural logarithm."""
-    return _log_domain(b, x, _log_sum(b, *_split(b, x)))
+    return _log_domain(b, x, _log_sum(b, *split(b, x)))
 
 
 def log2(b: Builder, x: Value) -> Value:
     """The logarithm to base 2; exact for powers of 2."""
-    e, r = _split(b, x)
+    e, r = split(b, x)
     tail, extra = _log_tail(b, r), 0.44269504088896340735992
     y = b.fma(r, extra, tail * extra) + tail + r + e
     return _log_domain(b, x, y)
@@ -225,7 +237,7 @@ def log2(b: Builder, x: Value) -> Value:
 
 def log10(b: Builder, x: Value) -> Value:
     """The logarithm to base 10."""
-    e, r = _split(b, x)
+    e, r = split(b, x)
     tail = _log_tail(b, r)
     small = 7.00731903251827651129e-4
     y = b.fma(e, 2.48745663981195213739e-4, b.fma(r, small, tail * small))
@@ -237,7 +249,7 @@ def log1p(b: Builder, x: Value) -> Value:
     """``log(1 + x)``, accurate for small x."""
     u = x + 1.0
     lost = x - (u - 1.0)
-    e, r = _split(b, u)
+    e, r = split(b, u)
     top = _format(x)[1] - 1.0
     scale = power_of_two(b, -_whole(b, clamp(b, e, -top, top)), x.type)
     y = _log_sum(b, e, b.fma(lost, scale, r))

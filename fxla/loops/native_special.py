@@ -1,4 +1,4 @@
-"""Roots, powers and special functions, and the table of all functions the native printer has.
+"""Roots and special functions, and the table of all functions the native printer has.
 
 Accuracies stand in `fxla.loops.native_math`.
 """
@@ -30,6 +30,7 @@ from fxla.loops.native_math import (
     sinh,
     tanh,
 )
+from fxla.loops.native_power import power
 from fxla.loops.native_trig import acos, asin, atan, atan2, cos, sin, tan
 
 __all__ = [
@@ -41,7 +42,6 @@ __all__ = [
     "erfinv",
     "hypot",
     "nextafter",
-    "power",
     "rsqrt",
 ]
 
@@ -58,7 +58,7 @@ def _widened(f: Callable[..., Value]) -> Callable[..., Value]:
     return either
 
 
-# ------------------------------------------------------------ roots and powers
+# ------------------------------------------------------------ roots -----------
 
 
 def rsqrt(b: Builder, x: Value) -> Value:
@@ -70,10 +70,36 @@ _CBRT = [0.145996192886612446982, -0.758397934778766047437, 1.621429720105354466
 _CBRT += [-1.88497979543377169875, 1.87595182427177009643]
 
 
-@_widened
 def cbrt(b: Builder, x: Value) -> Value:
-    """The cube root (FreeBSD's cbrt)."""
+    """The cube root."""
     a = b.abs(x)
+    t = _cbrt32(b, a) if x.type == "f32" else _cbrt64(b, a)
+    ordinary = a.cmp("ogt", 0) & a.cmp("olt", INF)
+    return b.select(ordinary, b.intrinsic("copysign", t, x), x + x)
+
+
+def _cbrt32(b: Builder, a: Value) -> Value:
+    """The root of a positive f32, without a division.
+
+    The bits of ``a**(-1/3)`` are about a constant less a third of a's. A step of order 4 toward
+    ``h = 1 - a y**3 = 0`` brings y to some 20 bits; in f64, a step of Newton's gives the rest.
+    """
+    subnormal = a.cmp("olt", 1.1754943508222875e-38)
+    scaled = b.select(subnormal, a * 2.0**24, a)
+    third = b.convert("sitofp", b.bits(scaled), "f32") * (-1 / 3)
+    y = b.bits(b.convert("fptosi", third + float(0x54A21D2A), "i32"))
+    h = 1.0 - scaled * y * y * y
+    y = b.fma(y * h, horner(b, h, [14 / 81, 2 / 9, 1 / 3]), y)
+    wide, inverse = b.convert("fpext", scaled, "f64"), b.convert("fpext", y, "f64")
+    square = inverse * inverse
+    t = wide * square
+    t = b.fma(wide - t * t * t, square * (1 / 3), t)
+    t = b.convert("fptrunc", t, "f32")
+    return b.select(subnormal, t * 2.0**-8, t)
+
+
+def _cbrt64(b: Builder, a: Value) -> Value:
+    """The root of a positive f64 (FreeBSD's cbrt)."""
     subnormal = a.cmp("olt", 2.2250738585072014e-308)
     a = b.select(subnormal, a * 2.0**54, a)
     # the upper 32 bits divided by 3, by multiplication
@@ -84,9 +110,7 @@ def cbrt(b: Builder, x: Value) -> Value:
     t = b.bits((b.bits(t) + 0x80000000) & -0x40000000)
     r = a / (t * t)
     t = t + t * ((r - t) / (t + t + r))
-    t = b.select(subnormal, t * 2.0**-18, t)
-    ordinary = b.abs(x).cmp("ogt", 0) & b.abs(x).cmp("olt", INF)
-    return b.select(ordinary, b.intrinsic("copysign", t, x), x + x)
+    return b.select(subnormal, t * 2.0**-18, t)
 
 
 def hypot(b: Builder, x: Value, y: Value) -> Value:
@@ -106,25 +130,6 @@ def hypot(b: Builder, x: Value, y: Value) -> Value:
         r = b.intrinsic("sqrt", b.fma(u, u, v * v)) * back
     infinite = ax.cmp("oeq", INF) | ay.cmp("oeq", INF)
     return b.select(infinite, b.constant(INF, x.type, x.width), r)
-
-
-def power(b: Builder, x: Value, y: Value) -> Value:
-    """``x ** y``: f32 through f64, f64 by the C library."""
-    if y.known == 2:
-        return x * x
-    if x.type == "f64":
-        return b.call("pow", "f64", x, y)
-    wide_x, wide_y = b.convert("fpext", b.abs(x), "f64"), b.convert("fpext", y, "f64")
-    r = b.convert("fptrunc", exp(b, wide_y * log(b, wide_x)), "f32")
-    one = b.constant(1.0, x.type, x.width)
-    r = b.select(b.abs(x).cmp("oeq", 1) & y.cmp("ord", y), one, r)
-    half = y * 0.5
-    whole = b.intrinsic("roundeven", y).cmp("oeq", y)
-    odd = whole & b.intrinsic("roundeven", half).cmp("one", half)
-    r = b.select(odd & b.bits(x).cmp("slt", 0), -r, r)
-    undefined = x.cmp("olt", 0) & x.cmp("ogt", -INF) & ~whole
-    r = b.select(undefined, b.constant(NAN, x.type, x.width), r)
-    return b.select(y.cmp("oeq", 0) | x.cmp("oeq", 1), one, r)
 
 
 def nextafter(b: Builder, x: Value, y: Value) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import fxla
 import fxla.numpy as fnp
 from bench import surface
 from bench.calls import CALLS, UNTIMED, WHY, SurfaceCall
-from bench.surface import Compared, text_of
+from bench.surface import Compared, Turns, text_of
 
 
 def test_every_function_is_timed_or_has_a_reason() -> None:
@@ -53,10 +54,21 @@ def test_packages_agree_on_a_call(text: str) -> None:
 
 
 def test_numpys_views_are_copied() -> None:
-    call = SurfaceCall("np.flip(x)")
+    call = SurfaceCall("np.swapaxes(T, 0, 2)")
     (x,) = call.arguments()
     (out,) = call.numpy()(x)
     assert not np.may_share_memory(out, x)
+    assert out.flags.c_contiguous
+
+
+def test_a_run_keeps_what_it_has_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surface, "KEPT", 1)
+    kept: list[str] = []
+    page = surface.surface_page(["np.fliplr(X)"], {"fxla": sys.executable},
+                                Turns(1, 0.0), kept.append)  # fmt: skip
+    assert [text.count("calls, each jitted") for text in kept] == [1, 1]
+    assert "1 calls, each jitted. Least times over 1 turns of 0.0 s" in kept[0]
+    assert kept[-1] == page and "| `np.fliplr(X), float32` | " in page
 
 
 def test_the_page_has_the_ends_and_the_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +78,7 @@ def test_the_page_has_the_ends_and_the_reasons(monkeypatch: pytest.MonkeyPatch) 
         Compared("np.b(x)", {"fxla": 4.0, "numpy": 2.0}, {"jax": "no such function"}),
         Compared("np.c(x)", {"fxla": 4.0, "numpy": 2.0}),
     ]
-    text = text_of(found, ["numpy", "jax"])
+    text = text_of(found, ["numpy", "jax"], Turns(3, 0.02))
     assert "- `np.b(x)`: 2.00: it is known" in text
     assert "- `np.c(x)`: 2.00: unexplained" in text
     assert "- `np.b(x)`: jax: no such function" in text

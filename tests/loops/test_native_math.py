@@ -168,6 +168,22 @@ def test_worst_error(name: str, dtype: str, isa: Isa) -> None:
     assert error <= PROMISED[name][kind == np.float64], error
 
 
+@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_powers_up_to_the_ends_of_the_range(dtype: str, isa: Isa) -> None:
+    """There an error of the logarithm is magnified most."""
+    kind = np.dtype(dtype)
+    if kind == np.float64 and np.finfo(np.longdouble).nmant < 63:
+        pytest.skip("needs an 80-bit long double as reference")
+    rng = np.random.default_rng(0)
+    low, high = np.log(np.finfo(kind).smallest_subnormal), np.log(np.finfo(kind).max)
+    x = np.abs(np.r_[rng.uniform(0.4, 2.5, 40000), 10.0 ** rng.uniform(-30, 30, 10000)])
+    y = (rng.uniform(1.01 * low, 1.01 * high, x.size) / np.log(x)).astype(kind)
+    xs = [x.astype(kind), y]
+    error = worst_error(compiled("pow", kind, isa)(*xs), reference("pow", xs))
+    assert error <= PROMISED["pow"][kind == np.float64], error
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_nextafter(dtype: Any) -> None:
     x = arguments(np.dtype(dtype), 500, 1)
