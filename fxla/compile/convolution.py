@@ -43,6 +43,9 @@ MIN_LINE = 6
 """Rows that are places with a few examples beside each other; windows of them are slow to write."""
 CACHED_KERNEL = 1 << 19
 """... if it has more bytes than this; with fewer rows, windows are written out."""
+MOST_BESIDE = 64
+"""Examples beside each other, at most, that are made rows together with their neighbours' where
+the operand is padded, and so written, anyway: what tiles read would serve few results else."""
 
 
 class Windows(Primitive):
@@ -137,7 +140,7 @@ def _has_rows(eqn: Eqn) -> bool:
     x, kernel = (a.aval for a in eqn.inputs)
     out = eqn.outputs[0].aval
     rows = max(out.shape[a] for a in (conv.dims.out[0], *conv.dims.out[2:]))
-    axis = _line_axis(conv, x)
+    axis = _line_axis(conv, x, False)
     if axis is not None and out.shape[conv.dims.out[axis + 2]] * x.shape[-1] >= MIN_LINE:
         return conv.groups == 1
     large = kernel.size * kernel.dtype.itemsize > CACHED_KERNEL
@@ -172,7 +175,7 @@ def _as_shifted_view(eqn: Eqn) -> list[Eqn]:
         kernel = new.add(transpose_p, kernel, perm=(*dims.rhs[2:], dims.rhs[1], dims.rhs[0]))
         dims = replace(dims, rhs=(n - 1, n - 2, *range(n - 2)))
     conv = replace(conv, dims=dims)
-    x, conv = _in_lines(new, x, conv)
+    x, conv = _in_lines(new, x, conv, bool(padding))
     params = {"conv": conv, "preferred_element_type": eqn.params["preferred_element_type"]}
     product = new.add(conv_general_dilated_p, x, kernel, **params)
     if dims.out != eqn.params["conv"].dims.out:
@@ -184,24 +187,32 @@ def _as_shifted_view(eqn: Eqn) -> list[Eqn]:
     return new.finish()
 
 
-def _line_axis(conv: ConvParams, x: Aval) -> int | None:
-    """The spatial axis whose places, each with a few examples beside each other, are a line.
+def _line_axis(conv: ConvParams, x: Aval, written: bool) -> int | None:
+    """The spatial axis whose places, each with examples beside each other, are a line.
 
     Such examples are the input features of a kernel's derivative: ``x[.., i + d k, b]`` is element
-    ``(i B + b) + d B k`` of a line of places. The results i and b are rows together.
+    ``(i B + b) + d B k`` of a line of places. The results i and b are rows together, which read
+    the same places, once.
+
+    Args:
+        conv, x: the convolution and its operand.
+        written: whether the operand is written by the program anyway, and may be as a line.
     """
     dims, rank = conv.dims, len(conv.dims.out)
     beside = (dims.lhs[0], *dims.out[:2]) == (rank - 1, rank - 2, rank - 1)
-    if not beside or not 1 < x.shape[rank - 1] < MIN_ROWS or rank - 2 not in dims.lhs[2:]:
+    most = MOST_BESIDE if written else MIN_ROWS - 1
+    if not beside or not 1 < x.shape[rank - 1] <= most or rank - 2 not in dims.lhs[2:]:
         return None
     axis = dims.lhs.index(rank - 2) - 2
     fits = dims.out[axis + 2] == rank - 3 and conv.strides[axis] == conv.lhs_dilation[axis] == 1
     return axis if fits else None
 
 
-def _in_lines(new: Equations, x: Atom, conv: ConvParams) -> tuple[Atom, ConvParams]:
+def _in_lines(
+    new: Equations, x: Atom, conv: ConvParams, written: bool
+) -> tuple[Atom, ConvParams]:
     """The same convolution of lines, where there are any: a single example of more places."""
-    axis = _line_axis(conv, x.aval)
+    axis = _line_axis(conv, x.aval, written)
     if axis is None:
         return x, conv
     shape, (low, high) = x.aval.shape, conv.padding[axis]

@@ -60,6 +60,8 @@ class Contractions(Expressions):
         counts = [self._uniform(level.extent) for level in c.levels]
         step_a = [self._slope(c.left, level.index.name) for level in c.levels]
         step_b = [self._slope(c.right, level.index.name) for level in c.levels]
+        if len(counts) > 2:
+            self._join(counts, step_a, step_b)
         for name, k in (("inner", -1), ("outer", -2)):
             if len(counts) >= -k:
                 put(name, counts[k])
@@ -85,6 +87,20 @@ class Contractions(Expressions):
             b.loop(b.constant(0, "i64"), counts[level], 1, [], body)
 
         outer(0, left, right, b.constant(True, "i1"))
+
+    def _join(self, counts: list[Value], *steps: list[Value]) -> None:
+        """Make one level of the last two where memory goes on without a gap, of three.
+
+        Tiles then run over the level around them, too, before their sums are put down.
+        """
+        b = self.b
+        joined = b.constant(True, "i1")
+        for step in steps:
+            joined = joined & step[-2].cmp("eq", step[-1] * counts[-1])
+        counts[-1] = b.select(joined, counts[-1] * counts[-2], counts[-1])
+        for values in (counts, *steps):
+            values[-2] = b.select(joined, values[-3], values[-2])
+        counts[-3] = b.select(joined, b.constant(1, "i64"), counts[-3])
 
     def _slope(self, load: Load, name: str) -> Value:
         """By how many bytes the address of an element grows with a loop's index."""

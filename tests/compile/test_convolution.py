@@ -15,6 +15,7 @@ from fxla.compile.executable import executable_from
 from fxla.compile.program import Gemm, walk_instructions
 from fxla.control.programs import executable_of
 from fxla.core.jaxpr import Jaxpr
+from fxla.transforms.dce import dce_jaxpr
 
 RNG = np.random.default_rng(0)
 
@@ -144,6 +145,8 @@ def test_a_large_kernel_that_meets_few_places_meets_windows() -> None:
         (18, 2, 5, 3, ((1, 0), (0, 2))),
         (16, 3, 3, 1, ((-1, -2), (-1, -1))),
         (12, 1, 4, 1, ((1, 1), (1, 1))),
+        (12, 16, 3, 1, ((1, 1), (1, 1))),
+        (13, 20, 3, 2, ((0, 2), (1, 0))),
     ],
 )
 def test_few_features_and_places_are_rows_together(
@@ -171,6 +174,21 @@ def test_few_features_and_places_are_rows_together(
     seen = products_for_convolutions(jaxpr, tiles=True)
     assert any(e.primitive.name == "conv_general_dilated" for e in seen.eqns)
     np.testing.assert_array_equal(fxla.jit(lambda ct: fxla.vjp(f, k)[1](ct)[0])(ct), want)
+
+
+@pytest.mark.parametrize(
+    ("features", "padding", "rows"), [(16, "SAME", 48), (16, "VALID", 16), (65, "SAME", 65)]
+)
+def test_rows_are_joined_where_an_operand_is_written_anyway(
+    features: int, padding: str, rows: int
+) -> None:
+    dims = ("NHWC", "HWIO", "NHWC")
+    f = lambda x, k: lax.conv_general_dilated(x, k, (1, 1), padding, dimension_numbers=dims)  # noqa: E731
+    x, k = np.ones((2, 20, 20, features), "f4"), np.ones((3, 3, features, 32), "f4")
+    jaxpr = fxla.make_jaxpr(lambda ct: fxla.vjp(f, x, k)[1](ct)[1])(f(x, k)).jaxpr
+    seen = products_for_convolutions(dce_jaxpr(jaxpr, [True])[0], tiles=True)
+    (conv,) = [e for e in seen.eqns if e.primitive.name == "conv_general_dilated"]
+    assert rows in conv.outputs[0].aval.shape
 
 
 def test_a_sum_over_no_features_is_zero() -> None:

@@ -202,6 +202,23 @@ def test_three_levels_and_a_step() -> None:
     np.testing.assert_array_equal(got, np.einsum("gkil,glkj->ij", xs[:, :, ::2], ws))
 
 
+@pytest.mark.parametrize("levels", [3, 4])
+def test_the_last_two_of_many_levels_are_one(levels: int) -> None:
+    """out[i, j] = sum over h, g, k, l of x[h, g, i + k, l] * w[h, g, k, l, j]."""
+    counts = [(Index(INDEX, "h"), 2), (G, 3), (K, 4), (L, 6)][-levels:]
+    around = [n for _, n in counts[:-2]]
+    x, w = array("x", "f8", *around, 33, 6), array("w", "f8", *around, 4, 6, 37)
+    outer = tuple(index for index, _ in counts[:-2])
+    left = Load(x.dtype, x, (*outer, binary("add", Y, K), L))
+    right = Load(x.dtype, w, (*outer, K, L, X))
+    kernel = nest([(Y, 30), (X, 37)], counts, left, right, array("out", "f8", 30, 37))
+    xs, ws = whole(*around, 33, 6), whole(*around, 4, 6, 37)
+    windows = np.lib.stride_tricks.sliding_window_view(xs, 4, axis=-2)  # [.., i, l, k]
+    want = np.einsum("gilk,gklj->ij", windows.reshape(-1, 30, 6, 4), ws.reshape(-1, 4, 6, 37))
+    got = run(kernel, host_isa(), np.full((30, 37), np.nan), xs, ws)
+    np.testing.assert_array_equal(got, want)
+
+
 def test_what_is_no_contraction() -> None:
     m = n = k = 20
     turned = array("b", "f8", n, k)
