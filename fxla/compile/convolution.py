@@ -195,7 +195,8 @@ def _line_axis(conv: ConvParams, x: Aval, written: bool) -> int | None:
     the same places, once.
 
     Args:
-        conv, x: the convolution and its operand.
+        conv: the convolution.
+        x: its operand.
         written: whether the operand is written by the program anyway, and may be as a line.
     """
     dims, rank = conv.dims, len(conv.dims.out)
@@ -208,9 +209,7 @@ def _line_axis(conv: ConvParams, x: Aval, written: bool) -> int | None:
     return axis if fits else None
 
 
-def _in_lines(
-    new: Equations, x: Atom, conv: ConvParams, written: bool
-) -> tuple[Atom, ConvParams]:
+def _in_lines(new: Equations, x: Atom, conv: ConvParams, written: bool) -> tuple[Atom, ConvParams]:
     """The same convolution of lines, where there are any: a single example of more places."""
     axis = _line_axis(conv, x.aval, written)
     if axis is None:
