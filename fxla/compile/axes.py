@@ -58,10 +58,10 @@ def links(eqn: Eqn) -> list[Link]:
         >>> import fxla, numpy as np
         >>> (product,) = fxla.make_jaxpr(np.matmul)(np.ones((2, 3)), np.ones((3, 4))).eqns
         >>> for link in links(product):
-        ...     print(link.at, "summed" if link.summed else "")
-        {0: 1, 1: 0} summed
-        {0: 0, -1: 0}
-        {1: 1, -1: 1}
+        ...     print(link)
+        Link(at={0: 1, 1: 0}, summed=True)
+        Link(at={0: 0, -1: 0}, summed=False)
+        Link(at={1: 1, -1: 1}, summed=False)
     """
     shapes = [a.aval.shape for a in eqn.inputs]
     out = eqn.outputs[0].aval.shape

@@ -19,6 +19,7 @@ from fxla.compile.partial import in_two, loaded_buffers
 from fxla.compile.rows import keep_rows, rows_of_one_size
 from fxla.core.aval import Aval
 from fxla.core.records import dataclass
+from fxla.loops.abreast import rows_abreast
 from fxla.loops.collapse import collapse
 from fxla.loops.columns import sum_columns
 from fxla.loops.contraction import block_contraction
@@ -156,6 +157,7 @@ def _group_kernel(group: Group, outside: set[Value], cached: bool, plain: bool) 
         kernel = collapse(undivide(collapse(kernel)))
         kernel = rows_of_one_size(without_single_loops(kernel))
         kernel = tile_transposed(unroll_short(kernel))
+        kernel = rows_abreast(kernel) if cached else kernel
     elif any(n > SMALL for v in (*group.inputs, *group.outputs) for n in v.aval.shape):
         kernel = collapse(undivide(collapse(kernel)))
     kernel = _in_parallel(kernel)

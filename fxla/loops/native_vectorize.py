@@ -208,6 +208,7 @@ def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
     loops = [s for s in walk_stmts(body) if isinstance(s, For | While)]
     inner = max((_cost(all_exprs(s.body)) for s in loops), default=cost)
     several = 4 if (reductions or loops) and not scans and inner <= _LIGHT else 1
+    several = -(-several // max(len(reductions), 1))  # each is a chain of its own
     if several == 1 and inner <= _MEDIUM and not scans and any(isinstance(s, While) for s in loops):
         several = 2  # an iteration waits for the last one
     if masked and cost > _HEAVY and several == 1:

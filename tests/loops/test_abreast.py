@@ -1,0 +1,84 @@
+"""Short rows side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fxla
+import fxla.numpy as fnp
+from fxla.compile.build import build_program
+from fxla.compile.program import Launch
+
+RNG = np.random.default_rng(0)
+
+
+def softmax(x: Any) -> Any:
+    e = fnp.exp(x - fnp.max(x, axis=-1, keepdims=True))
+    return e / fnp.sum(e, axis=-1, keepdims=True)
+
+
+def standardised(x: Any) -> Any:
+    """With scratch memory: exponentials are read twice, and no result stands in their place."""
+    e = fnp.exp(x)
+    shares = e / fnp.sum(e, axis=-1, keepdims=True)
+    return fnp.max(shares, axis=-1) + fnp.min(e - fnp.mean(e, axis=-1, keepdims=True), axis=-1)
+
+
+def softmax_by_numpy(x: Any) -> Any:
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def standardised_by_numpy(x: Any) -> Any:
+    e = np.exp(x)
+    return (e / e.sum(-1, keepdims=True)).max(-1) + (e - e.mean(-1, keepdims=True)).min(-1)
+
+
+def loops_of(f: Any, *shape: int, dtype: str = "f4") -> str:
+    x = fxla.ShapeDtypeStruct(shape, np.dtype(dtype))
+    return "\n".join(
+        str(step.kernel)
+        for step in build_program(fxla.make_jaxpr(f)(x).jaxpr, tiles=True).body
+        if isinstance(step, Launch)
+    )
+
+
+@pytest.mark.parametrize("rows", [4, 5, 100, 1001])
+@pytest.mark.parametrize(("columns", "dtype"), [(9, "f4"), (100, "f4"), (128, "f8"), (67, "f8")])
+def test_values(rows: int, columns: int, dtype: str) -> None:
+    x = RNG.standard_normal((rows, columns)).astype(dtype)
+    for f, oracle in ((softmax, softmax_by_numpy), (standardised, standardised_by_numpy)):
+        assert "[t" in loops_of(f, rows, columns, dtype=dtype)
+        expected = oracle(x.astype("f8"))
+        bound = 1e-14 if dtype == "f8" else 2e-6
+        np.testing.assert_allclose(fxla.jit(f)(x), expected, bound, bound)
+
+
+@pytest.mark.parametrize("rows", [6, 7])
+def test_the_last_row_is_read_before_it_is_written(rows: int) -> None:
+    x = RNG.standard_normal((rows, 400000 // rows // 4000))
+    x = np.repeat(x, 8000, 0)[: rows * 8000 - (rows % 2)]  # its memory is given to the result
+    expected = softmax_by_numpy(x)
+    given = np.array(x)
+    np.testing.assert_allclose(fxla.jit(softmax, donate_argnums=0)(given), expected, 1e-14)
+
+
+def test_the_other_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FXLA_TARGET", "numba")
+    x = RNG.standard_normal((11, 30))
+    np.testing.assert_allclose(fxla.jit(standardised)(x), standardised_by_numpy(x), 1e-14)
+
+
+def test_which_kernels() -> None:
+    assert "minimum(((i0 * 2) + 1), (n0 - 1))" in _renamed(loops_of(softmax, 1000, 100))
+    assert "minimum" not in loops_of(softmax, 1000, 300)  # of long rows one is enough
+    assert "minimum" not in loops_of(softmax, 3, 100)
+    assert "minimum" not in loops_of(lambda x: fnp.max(x, axis=-1), 1000, 100)  # one pass
+
+
+def _renamed(loops: str) -> str:
+    index = loops.partition("for ")[2].partition(" <")[0]
+    return loops.replace(index, "i0")
