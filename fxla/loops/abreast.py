@@ -54,7 +54,8 @@ def rows_abreast(kernel: Kernel) -> Kernel:
     loops = [s for s in body if isinstance(s, For)]
     if len(loops) < 2 or not all(_is_short(s) for s in loops) or not _is_simple(body):
         return kernel
-    if size_of_extent(n) < 2 * ROWS:
+    count = size_of_extent(n)
+    if count is None or count < 2 * ROWS:
         return kernel
     pair = Index(INDEX, f"{i.name}p")
     first = binary("mul", pair, int_const(ROWS))
