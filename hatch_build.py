@@ -1,4 +1,4 @@
-"""The build of a wheel compiles fxla's own code; see `fxla.compile.runtime`."""
+"""The build of a wheel compiles fxla's own code; see `fxla.precompiled`."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class CompiledRuntime(BuildHookInterface[Any]):
         """Called before the files of the wheel are collected."""
         paths = [self.root, *filter(None, [os.environ.get("PYTHONPATH")])]
         variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "FXLA_CACHE": "0"}
-        words = [sys.executable, "-m", "fxla.compile.runtime"]
+        words = [sys.executable, "-m", "fxla.precompiled"]
         subprocess.run(words, cwd=self.root, env=variables, check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fxla.compile.levels import level_of
 from fxla.compile.llvm import host_isa
 from fxla.compile.runtime import compile_level
+from fxla.precompiled import modules
 
 __all__ = ["own_objects"]
 
@@ -17,7 +18,7 @@ def own_objects() -> str:
     level = level_of(host_isa())
     if level is None:
         return "fxla's own code: none is installed for this processor, first calls compile it."
-    path = compile_level(level)
+    path = compile_level(level, modules(level))
     return (
         f"fxla's own code: {path.stat().st_size / 1e3:.1f} kB of objects ({path.name}), installed."
     )

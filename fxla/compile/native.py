@@ -61,6 +61,7 @@ __all__ = [
     "load_module",
     "packed",
     "place_of",
+    "print_kernel",
     "shared_module",
 ]
 
@@ -257,8 +258,12 @@ class Printed:
     symbol: str
 
 
-def _print(kernel: Kernel, isa: Isa) -> Printed:
-    """The text of a kernel under a name that no other kernel has, and no library function."""
+def print_kernel(kernel: Kernel, isa: Isa) -> Printed:
+    """The text of a kernel under a name that no other kernel has, and no library function.
+
+    Raises:
+        fxla.loops.native.Unsupported: the numba target must compile it.
+    """
     plain = f"kernel.{kernel.name}"
     declared, text = native_parts(dataclasses.replace(kernel, name=plain), isa)
     symbol = f"{plain}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -287,10 +292,10 @@ class Batch:
     def add(self, kernel: Kernel) -> Printed | Unsupported:
         """Print a kernel, and have it compiled if nothing knows it."""
         try:
-            printed = _print(kernel, self.isa)
+            printed = print_kernel(kernel, self.isa)
         except Unsupported as why:
             return why
-        if (printed.text, self.isa) in _kernels or self._from_disk(printed):
+        if (printed.text, self.isa) in _kernels or self._found(printed):
             return printed
         self._want_tiles(printed)
         if all(printed.text != p.text for p in self.waiting):
@@ -301,9 +306,12 @@ class Batch:
             self._start_thread()
         return printed
 
-    def _from_disk(self, printed: Printed) -> bool:
-        path = _entry_path(printed.text, self.isa, EFFORT)
-        found = None if path is None else read_entry(path)
+    def _found(self, printed: Printed) -> bool:
+        """Whether the kernel came with the package, or is on the disk: then it is loaded."""
+        found = shipped_object(printed.text, self.isa)
+        path = None if found else _entry_path(printed.text, self.isa, EFFORT)
+        if path is not None:
+            found = read_entry(path)
         if found is None:
             return False
         address = load_module(found).get(printed.symbol)

@@ -1,16 +1,13 @@
-"""fxla's own code as object files: what is compiled when the package is built.
+"""fxla's own code: the modules that no user's program decides.
 
-``python -m fxla.compile.runtime`` compiles, for each level of processors, the modules that no
-user's program decides: tiles of contractions, Fourier transforms, the entry of jitted functions,
-the pool, the allocator of large results, and the products that go to BLAS. The build of a wheel
-runs it, and so does the benchmark in a checkout; see `fxla.compile.shipped` for what it writes. The
-same source gives the same files.
+Tiles of contractions, Fourier transforms, the entry of jitted functions, the pool, the allocator of
+large results, and the products that go to BLAS. `fxla.precompiled` compiles them when the package
+is built.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +15,7 @@ import numpy as np
 from fxla.compile.entry import ENTRY_NAMES, entry_slot
 from fxla.compile.entry_text import entry_text
 from fxla.compile.gemm import gemm_text
-from fxla.compile.levels import LEVELS, Level
+from fxla.compile.levels import Level
 from fxla.compile.llvm import emit_object
 from fxla.compile.native import EFFORT, packed
 from fxla.compile.pocketfft import pocketfft_text
@@ -31,12 +28,12 @@ from fxla.loops.native_blocks import print_tiles, tile_key
 from fxla.loops.native_fourier import fourier_key, fourier_symbols, print_fourier
 from fxla.loops.native_tiles import TILE_DTYPES, tile_symbols
 
-__all__ = ["OwnModule", "compile_level", "main", "own_modules"]
+__all__ = ["OwnModule", "compile_level", "offered", "own_modules"]
 
 
 @dataclass(frozen=True, slots=True)
 class OwnModule:
-    """A module of LLVM text that is the same for all programs.
+    """A module of LLVM text that can be compiled before there is a program.
 
     Attributes:
         text: of it.
@@ -50,7 +47,7 @@ class OwnModule:
 
 
 def own_modules(level: Level) -> Iterator[OwnModule]:
-    """The modules that a level's file holds."""
+    """The modules that are the same for all programs."""
     texts = {
         pool_text(level.machine in FUTEX_CALL, level.machine): POOL_NAMES,
         recycler_text(madvise=True): RECYCLER_NAMES,
@@ -69,11 +66,11 @@ def own_modules(level: Level) -> Iterator[OwnModule]:
     yield OwnModule(pocketfft_text(), ("pocketfft",), pocketfft_text())
 
 
-def compile_level(level: Level, directory: Path = OBJECTS) -> Path:
+def compile_level(level: Level, modules: Iterable[OwnModule], directory: Path = OBJECTS) -> Path:
     """Write the file of a level; returns where it is."""
     entries = {
         m.key: packed(m.names, emit_object(m.text, level.isa, EFFORT, level.triple))
-        for m in own_modules(level)
+        for m in modules
     }
     return write_shipped(level, entries, directory)
 
@@ -85,21 +82,3 @@ def offered(level: Level) -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Write the files of all levels."""
-    parser = argparse.ArgumentParser(prog="python -m fxla.compile.runtime", description=__doc__)
-    parser.add_argument("directory", type=Path, nargs="?", default=OBJECTS)
-    directory = parser.parse_args(arguments).directory
-    for level in LEVELS:
-        if offered(level):
-            path = compile_level(level, directory)
-            print(f"{path}: {path.stat().st_size:,} bytes")
-        else:
-            print(f"{level.name} is left out: this llvmlite does not generate code for it")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,6 +1,6 @@
-"""Object files that come with the package: fxla's own code, which no program decides.
+"""Object files that come with the package: its own code, and what single functions become.
 
-When the package is built, `fxla.compile.runtime` compiles that code for each level of processors
+When the package is built, `fxla.precompiled` compiles that code for each level of processors
 and writes a file for each, `OBJECTS`: after `_MAGIC` and the number of entries a record for each,
 its key, the checksum of its content, where that starts and how long it is; then the contents. The
 key is the hash of the LLVM text, so code of another state of the source is never taken. Without

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fxla.core.deferred import deferred_name as _deferred_name
-from fxla.nn import initializers
 from fxla.nn.activations import (
     celu,
     elu,
@@ -41,6 +40,7 @@ from fxla.nn.encoding import one_hot
 from fxla.nn.normalisation import log_softmax, logmeanexp, logsumexp, softmax, standardize
 
 if TYPE_CHECKING:
+    from fxla.nn import initializers
     from fxla.nn.activation_layers import (
         ELU,
         GELU,
@@ -285,7 +285,7 @@ _HOMES = {
     "table": "summary tabulate",
 }
 """The files of modules, and the names that each of them defines."""
-_PLACES = {"losses": "fxla.nn.losses"} | {
+_PLACES = {"initializers": "fxla.nn.initializers", "losses": "fxla.nn.losses"} | {
     name: f"fxla.nn.{home}:{name}" for home, names in _HOMES.items() for name in names.split()
 }
 
