@@ -52,7 +52,7 @@ __all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "Contraction", "block_contraction", "con
 CHUNK_ROWS = 350
 """Rows of a chunk, at most: a multiple of the rows of the tallest tile. What a chunk packs of the
 right operand serves all of them..."""
-CHUNK_BYTES = 1024
+CHUNK_BYTES = 2048
 """Bytes of a row of a chunk, at most, for which what it lays of the left operand serves..."""
 PANEL_BYTES = 128
 """... and what they are a multiple of, unless there are fewer: columns of the widest tile."""

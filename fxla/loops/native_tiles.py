@@ -45,7 +45,7 @@ __all__ = [
     "tile_symbols",
 ]
 
-TILE_BYTES = 1088
+TILE_BYTES = 2112
 """Bytes from row to row of the results that a chunk of work has in fast memory: those of a chunk
 and a line more, so that rows do not fight for one place in the cache."""
 BLOCK_DEPTH = 256
