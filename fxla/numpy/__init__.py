@@ -39,6 +39,7 @@ from fxla.numpy import (
     protocols,
     pyfunc,
     quantiles,
+    ranges,
     reductions,
     rounding,
     selected_functions,
@@ -69,6 +70,7 @@ from fxla.numpy.padding import *  # noqa: F403
 from fxla.numpy.polynomials import *  # noqa: F403
 from fxla.numpy.pyfunc import *  # noqa: F403
 from fxla.numpy.quantiles import *  # noqa: F403
+from fxla.numpy.ranges import *  # noqa: F403
 from fxla.numpy.reductions import *  # noqa: F403
 from fxla.numpy.rounding import *  # noqa: F403
 from fxla.numpy.sets import *  # noqa: F403
@@ -97,6 +99,7 @@ __all__ += padding.__all__
 __all__ += polynomials.__all__
 __all__ += pyfunc.__all__
 __all__ += quantiles.__all__
+__all__ += ranges.__all__
 __all__ += reductions.__all__
 __all__ += rounding.__all__
 __all__ += sets.__all__

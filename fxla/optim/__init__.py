@@ -53,6 +53,11 @@ from fxla.optim.averages import (
     incremental_update,
     periodic_update,
 )
+from fxla.optim.backtracking import (
+    BacktrackingLinesearchInfo,
+    ScaleByBacktrackingLinesearchState,
+    scale_by_backtracking_linesearch,
+)
 from fxla.optim.clipping import (
     adaptive_grad_clip,
     clip,
@@ -107,15 +112,7 @@ from fxla.optim.hyperparameters import (
     WrappedScheduleState,
     inject_hyperparams,
 )
-from fxla.optim.linesearch import (
-    BacktrackingLinesearchInfo,
-    ScaleByBacktrackingLinesearchState,
-    ScaleByZoomLinesearchState,
-    ZoomLinesearchInfo,
-    scale_by_backtracking_linesearch,
-    scale_by_zoom_linesearch,
-    value_and_grad_from_state,
-)
+from fxla.optim.linesearch import value_and_grad_from_state
 from fxla.optim.lookahead import (
     LookaheadParams,
     LookaheadState,
@@ -248,6 +245,11 @@ from fxla.optim.tree_math import (
     tree_vdot,
     tree_where,
     tree_zeros_like,
+)
+from fxla.optim.zoom import (
+    ScaleByZoomLinesearchState,
+    ZoomLinesearchInfo,
+    scale_by_zoom_linesearch,
 )
 
 __all__ = [

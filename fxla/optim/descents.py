@@ -10,11 +10,11 @@ from typing import Any
 
 from fxla.optim import clipping, decay, factored, momentum, scaling, squares
 from fxla.optim.combine import chain
-from fxla.optim.linesearch import scale_by_zoom_linesearch
 from fxla.optim.masking import masked
 from fxla.optim.quasi_newton import scale_by_lbfgs
 from fxla.optim.transformation import GradientTransformation, identity
 from fxla.optim.transformation import GradientTransformationExtraArgs as Optimizer
+from fxla.optim.zoom import scale_by_zoom_linesearch
 
 __all__ = [
     "adadelta",

@@ -6,6 +6,17 @@ overwrite or check are taken and have no effect.
 
 from numpy.linalg import LinAlgError
 
+from fxla.scipy.linalg.decompositions import (
+    eig,
+    eigh,
+    eigh_tridiagonal,
+    eigvals,
+    eigvalsh,
+    qr,
+    qr_multiply,
+    svd,
+    svdvals,
+)
 from fxla.scipy.linalg.functions import (
     expm,
     expm_frechet,
@@ -40,23 +51,14 @@ from fxla.scipy.linalg.systems import (
     cho_solve,
     cholesky,
     det,
-    eig,
-    eigh,
-    eigh_tridiagonal,
-    eigvals,
-    eigvalsh,
     inv,
     lstsq,
     lu,
     lu_factor,
     lu_solve,
     pinv,
-    qr,
-    qr_multiply,
     solve,
     solve_triangular,
-    svd,
-    svdvals,
 )
 
 __all__ = [
