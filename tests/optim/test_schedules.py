@@ -96,3 +96,11 @@ def test_one_cycle():
     follows(optim.cosine_onecycle_schedule(20, 1.0), wanted)
     with pytest.raises(ValueError, match="transition_steps must be positive"):
         optim.linear_onecycle_schedule(0, 1.0)
+
+
+def test_joined_schedules_count_from_their_own_beginnings():
+    joined = optim.join_schedules(
+        [lambda c: 1.0 + c, lambda c: 10.0 + c, lambda c: 100.0 - c], [4, 9]
+    )
+    wanted = [1.0 + c if c < 4 else 10.0 + c - 4 if c < 9 else 100.0 - (c - 9) for c in COUNTS]
+    follows(joined, wanted)
