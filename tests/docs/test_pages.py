@@ -47,6 +47,23 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{name(page)} links to {target}"
 
 
+def test_the_index_leads_to_every_page() -> None:
+    found = {(ROOT / "docs" / target).resolve() for target in links(ROOT / "docs" / "index.md")}
+    missing = {p for p in (ROOT / "docs").rglob("*.md") if p.name != "index.md"} - found
+    assert not missing, f"docs/index.md does not link to {sorted(map(name, missing))}"
+
+
+def test_the_floors_name_every_module() -> None:
+    table = (ROOT / "docs" / "internals.md").read_text().partition("Two ideas keep it")[0]
+    modules = {p.stem for p in (ROOT / "fxla").iterdir() if p.suffix in ("", ".py")}
+    missing = {
+        module
+        for module in modules - {"__init__", "__pycache__"}
+        if f"`{module}`" not in table and f"`fxla.{module}`" not in table
+    }
+    assert not missing, f"docs/internals.md does not place {sorted(missing)}"
+
+
 def test_a_wrong_output_fails(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```python\nx = 1\n```\n\n```pycon\n>>> x + 1\n3\n```\n")
