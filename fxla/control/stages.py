@@ -112,6 +112,14 @@ class Traced:
     Attributes:
         jaxpr: the program.
         out_tree: structure of the result.
+
+    Example:
+        >>> import fxla
+        >>> import numpy as np
+        >>> print(fxla.jit(lambda x: 2.0 * x).trace(np.ones(3)).jaxpr)
+        { lambda ; a:f64[3] . let
+            b:f64[3] = mul 2.0:f64[] a
+          in (b,) }
     """
 
     def __init__(self, entry: TracedCall, in_tree: TreeDef, name: str) -> None:
@@ -133,7 +141,17 @@ class Traced:
 
 
 class Lowered:
-    """The result of ``jitted.lower(*args)``."""
+    """The result of ``jitted.lower(*args)``: what will be compiled, and can be read.
+
+    Example:
+        >>> import fxla
+        >>> import numpy as np
+        >>> print(fxla.jit(lambda x: 2.0 * x).lower(np.ones(3)).as_text())
+        kernel mul(x0: float64[3]) -> out0: float64[3]:
+            for i0 < 3 [vector]:
+                let t0: float64 = (2.0 * x0[i0])
+                out0[i0] = t0
+    """
 
     def __init__(self, entry: TracedCall, in_tree: TreeDef, name: str) -> None:
         self._entry = entry
@@ -150,7 +168,14 @@ class Lowered:
 
 
 class Compiled:
-    """The result of ``jitted.lower(*args).compile()``: a function of one signature only."""
+    """The result of ``jitted.lower(*args).compile()``: a function of one signature only.
+
+    Example:
+        >>> import fxla
+        >>> doubled = fxla.jit(lambda x: 2.0 * x).lower(1.0).compile()
+        >>> doubled(4.0)
+        Array(8.)
+    """
 
     def __init__(self, entry: TracedCall, in_tree: TreeDef, name: str) -> None:
         self._entry = entry

@@ -132,15 +132,45 @@ class ResNet(nn.Module):
 
 
 def resnet18(classes: int = 1000, channels: int = 3) -> ResNet:
-    """ResNet-18: 11,689,512 parameters for 1000 classes."""
+    """ResNet-18: 11,689,512 parameters for 1000 classes.
+
+    Args:
+        classes: how many scores an image gets.
+        channels: of the images, [batch, height, width, channels].
+
+    Example:
+        >>> from fxla import models
+        >>> models.resnet18(classes=10).fc.weight.shape
+        (512, 10)
+    """
     return ResNet(BasicBlock, [2, 2, 2, 2], classes, channels)
 
 
 def resnet34(classes: int = 1000, channels: int = 3) -> ResNet:
-    """ResNet-34: 21,797,672 parameters for 1000 classes."""
+    """ResNet-34: 21,797,672 parameters for 1000 classes.
+
+    Args:
+        classes: how many scores an image gets.
+        channels: of the images, [batch, height, width, channels].
+
+    Example:
+        >>> from fxla import models
+        >>> models.resnet34(classes=10).fc.weight.shape
+        (512, 10)
+    """
     return ResNet(BasicBlock, [3, 4, 6, 3], classes, channels)
 
 
 def resnet50(classes: int = 1000, channels: int = 3) -> ResNet:
-    """ResNet-50: 25,557,032 parameters for 1000 classes."""
+    """ResNet-50: 25,557,032 parameters for 1000 classes.
+
+    Args:
+        classes: how many scores an image gets.
+        channels: of the images, [batch, height, width, channels].
+
+    Example:
+        >>> from fxla import models
+        >>> models.resnet50(classes=10).fc.weight.shape
+        (2048, 10)
+    """
     return ResNet(Bottleneck, [3, 4, 6, 3], classes, channels)

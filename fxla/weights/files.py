@@ -91,6 +91,15 @@ class TensorFile(Mapping[str, Array]):
 
     Raises:
         DamagedFileError: if the file is truncated or is not in the format.
+
+    Example:
+        >>> import os, tempfile, fxla
+        >>> from fxla.weights import TensorFile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = os.path.join(directory, "w.safetensors")
+        ...     fxla.save(path, {"w": np.arange(3.0)})
+        ...     {name: array.sum() for name, array in TensorFile(path).items()}
+        {'w': Array(3.)}
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -44,6 +44,15 @@ class TorchReport:
         ambiguous: paths of the model with the names that fit equally well. None of them is loaded.
         ignored: names in the state dict that hold no weights, such as counters and masks, or what
             another name holds too.
+
+    Example:
+        >>> report = TorchReport({"fc.weight": "fc.weight"}, missing=("fc.bias",))
+        >>> report.complete
+        False
+        >>> print(report)
+        matched 1, ignored 0
+        missing from the state dict:
+          fc.bias
     """
 
     matched: Mapping[str, str] = field(default_factory=dict)

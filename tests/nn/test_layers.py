@@ -157,6 +157,25 @@ def test_batch_norm():
     np.testing.assert_allclose(norm(x), (x - mean) / np.sqrt(var + 1e-5) * w + b)
 
 
+@pytest.mark.parametrize(("layer", "rank"), [(nn.Conv1d, 1), (nn.Conv2d, 2), (nn.Conv3d, 3)])
+def test_convolutions_by_rank_take_an_integer_for_each_axis(layer, rank):
+    x, conv = given(2, *[5] * rank, 3), layer(3, 4, 2, strides=1)
+    weight = array(conv.weight)
+    want = np.zeros((2, *[4] * rank, 4))
+    for place in np.ndindex(*[2] * rank):
+        window = x[(slice(None), *[slice(k, k + 4) for k in place])]
+        want += window @ weight[place]
+    np.testing.assert_allclose(conv(x), want, atol=1e-12)
+    with pytest.raises(ValueError, match=f"one number for each of {rank}"):
+        layer(3, 4, (2,) * (rank + 1))
+
+
+def test_identity_gives_back_what_it_gets():
+    x = given(2, 3)
+    np.testing.assert_array_equal(nn.Identity()(x), x)
+    assert nn.Identity()(x.astype(np.float16)).dtype == np.float16
+
+
 def test_dropout():
     x = np.ones((50, 40))
     drop = nn.Dropout(0.25, key=random.key(1))
