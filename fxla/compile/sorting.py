@@ -331,8 +331,29 @@ def _top_k(x: View, k: int, index_dtype: DType) -> Nest | None:
 
     if k <= LIST and 8 * k <= n:
         return Nest(outputs, lead, by_list)
+    if math.prod(lead) == 1 and n >= sorting_parts.LONG:
+        return _top_of_long_row(x, k, outputs)
     scratch = (((*lead, 2, n), u), ((*lead, 2, n), _PLACE))
     return Nest(outputs, lead, by_radix, scratch=scratch)
+
+
+def _top_of_long_row(x: View, k: int, outputs: tuple[tuple[tuple[int, ...], DType], ...]) -> Nest:
+    """The same, where there is one long row, which all threads sort."""
+    lead, u = (int_const(0),) * (x.ndim - 1), key_dtype(x.dtype)
+
+    def last(outs: tuple[Buffer, ...], j: Expr, key: Expr, place: Expr | None) -> tuple[Stmt, ...]:
+        assert place is not None
+        found = fresh_local(INDEX, "place")
+        return (
+            Let(found, place),
+            Store(outs[0], (*lead, j), x[(*lead, found)]),
+            Store(outs[1], (*lead, j), scalar.cast(found, outs[1].dtype)),
+        )
+
+    return sort_in_parts(
+        outputs, x.shape[-1], u,
+        lambda i: op("not", u, key_of(x[(*lead, i)], True)), last, placed=True, wanted=k,
+    )  # fmt: skip
 
 
 def _inserted(keys: Buffer, places: Buffer, key: Local, i: Expr, start: Expr) -> list[Stmt]:

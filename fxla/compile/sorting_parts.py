@@ -66,6 +66,7 @@ def sort_in_parts(
     key: Callable[[Expr], Expr],
     last: Last,
     placed: bool,
+    wanted: int | None = None,
 ) -> Nest:
     """The nest that sorts one row.
 
@@ -77,8 +78,9 @@ def sort_in_parts(
         last: what to do for each place of the order: from the results' buffers, the place, the key
             there, and where that key came from if `placed`.
         placed: whether somebody wants to know where keys came from.
+        wanted: how many places from the first there are results for; all by default.
     """
-    radix = _Parts(len(outputs), n, u, key, last, placed)
+    radix = _Parts(len(outputs), n, u, key, last, n if wanted is None else wanted)
     scratch = [
         ((2, n), u),
         ((PARTS,), u),
@@ -112,21 +114,27 @@ class _Parts:
         u: DType,
         key: Callable[[Expr], Expr],
         last: Last,
-        placed: bool,
+        wanted: int,
     ) -> None:
         self.outs, self.n, self.u = outs, n, u
-        self.key, self.last, self.placed = key, last, placed
+        self.key, self.last, self.wanted = key, last, wanted
         width = 8 * u.itemsize
         self.bits = 11 if width > 16 else 8
         self.passes = -(-width // self.bits)
-        self.size = -(-n // PARTS)
 
-    def loop(self, part: Expr, body: Callable[[Expr], tuple[Stmt, ...]], vector: bool) -> For:
-        """`body` for every position of a part."""
-        k = fresh_index("k")
-        begin = binary("mul", part, extent(self.size))
-        left = binary("maximum", _ZERO, binary("sub", extent(self.n), begin))
-        size = binary("minimum", extent(self.size), left)
+    def loop(
+        self,
+        part: Expr,
+        body: Callable[[Expr], tuple[Stmt, ...]],
+        vector: bool,
+        n: int | None = None,
+    ) -> For:
+        """`body` for every position of a part of the row, or of `n` places."""
+        n = self.n if n is None else n
+        k, each = fresh_index("k"), extent(-(-n // PARTS))
+        begin = binary("mul", part, each)
+        left = binary("maximum", _ZERO, binary("sub", extent(n), begin))
+        size = binary("minimum", each, left)
         return For(k, size, body(binary("add", begin, k)), "vector" if vector else "serial")
 
     def fill(self, outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
@@ -270,4 +278,7 @@ class _Parts:
                 place = scalar.cast(Load(_PLACE, places[0], (half, k)), INDEX)
             return self.last(outs, k, key, place)
 
-        return [Let(half, Load(INDEX, state, (_HALF,))), self.loop(outer[0], one, vector=True)]
+        return [
+            Let(half, Load(INDEX, state, (_HALF,))),
+            self.loop(outer[0], one, True, self.wanted),
+        ]

@@ -10,7 +10,7 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.compile import sorting_parts
+from fxla.compile import sorting, sorting_parts
 from fxla.compile.executable import compile_jaxpr
 from fxla.compile.program import Launch
 from fxla.core.staging import trace_to_jaxpr
@@ -72,6 +72,18 @@ def test_operands_go_along() -> None:
     order = np.argsort(x, kind="stable")
     for a, b in zip(got, (x, y, z), strict=True):
         np.testing.assert_array_equal(a, b[order])
+
+
+@pytest.mark.parametrize("k", [1, 70, N - 1, N])
+@pytest.mark.parametrize("dtype", ["i4", "f8"])
+def test_the_largest_of_a_row(dtype: str, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sorting, "LIST", 0)
+    x = numbers(dtype, N)
+    values, places = fxla.jit(lambda x: lax.top_k(x, k))(x)
+    # sorted backwards, of equals the first is last, and read backwards it is first
+    order = (N - 1 - np.argsort(x[::-1], kind="stable"))[::-1][:k]
+    np.testing.assert_array_equal(places, order)
+    np.testing.assert_array_equal(values, x[order])
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((1, N), 1), ((N, 1), 0), ((1, N, 1), 1)])
