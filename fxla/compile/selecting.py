@@ -1,41 +1,40 @@
-"""Order statistics as loops: a radix selection, which looks at ever fewer candidates.
+"""Order statistics as loops: a radix selection in each row (`fxla.compile.selection`).
 
-Keys are those of the sorts (`fxla.compile.sorting`), less the smallest one. The highest bits in
-which keys differ are counted; the count says in which bucket the wanted rank lies, and only the
-elements of that bucket are kept for the next bits. So the cost is about two passes over a row,
-whatever its order.
+Rows run in parallel; one long row is cut into parts, of which all threads make the keys, count
+their highest bits, and bring the keys of the wanted bucket together, in phases of a nest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from fxla.compile.sorting import key_dtype, key_of, number_of
+from fxla.compile.selection import BITS, COUNT, Selection
+from fxla.compile.sorting import key_dtype
+from fxla.compile.sorting_parts import PARTS
 from fxla.core.jaxpr import Eqn
 from fxla.loops import view as scalar
 from fxla.loops.ir import (
-    BOOL,
     INDEX,
     Alloc,
     Assign,
     Buffer,
     Expr,
     For,
+    Index,
     Let,
     Load,
-    Local,
     Stmt,
     Store,
-    While,
 )
 from fxla.loops.view import (
     IndexTuple,
     Nest,
+    Phase,
     View,
     binary,
-    compare,
     const,
     extent,
     fresh_index,
@@ -47,12 +46,12 @@ from fxla.ops.order_statistic import order_statistic_p
 
 __all__ = ["selecting_nest"]
 
-BITS = 11
-"""Bits that are looked at together; their counts fit into the first cache."""
+LONG = 1 << 17
+"""Rows from which on all threads look at one row."""
+FEW = 4
+"""Ranks for which they do."""
 
-_COUNT = np.dtype(np.int32)
-_ONE = int_const(1)
-_Key = Callable[[Expr], Expr]
+_ZERO, _ONE = int_const(0), int_const(1)
 
 
 def selecting_nest(eqn: Eqn, views: Sequence[View]) -> Nest | None:
@@ -66,180 +65,140 @@ def selecting_nest(eqn: Eqn, views: Sequence[View]) -> Nest | None:
 
     def body(outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
         out, keys, some = buffers
-        return _Selection(x, ranks, outer, out, keys, some).statements()
+        return Selection(x, ranks, outer, out, keys, some).statements()
 
+    if math.prod(x.shape[:-1]) == 1 and x.shape[-1] >= LONG and ranks.shape[-1] <= FEW:
+        return _Parts(x, ranks).nest()
     scratch = ((x.shape, u), (x.shape, u))
     return Nest(((ranks.shape, x.dtype),), x.shape[:-1], body, scratch=scratch)
 
 
-class _Selection:
-    """The selection in one row.
+class _Parts:
+    """The selection in one long row.
 
-    Attributes:
-        keys: scratch for all keys of the row.
-        some: scratch for the keys that may still be the wanted one, less `low`.
-        low, span: the least key, and how far the largest is from it.
-        shift: below which bits no key of `some` has been looked at.
-        want: which of `some` in order is wanted.
-        size: how many these are.
+    Its phases get the buffer of the results, and after it keys; the candidates of each rank; for
+    each part counts; the counts of all; and for each part its least and its largest key.
     """
 
-    def __init__(
-        self, x: View, ranks: View, outer: IndexTuple, out: Buffer, keys: Buffer, some: Buffer
-    ) -> None:
-        self.x, self.ranks, self.outer = x, ranks, outer
-        self.out, self.keys, self.some = out, keys, some
-        self.u = keys.dtype
-        self.n = extent(x.shape[-1])
-        self.low, self.span = fresh_local(self.u, "low"), fresh_local(self.u, "span")
-        self.first, self.shift = fresh_local(self.u, "first"), fresh_local(self.u, "shift")
-        self.want, self.size = fresh_local(INDEX, "want"), fresh_local(INDEX, "size")
-        self.bucket = fresh_local(INDEX, "bucket")
-        self.all_counts, self.counts = (
-            Buffer(name, _COUNT, (int_const(1 << BITS),)) for name in ("all_counts", "counts")
+    def __init__(self, x: View, ranks: View) -> None:
+        self.x, self.ranks = x, ranks
+        self.u, self.n = key_dtype(x.dtype), x.shape[-1]
+
+    def nest(self) -> Nest:
+        """The phases in order."""
+        number, digits, parts = self.ranks.shape[-1], 1 << BITS, (PARTS,)
+        scratch = (
+            (self.x.shape, self.u),
+            ((number, self.n), self.u),
+            ((PARTS, digits), COUNT),
+            ((digits,), COUNT),
+            ((PARTS, 2), self.u),
         )
-
-    def statements(self) -> list[Stmt]:
-        r = fresh_index("r")
-        wanted = op("minimum", INDEX, self.ranks[(*self.outer, r)], binary("sub", self.n, _ONE))
-        key = op("add", self.u, self.at(self.some, int_const(0)), self.low)
-        one = (
-            Let(self.want, op("maximum", INDEX, wanted, int_const(0)), mutable=True),
-            *self.find(self.all_counts),
-            Let(self.size, int_const(0), mutable=True),
-            *self.keep(self.n, self.normal, self.first, None, self.size),
-            Let(self.shift, self.first, mutable=True),
-            *self.narrow(),
-            Store(self.out, (*self.outer, r), number_of(key, self.x.dtype)),
+        before = (
+            Phase(parts, self.make_keys),
+            Phase(parts, self.count),
+            Phase((), self.add_up),
+            Phase(parts, self.keep),
         )
-        return [
-            Alloc(self.all_counts),
-            Alloc(self.counts),
-            *self.make_keys(),
-            *self.first_shift(),
-            *self.count(self.all_counts, self.n, self.normal, self.first, None),
-            Let(self.bucket, int_const(0), mutable=True),
-            For(r, extent(self.ranks.shape[-1]), one),
-        ]
+        output = (self.ranks.shape, self.x.dtype)
+        return Nest((output,), (), self.finish, scratch=scratch, before=before)
 
-    def at(self, buffer: Buffer, k: Expr) -> Expr:
-        return Load(self.u, buffer, (*self.outer, k))
+    def selection(self, buffers: tuple[Buffer, ...]) -> Selection:
+        """The state of a phase."""
+        out, keys, some, _, totals, _ = buffers
+        outer: IndexTuple = (_ZERO,) * (self.x.ndim - 1)
+        found = Selection(self.x, self.ranks, outer, out, keys, some)
+        found.all_counts = totals
+        return found
 
-    def normal(self, k: Expr) -> Expr:
-        """The k-th key of the row, less the least one."""
-        return op("sub", self.u, self.at(self.keys, k), self.low)
+    def part(self, p: Expr) -> tuple[Expr, Expr]:
+        """Where a part begins, and its size."""
+        each = extent(-(-self.n // PARTS))
+        begin = binary("mul", p, each)
+        left = binary("maximum", _ZERO, binary("sub", extent(self.n), begin))
+        return begin, binary("minimum", each, left)
 
-    def candidate(self, k: Expr) -> Expr:
-        return self.at(self.some, k)
-
-    def make_keys(self) -> list[Stmt]:
-        """All keys, the least and how far the largest is from it."""
-        k, key = fresh_index("k"), fresh_local(self.u, "key")
-        least, most = fresh_local(self.u, "least"), fresh_local(self.u, "most")
-        none = np.zeros((), self.u)
+    def bounds(self, s: Selection, ends: Buffer) -> list[Stmt]:
+        """The least key and the span of all parts."""
+        u, q = self.u, fresh_index("q")
+        least, most = fresh_local(u, "least"), fresh_local(u, "most")
         step = (
-            Let(key, key_of(self.x[(*self.outer, k)], False)),
-            Store(self.keys, (*self.outer, k), key),
-            Assign(least, op("minimum", self.u, least, key)),
-            Assign(most, op("maximum", self.u, most, key)),
+            Assign(least, op("minimum", u, least, Load(u, ends, (q, _ZERO)))),
+            Assign(most, op("maximum", u, most, Load(u, ends, (q, _ONE)))),
         )
+        none = np.zeros((), u)
         return [
-            Let(least, const(~none, self.u), mutable=True),
-            Let(most, const(none, self.u), mutable=True),
-            For(k, self.n, step, "vector"),
-            Let(self.low, least),
-            Let(self.span, op("sub", self.u, most, least)),
+            Let(least, const(~none, u), mutable=True),
+            Let(most, const(none, u), mutable=True),
+            For(q, int_const(PARTS), step),
+            Let(s.low, least),
+            Let(s.span, op("sub", u, most, least)),
+            *s.first_shift(),
         ]
 
-    def first_shift(self) -> list[Stmt]:
-        """By how many bits to shift the span for its highest bits to be few enough."""
-        going = fresh_local(BOOL, "going")
-        above = compare(
-            "ge", op("shr_logical", self.u, self.span, self.first), const(1 << BITS, self.u)
-        )
-        if 8 * self.u.itemsize <= BITS:
-            return [Let(self.first, const(0, self.u), mutable=True)]
-        more = op("add", self.u, self.first, const(1, self.u))
+    def make_keys(self, index: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
+        """The keys of a part, the least and the largest."""
+        s, ends = self.selection(buffers), buffers[-1]
+        begin, size = self.part(index[0])
         return [
-            Let(self.first, const(0, self.u), mutable=True),
-            Let(going, above, mutable=True),
-            While(going, (Assign(self.first, more), Assign(going, above))),
+            *s.make_keys(begin, size),
+            Store(ends, (*index, _ZERO), s.low),
+            Store(ends, (*index, _ONE), op("add", self.u, s.low, s.span)),
         ]
 
-    def digit(self, key: Expr, shift: Expr, mask: Expr | None) -> Expr:
-        bits = op("shr_logical", self.u, key, shift)
-        if mask is not None:
-            bits = op("and", self.u, bits, mask)
-        return scalar.cast(bits, INDEX)
+    def count(self, index: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
+        """How many keys of a part are in each bucket."""
+        s, counts = self.selection(buffers), buffers[3]
+        begin, size = self.part(index[0])
 
-    def count(
-        self, counts: Buffer, size: Expr, key: _Key, shift: Expr, mask: Expr | None
-    ) -> list[Stmt]:
-        """How many keys have each value of the bits."""
-        z, k = fresh_index("z"), fresh_index("k")
-        place = fresh_local(INDEX, "place")
-        more = op("add", _COUNT, Load(_COUNT, counts, (place,)), const(1, _COUNT))
+        def key(k: Expr) -> Expr:
+            return s.normal(binary("add", begin, k))
+
+        counted = s.count(counts, size, key, s.first, None, index)
+        return [*self.bounds(s, buffers[-1]), *counted]
+
+    def add_up(self, index: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
+        """How many keys of all parts are in each bucket."""
+        counts, totals = buffers[3], buffers[4]
+        z, q, d = fresh_index("z"), fresh_index("q"), fresh_index("d")
+        more = op("add", COUNT, Load(COUNT, totals, (d,)), Load(COUNT, counts, (q, d)))
+        digits = int_const(1 << BITS)
         return [
-            For(z, int_const(1 << BITS), (Store(counts, (z,), const(0, _COUNT)),), "vector"),
-            For(
-                k,
-                size,
-                (Let(place, self.digit(key(k), shift, mask)), Store(counts, (place,), more)),
-            ),
+            For(z, digits, (Store(totals, (z,), const(0, COUNT)),), "vector"),
+            For(q, int_const(PARTS), (For(d, digits, (Store(totals, (d,), more),), "vector"),)),
         ]
 
-    def find(self, counts: Buffer) -> list[Stmt]:
-        """The bucket that holds the wanted rank; the rank is counted from its begin afterwards."""
-        going = fresh_local(BOOL, "going")
-        number = scalar.cast(Load(_COUNT, counts, (self.bucket,)), INDEX)
-        beyond = compare("ge", self.want, number)
-        return [
-            Assign(self.bucket, int_const(0)),
-            Let(going, beyond, mutable=True),
-            While(
-                going,
-                (
-                    Assign(self.want, binary("sub", self.want, number)),
-                    Assign(self.bucket, binary("add", self.bucket, _ONE)),
-                    Assign(going, beyond),
-                ),
-            ),
+    def for_ranks(self, s: Selection, ends: Buffer, r: Index, body: list[Stmt]) -> list[Stmt]:
+        """Statements for each rank, whose bucket was found."""
+        one = (*s.want_rank(r), *s.find(s.all_counts), *body)
+        start = Let(s.bucket, _ZERO, mutable=True)
+        return [*self.bounds(s, ends), start, For(r, extent(self.ranks.shape[-1]), one)]
+
+    def keep(self, index: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
+        """Bring a part's keys of each rank's bucket together, behind those of parts before it."""
+        s, counts, ends = self.selection(buffers), buffers[3], buffers[-1]
+        begin, size = self.part(index[0])
+        r, q = fresh_index("r"), fresh_index("q")
+        s.row = (r,)
+        place, end = fresh_local(INDEX, "place"), fresh_local(INDEX, "end")
+        before = scalar.cast(Load(COUNT, counts, (q, s.bucket)), INDEX)
+        own = scalar.cast(Load(COUNT, counts, (*index, s.bucket)), INDEX)
+
+        def key(k: Expr) -> Expr:
+            return s.normal(binary("add", begin, k))
+
+        body: list[Stmt] = [
+            Let(place, _ZERO, mutable=True),
+            For(q, index[0], (Assign(place, binary("add", place, before)),)),
+            Let(end, binary("add", place, own)),
+            *s.keep(size, key, s.first, None, place, end),
         ]
+        return self.for_ranks(s, ends, r, body)
 
-    def keep(
-        self, size: Expr, key: _Key, shift: Expr, mask: Expr | None, kept: Local
-    ) -> list[Stmt]:
-        """Bring the keys of the bucket together in front; `kept` counts them."""
-        k, this = fresh_index("k"), fresh_local(self.u, "key")
-        same = compare("eq", self.digit(this, shift, mask), self.bucket)
-        step = (
-            Let(this, key(k)),
-            Store(self.some, (*self.outer, kept), this),
-            Assign(kept, binary("add", kept, scalar.cast(same, INDEX))),
-        )
-        return [For(k, size, step)]
-
-    def narrow(self) -> list[Stmt]:
-        """Look at lower bits until one candidate is left, or several that are equal."""
-        if 8 * self.u.itemsize <= BITS:
-            return []
-        going, below = fresh_local(BOOL, "going"), fresh_local(self.u, "below")
-        mask, kept = fresh_local(self.u, "mask"), fresh_local(INDEX, "kept")
-        some, bits, zero = const(1, self.u), const(BITS, self.u), const(0, self.u)
-        open_ = op("and", BOOL, compare("gt", self.shift, zero), compare("gt", self.size, _ONE))
-        less = scalar.select(
-            compare("gt", self.shift, bits), op("sub", self.u, self.shift, bits), zero
-        )
-        width = op("sub", self.u, self.shift, below)
-        step = (
-            Let(below, less),
-            Let(mask, op("sub", self.u, op("shl", self.u, some, width), some)),
-            *self.count(self.counts, self.size, self.candidate, below, mask),
-            *self.find(self.counts),
-            Let(kept, int_const(0), mutable=True),
-            *self.keep(self.size, self.candidate, below, mask, kept),
-            Assign(self.size, kept),
-            Assign(self.shift, below),
-            Assign(going, open_),
-        )
-        return [Let(going, open_, mutable=True), While(going, step)]
+    def finish(self, index: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
+        """Find each rank among the keys of its bucket."""
+        s, r = self.selection(buffers), fresh_index("r")
+        s.row = (r,)
+        size = scalar.cast(Load(COUNT, s.all_counts, (s.bucket,)), INDEX)
+        body = [Let(s.size, size, mutable=True), *s.finish(r)]
+        return [Alloc(s.counts), *self.for_ranks(s, buffers[-1], r, body)]

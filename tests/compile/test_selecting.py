@@ -7,6 +7,7 @@ import pytest
 
 import fxla
 import fxla.numpy as fnp
+from fxla.compile import selecting
 from fxla.ops.order_statistic import order_statistic
 from tests.compile.test_sorting import names, numbers
 
@@ -34,6 +35,33 @@ def test_every_distribution(kind: str) -> None:
     }[kind]
     got = fxla.jit(order_statistic)(x, RANKS)
     np.testing.assert_array_equal(got, np.sort(x)[RANKS])
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i2", "f2", "i4", "u4", "f4", "i8", "u8", "f8"])
+def test_one_long_row_in_parts(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selecting, "LONG", 300)
+    x = numbers(dtype, 5003)  # of a size that no other test asks for
+    ranks = np.array([0, 2500, 5002, 17])
+    found = fxla.jit(order_statistic).inspect(x, ranks)
+    assert found.threads.count("order_statistic: ") == 5
+    np.testing.assert_array_equal(fxla.jit(order_statistic)(x, ranks), np.sort(x)[ranks])
+    for y in (np.full(5003, 7).astype(dtype), np.sort(x), np.tile(x[:3], 1667)):
+        want = np.sort(y)[np.minimum(ranks, len(y) - 1)]
+        np.testing.assert_array_equal(fxla.jit(order_statistic)(y, ranks), want)
+
+
+@pytest.mark.parametrize("n", [301, 305, 2 * 16 * 11, 4999])
+def test_parts_of_every_size(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selecting, "LONG", 300)
+    x = np.random.default_rng(n).normal(size=(1, n)) * 1e3
+    ranks = np.array([[0, n // 3, n - 1]])
+    got = fxla.jit(order_statistic)(x, ranks)
+    np.testing.assert_array_equal(got, np.sort(x)[:, ranks[0]])
+
+
+def test_all_threads_look_at_one_long_row() -> None:
+    found = fxla.jit(fnp.median).inspect(np.zeros(10**6)).threads.splitlines()
+    assert sum("16 chunks" in line for line in found) == 3
 
 
 def test_ranks_outside_are_clipped() -> None:

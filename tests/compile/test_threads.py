@@ -68,6 +68,8 @@ cases = {
     "cummax": (lambda x: fnp.maximum.accumulate(x), long),
     "sort": (lambda x: (fnp.sort(x), fnp.sort(x.astype("f4"))), long),
     "argsort": (lambda x: fnp.argsort(fnp.round(x * 10)), long),
+    "top_k": (lambda x: fxla.lax.top_k(fnp.round(x * 10), 1000), long),
+    "quantiles": (lambda x: (fnp.median(x), fnp.quantile(x, 0.9)), long),
     "nonzero": (lambda x: fnp.nonzero(x > 1, size=60_000, fill_value=-1)[0], long),
     "mask": (lambda x: x[x > 0], long),
     "gradient": (fxla.grad(lambda x: fnp.sum(fnp.tanh(x @ rows.T) ** 2)), rows),
