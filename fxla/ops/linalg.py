@@ -329,10 +329,10 @@ def _getrf(a: Any) -> tuple[Any, Any, Any]:
         return a.copy(), np.zeros(0, np.int32), np.arange(m, dtype=np.int32)
     getrf: Any = scipy.linalg.lapack.get_lapack_funcs("getrf", (a,))
     factors, pivots, _ = getrf(a)
-    perm = np.arange(m, dtype=np.int32)
-    for i, j in enumerate(pivots):
-        perm[[i, j]] = perm[[j, i]]
-    return np.ascontiguousarray(factors), pivots.astype(np.int32), perm
+    perm = list(range(m))  # a list swaps faster than an array
+    for i, j in enumerate(pivots.tolist()):
+        perm[i], perm[j] = perm[j], perm[i]
+    return np.ascontiguousarray(factors), pivots.astype(np.int32), np.array(perm, np.int32)
 
 
 def _square_factors(factors: Value) -> tuple[Value, Value]:
