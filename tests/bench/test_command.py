@@ -3,11 +3,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench import command
 from bench.command import main
+from bench.record import Measured
 from bench.workloads import TUNED
 
 
@@ -36,6 +38,25 @@ def test_run_alone_prints_and_writes_a_page(
     (page,) = tmp_path.glob("*-part.md")
     assert page.read_text().startswith(out.strip())
     assert list(tmp_path.glob("*-part.svg"))
+
+
+def test_a_run_that_is_stopped_prints_what_it_has(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def measured_once(name: str, *_: object) -> tuple[Measured, dict[str, dict[str, Any]]]:
+        asked.append(name)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        found = Measured(name, rounds={"fxla": [1e-3]})
+        return found, {"fxla": {"version": "0", "start_up": 0.1}}
+
+    monkeypatch.setattr(command, "measure", measured_once)
+    monkeypatch.setattr(command, "own_objects", lambda: "")
+    assert main(["--alone", "--only", "softmax"]) == 1
+    assert "| softmax 10000x100 | 1 ms |" in capsys.readouterr().out
+    assert asked == ["softmax 10000x100", "softmax 10000x100, gradient"]
 
 
 def test_peers_are_installed_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
