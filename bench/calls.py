@@ -551,8 +551,6 @@ WHY: dict[str, str] = {
     "np.identity(": "NumPy's zeros are pages that nobody has touched yet",
     "np.nanmax(n)": "also asks whether all are NaN, and warns of nothing",
     "np.nanmin(n)": "also asks whether all are NaN, and warns of nothing",
-    "np.argwhere": "places are brought together one after the other, in one thread",
-    "np.flatnonzero": "places are brought together one after the other, in one thread",
     "np.packbits": "bits are read eight apart; NumPy multiplies eight bytes at once",
     "np.log10": "NumPy's logarithm comes from SVML",
     "np.linalg.eigvalsh": "BLAS is held to one thread inside a program",
