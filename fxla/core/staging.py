@@ -68,16 +68,22 @@ class Constants:
     So ``a = np.zeros(3)``, ``a[0] = 1`` and ``if a.any():`` can be traced like any NumPy code.
     """
 
-    __slots__ = ("made_by", "values")
+    __slots__ = ("around", "made_by", "values")
 
     def __init__(self) -> None:
         self.made_by: dict[Any, Eqn] = {}
         self.values: dict[Any, Value] = {}
+        self.around: dict[Any, tuple[Constants, Atom]] = {}  # where the trace around computes it
+
+    def has(self, atom: Atom) -> bool:
+        """Whether a variable depends on no argument."""
+        known = (self.made_by, self.values, self.around)
+        return type(atom) is Literal or any(atom in table for table in known)
 
     def note(self, eqn: Eqn) -> None:
         """Remember an equation if its results depend on no argument."""
         for a in eqn.inputs:
-            if type(a) is Var and a not in self.made_by and a not in self.values:
+            if not self.has(a):
                 return
         if not (eqn.primitive.collective or is_effectful(eqn)):
             for v in eqn.outputs:
@@ -87,11 +93,14 @@ class Constants:
         """The value of a variable, or None if it depends on an argument."""
         if type(atom) is Literal:
             return np.asarray(atom.value, atom.aval.dtype)
-        if atom not in self.made_by:
-            return self.values.get(atom)
+        if not self.has(atom):
+            return None
         wanted: list[Any] = [atom]
         with running(eval_trace):
             while wanted:  # a chain may be longer than Python's stack
+                if wanted[-1] in self.around:
+                    constants, variable = self.around.pop(wanted[-1])
+                    self.values[wanted[-1]] = constants.value(variable)
                 eqn = self.made_by.get(wanted[-1])
                 if eqn is None or wanted[-1] in self.values:
                     wanted.pop()
@@ -154,6 +163,11 @@ class JaxprTrace(Trace):
             # `flags.num`: of a broadcast array, `flags.writeable` warns
             if type(x) is np.ndarray and x.flags.num & _WRITEABLE and x.nbytes <= _SMALL:
                 self.bytes[id(x)] = x.tobytes()
+            if isinstance(x, JaxprTracer):
+                around = x.owner.constants
+                if around.has(x.variable):
+                    self.constants.around[entry[0]] = (around, x.variable)
+                return entry[0]
             known = x.known() if isinstance(x, Tracer) else x
             if isinstance(known, np.ndarray):
                 self.constants.values[entry[0]] = known

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fxla
+import fxla.numpy as fnp
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Literal
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
@@ -96,3 +98,16 @@ def test_equations_remember_the_users_line() -> None:
     assert source is not None
     assert source.file == "test_staging.py"
     assert "test_equations_remember_the_users_line" in source.function
+
+
+def test_what_nobody_asks_for_is_not_computed() -> None:
+    """A mask of 10**12 elements, captured by the derivative's traces."""
+    n = 10**6
+    x = fxla.ShapeDtypeStruct((n, 4), np.float32)
+
+    def f(x: Any) -> Any:
+        mask = fnp.arange(n)[:, None] >= fnp.arange(n)
+        return fnp.sum(fnp.where(mask, x @ x.T, 0.0) ** 2)
+
+    shapes = [v.aval.shape for e in fxla.make_jaxpr(fxla.grad(f))(x).eqns for v in e.outputs]
+    assert (n, n) in shapes
