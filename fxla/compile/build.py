@@ -52,6 +52,7 @@ from fxla.compile.selecting import selecting_nest
 from fxla.compile.simplify import simplify
 from fxla.compile.sorting import sorting_nest
 from fxla.compile.transposes import absorb_transposes
+from fxla.compile.written_out import written_out_nest
 from fxla.core.aval import Aval
 from fxla.core.check import checks_enabled
 from fxla.core.dtypes import bool_, int32
@@ -263,9 +264,9 @@ class Build:
         if self.merging:
             check_size(eqn, self.tiles)
             return lowered(*views, **eqn.params)
-        sorting = self.sorting(eqn, views)
-        if sorting is not None:
-            return sorting
+        better = self.better_nest(eqn, views)
+        if better is not None:
+            return better
         if not self.use_library or eqn.primitive not in (dot_general_p, conv_general_dilated_p):
             return lowered(*views, **eqn.params)
         choice = choose_product(eqn, self.tiles)
@@ -279,11 +280,12 @@ class Build:
             return (Contract(*fields),)
         return forms
 
-    def sorting(self, eqn: Eqn, views: Sequence[View]) -> Nest | None:
-        """The loops of a sort or a selection; None if the primitive should say."""
+    def better_nest(self, eqn: Eqn, views: Sequence[View]) -> Nest | None:
+        """The loops of a sort, a selection or a factorisation; None if the primitive should say."""
         if not self.use_library:
             return None
-        return sorting_nest(eqn, views) or selecting_nest(eqn, views)
+        found = sorting_nest(eqn, views) or selecting_nest(eqn, views)
+        return written_out_nest(eqn, views) if found is None and self.tiles else found
 
     def launch(self, step: KernelStep, place: dict[Value, Pointer]) -> Launch:
         """The launch of a kernel, with results that have no place yet put in temporaries."""

@@ -30,7 +30,7 @@ from fxla.loops.view import (
 __all__ = ["MOST", "cholesky_nest", "is_small", "lu_nest", "solve_nest", "triangular_nest"]
 
 MOST = 6
-"""Rows of a matrix, at most; statements grow with the cube."""
+"""Rows of a matrix, at most; statements grow with the cube. See `fxla.compile.written_out`, too."""
 NOT_POSITIVE = "Matrix is not positive definite"
 SINGULAR = "Singular matrix"
 _COLUMNS = 8
@@ -40,10 +40,10 @@ _status = ((), int32)
 Matrix = list[list[Expr]]
 
 
-def is_small(x: View) -> bool:
+def is_small(x: View, most: int = MOST) -> bool:
     """Whether a stack of matrices is better computed by these statements."""
     m, n = x.shape[-2:]
-    return 1 <= m == n <= MOST and x.dtype in (float32, float64) and 0 not in x.shape
+    return 1 <= m == n <= most and x.dtype in (float32, float64) and 0 not in x.shape
 
 
 class _Block:
