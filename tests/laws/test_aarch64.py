@@ -1,0 +1,72 @@
+"""Compiled programs agree with the primitive's own value on aarch64, under an emulator."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fxla.compile import fourier
+from fxla.compile.build import build_program
+from fxla.compile.simplify import inline_calls, simplify
+from fxla.core.staging import trace_to_jaxpr
+from fxla.core.trace import typeof
+from fxla.loops.native_isa import NEON
+from tests.laws.aarch64_run import Emulated, missing_tools
+from tests.laws.sample import assert_ulps
+from tests.laws.samples import cases
+from tests.laws.test_kernels import Case
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(bool(missing_tools()), reason=missing_tools() or "all are there"),
+]
+
+
+def value_of(case: Case) -> list[Any]:
+    _, primitive, sample = case
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        return list(sample.value(primitive, *sample.draw()))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any] | str]:
+    """What every sample gave, or ``left out: `` and why, or how it ended."""
+    emulated = Emulated(tmp_path_factory.mktemp("aarch64"))
+    found: dict[str, list[Any] | str] = {}
+    names: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fourier, "host_isa", lambda: NEON)  # plans depend on the vectors' length
+        for name, primitive, sample in cases():
+            operands = sample.draw()
+            avals = [typeof(x) for x in operands]
+            closed = trace_to_jaxpr(lambda *xs, s=sample, p=primitive: s.run(p, *xs), avals)
+            program = build_program(simplify(inline_calls(closed.jaxpr)), tiles=True, noted=False)
+            why = emulated.add(program, [*closed.consts, *operands])
+            if why:
+                found[name] = f"left out: {why}"
+            else:
+                names.append(name)
+    found |= dict(zip(names, emulated.run(), strict=True))
+    return found
+
+
+def test_most_samples_run(results: dict[str, list[Any] | str]) -> None:
+    assert sum(isinstance(x, list) for x in results.values()) > 0.75 * len(results)
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case[0])
+def test_each_sample(case: Case, results: dict[str, list[Any] | str]) -> None:
+    name, _, sample = case
+    actual: Any = results[name]
+    if isinstance(actual, str) and actual.startswith("left out"):
+        pytest.skip(actual)
+    assert not isinstance(actual, str), actual
+    expected: Any = value_of(case)
+    if sample.canonical is not None and sample.oracle is not None:
+        actual, expected = sample.canonical(*actual), sample.canonical(*expected)
+    for a, e in zip(actual, expected, strict=True):
+        assert_ulps(a, e, sample.kernel_ulps, sample.whole)
