@@ -178,7 +178,7 @@ class Builder(Instructions):
         kind, width = args[0].type, args[0].width
         symbol = f"op.{name}.{kind}x{width}"
         if symbol not in self.defined:
-            inner = Builder(self.ldexp, self.fma_rounds_once)
+            inner = Builder(self.ldexp, self.fma_rounds_once, self.half)
             params = [Value(inner, f"%x{k}", kind, width) for k in range(len(args))]
             result = body(inner, *params)
             text = inner.function(symbol, ", ".join(p.text for p in params), result)

@@ -120,7 +120,7 @@ class Expressions:
     """
 
     def __init__(self, isa: Isa, constant: frozenset[str]) -> None:
-        self.b = Builder(isa.ldexp, isa.fma)
+        self.b = Builder(isa.ldexp, isa.fma, isa.half)
         self.isa = isa
         self.constant = constant
         self.width = 0

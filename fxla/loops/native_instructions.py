@@ -211,9 +211,12 @@ class Scope:
 class Instructions:
     """Prints instructions into the blocks of one function."""
 
-    def __init__(self, ldexp: bool = False, fma_rounds_once: bool = False) -> None:
+    def __init__(
+        self, ldexp: bool = False, fma_rounds_once: bool = False, half: bool = True
+    ) -> None:
         self.ldexp = ldexp
         self.fma_rounds_once = fma_rounds_once
+        self.half = half
         self.declared: dict[str, None] = {}
         self.defined: set[str] = set()
         self.outlined: frozenset[str] = frozenset()

@@ -17,7 +17,7 @@ class Isa:
         masked: element sizes in bytes that masked loads and stores serve in one instruction.
             Loops over other elements end in a scalar remainder.
         ldexp: there is a vector instruction for ``x * 2**n`` over the full range of n.
-        half: the hardware converts float16 to float32 and back.
+        half: the hardware converts float16 to float32 and back; elsewhere integers do.
         fma: a product and a sum are rounded once, by one instruction.
         cpu: LLVM's name of the processor to generate for.
         features: LLVM's feature string.

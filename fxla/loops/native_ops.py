@@ -11,6 +11,7 @@ import numpy as np
 
 from fxla.loops.ir import DType
 from fxla.loops.native_builder import Builder
+from fxla.loops.native_halves import narrowed_half, widened_half
 from fxla.loops.native_instructions import BITS, Value
 from fxla.loops.native_special import MATH
 
@@ -61,7 +62,7 @@ def from_memory(b: Builder, v: Value, dtype: DType) -> Value:
     if dtype == BFLOAT16:
         return b.bits(b.convert("zext", v, "i32") << 16)
     if dtype in HALVES:
-        return b.convert("fpext", b.bits(v), "f32")
+        return b.convert("fpext", b.bits(v), "f32") if b.half else widened_half(b, v)
     return v
 
 
@@ -72,7 +73,7 @@ def to_memory(b: Builder, v: Value, dtype: DType) -> Value:
     if dtype == BFLOAT16:
         return b.convert("trunc", _bfloat16_bits(b, v), "i16")
     if dtype in HALVES:
-        return b.bits(b.convert("fptrunc", v, "f16"))
+        return b.bits(b.convert("fptrunc", v, "f16")) if b.half else narrowed_half(b, v)
     return v
 
 

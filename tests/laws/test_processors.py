@@ -2,7 +2,7 @@
 
 The native target generates code for what this machine offers. Here it generates for less: AVX2, and
 plain 128-bit vectors without masks, which this machine runs as well. For aarch64 the same text
-becomes objects, which nothing here runs.
+becomes objects, which `tests.laws.test_aarch64` runs.
 """
 
 from __future__ import annotations
@@ -39,11 +39,6 @@ def of_each_primitive() -> list[Case]:
     return list(found.values())
 
 
-def usable(case: Case, isa: Isa) -> bool:
-    """Whether an instruction set has what a sample needs: conversions of float16."""
-    return isa.half or not any(np.asarray(x).dtype == np.float16 for x in case[2].draw())
-
-
 def program_of(case: Case) -> tuple[Any, Any]:
     _, primitive, sample = case
     avals = [typeof(x) for x in sample.draw()]
@@ -54,8 +49,6 @@ def program_of(case: Case) -> tuple[Any, Any]:
 def check(case: Case, isa: Isa, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernels of a sample, compiled for a part of this machine, agree with its value."""
     _, primitive, sample = case
-    if not usable(case, isa):
-        pytest.skip("float16 needs hardware conversion")
     monkeypatch.setattr(compiled, "_compiled", {})
     monkeypatch.setattr(compiled, "Batch", functools.partial(Batch, isa))
     program, consts = program_of(case)
@@ -89,13 +82,10 @@ def test_kernels_become_objects_for_aarch64() -> None:
     triple = "aarch64-unknown-linux-gnu"
     machine = llvm.Target.from_triple(triple).create_target_machine(cpu="generic", opt=2)
     for case in of_each_primitive():
-        if usable(case, NEON):
-            for kernel in program_of(case)[0].program.kernels():
-                layout = (
-                    f'target triple = "{triple}"\ntarget datalayout = "{machine.target_data}"\n'
-                )
-                named = replace(kernel, name=f"kernel.{kernel.name}")
-                module = llvm.parse_assembly(layout + print_native(named, NEON))
-                module.verify()
-                code = machine.emit_object(module)
-                assert code[:4] == b"\x7fELF" and code[18:20] == b"\xb7\x00", case[0]
+        for kernel in program_of(case)[0].program.kernels():
+            layout = f'target triple = "{triple}"\ntarget datalayout = "{machine.target_data}"\n'
+            named = replace(kernel, name=f"kernel.{kernel.name}")
+            module = llvm.parse_assembly(layout + print_native(named, NEON))
+            module.verify()
+            code = machine.emit_object(module)
+            assert code[:4] == b"\x7fELF" and code[18:20] == b"\xb7\x00", case[0]
