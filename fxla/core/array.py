@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from fxla.errors import ConcretizationError
 
-__all__ = ["Array", "as_array"]
+__all__ = ["Array", "as_array", "in_bfloat16"]
 
 _updater: list[Callable[[Any], Any]] = []
 """Makes the object behind ``x.at``; the NumPy floor puts it here when it is imported."""
@@ -23,6 +24,22 @@ _namespace: list[Callable[..., Any]] = []
 
 
 _read = np.ndarray.__getitem__
+_product = np.ndarray.__matmul__
+_product_from_right = np.ndarray.__rmatmul__
+_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+
+def in_bfloat16(out: Any, *operands: Any) -> Any:
+    """A product that NumPy left in float32, rounded if all its operands are bfloat16.
+
+    NumPy has no products of bfloat16 and takes those of float32. The result is of the operands'
+    dtype, as compiled products are: summed in float32 and rounded once.
+    """
+    if not isinstance(out, (np.ndarray, np.generic)):  # a tracer's, or NotImplemented
+        return out
+    if all(getattr(x, "dtype", None) == _BFLOAT16 for x in operands):
+        return out.astype(_BFLOAT16)
+    return out
 
 
 class Array(np.ndarray[Any, Any]):
@@ -51,6 +68,14 @@ class Array(np.ndarray[Any, Any]):
             return _read(self, index)
         except ConcretizationError:  # a traced index: NumPy asked for its value
             return _updater[0](self)[index].get()
+
+    def __matmul__(self, other: Any) -> Any:
+        out = _product(self, other)
+        return out if self.dtype != _BFLOAT16 else in_bfloat16(out, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        out = _product_from_right(self, other)
+        return out if self.dtype != _BFLOAT16 else in_bfloat16(out, other)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """The namespace of the array API standard: `fxla.numpy`."""

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.array import in_bfloat16
+from fxla.core.dtypes import bfloat16
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import AxisError
 from fxla.numpy.dispatch import (
@@ -84,9 +86,23 @@ def public_ufunc(
             return _called(call, ufunc, body, inputs, options)
 
         with_keywords.__signature__ = ufunc_signature(ufunc)  # type: ignore[attr-defined]
-        return public(ufunc, by_type=by_type)(with_keywords)
+        made = public(ufunc, by_type=by_type)(with_keywords)
+        return made if ufunc.signature is None else _of_bfloat16_too(made)
 
     return decorate
+
+
+def _of_bfloat16_too(product: Callable[..., Any]) -> Callable[..., Any]:
+    """A product whose result is bfloat16 where all operands are; NumPy's is float32."""
+
+    @functools.wraps(product)
+    def call(*operands: Any, **options: Any) -> Any:
+        out = product(*operands, **options)
+        if options or getattr(operands[0], "dtype", None) != bfloat16:
+            return out
+        return in_bfloat16(out, *operands)
+
+    return call
 
 
 def _called(

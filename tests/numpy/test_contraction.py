@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
+import fxla
+from fxla.core.array import as_array
 from fxla.numpy import contraction as C
 from tests.numpy.agreement import agree, check_gradient, same_error
 
@@ -129,3 +132,34 @@ def test_diagonals() -> None:
     same_error(lambda a: C.diagonal(a, 0, 1, 1), lambda a: np.diagonal(a, 0, 1, 1), x)
     check_gradient(lambda a: C.diagonal(a, 1, 2, 0), x)
     check_gradient(C.trace, x)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [
+        ("matmul", ((3, 40), (40, 2))),
+        ("matmul", ((40,), (40,))),
+        ("vecdot", ((3, 40), (40,))),
+        ("matvec", ((3, 40), (40,))),
+        ("vecmat", ((40,), (40, 2))),
+    ],
+)
+def test_products_of_bfloat16_are_summed_in_float32_and_rounded(name: str, shapes: Any) -> None:
+    bfloat16 = np.dtype(ml_dtypes.bfloat16)
+    x, y = (as_array(made(*s).astype(bfloat16)) for s in shapes)
+    expected = getattr(np, name)(x.astype(np.float64), y.astype(np.float64))
+    function = getattr(C, name)
+    results = [function(x, y), fxla.jit(function)(x, y)]
+    if name == "matmul":
+        results += [x @ y, np.asarray(x) @ y, x @ np.asarray(y)]
+    for out in results:
+        assert out.dtype == bfloat16
+        np.testing.assert_allclose(out.astype(np.float64), expected, rtol=2**-8, atol=1e-5)
+    assert function(x, y.astype(np.float32)).dtype == np.float32
+    assert function(x.astype(np.float32), y).dtype == np.float32
+
+
+def test_a_product_that_numpy_refuses_is_refused() -> None:
+    x = as_array(np.ones(3, ml_dtypes.bfloat16))
+    with pytest.raises(TypeError, match="unsupported operand"):
+        x @ object.__new__(type("Thing", (), {"__array_ufunc__": None}))
