@@ -75,6 +75,9 @@ MODULE_LINES = 400
 """Lines of LLVM text that are compiled as one module: each has a cost of its own, but only modules
 can be compiled side by side."""
 
+IDLE_LINES = 100
+"""Likewise while another thread has nothing else to compile: it might as well begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -301,7 +304,7 @@ class Batch:
         if all(printed.text != p.text for p in self.waiting):
             self.waiting.append(printed)
             self.lines += printed.text.count("\n")
-        if self.lines >= MODULE_LINES:
+        if self.lines >= MODULE_LINES or (self.lines >= IDLE_LINES and self._idle()):
             self._close()
             self._start_thread()
         return printed
@@ -336,6 +339,11 @@ class Batch:
         if self.waiting:
             self.modules.append(_Module(tuple(self.waiting)))
             self.waiting, self.lines = [], 0
+
+    def _idle(self) -> bool:
+        """Whether another thread could compile a module at once."""
+        working = sum(t.is_alive() for t in self.threads)
+        return self.next == len(self.modules) and working < default_threads() - 1
 
     def _start_thread(self) -> None:
         if sum(t.is_alive() for t in self.threads) < default_threads() - 1:
