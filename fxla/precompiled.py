@@ -31,8 +31,10 @@ from fxla.compile.simplify import inline_calls
 from fxla.control.api import make_jaxpr
 from fxla.core.aval import Aval
 from fxla.core.records import dataclass
+from fxla.lax import conv_general_dilated, reduce_window
+from fxla.lax import max as largest
 from fxla.loops.native import Unsupported
-from fxla.nn import relu, sigmoid, softmax
+from fxla.nn import log_softmax, relu, sigmoid, softmax
 
 __all__ = ["FUNCTIONS", "Common", "common_modules", "main", "modules"]
 
@@ -62,6 +64,8 @@ def _pairs(shapes: Sequence[Sequence[Shape]]) -> list[Sequence[Shape]]:
     return [(s, s) for (s,) in shapes]
 
 
+_ROWS = tuple([[s, s[-1:], s[-1:]] for (s,) in _MATRICES])
+
 _SIZES = (
     {"m": 512, "k": 512, "n": 512},
     {"m": 512, "k": 784, "n": 10},
@@ -74,6 +78,30 @@ def _products(*words: str) -> list[Sequence[Shape]]:
     return [[tuple([size[axis] for axis in word]) for word in words] for size in _SIZES]
 
 
+_IMAGES: tuple[Sequence[Shape], ...] = (
+    ((8, 28, 28, 1), (3, 3, 1, 32)),
+    ((8, 28, 28, 32), (3, 3, 32, 64)),
+    ((8, 56, 56, 64), (3, 3, 64, 64)),
+)
+"""Images with features last, and kernels for features few and many. How a convolution is cut depends
+on numbers of features, so not every size shares these kernels."""
+
+
+def _layer_norm(x: Any, scale: Any, shift: Any) -> Any:
+    centred = x - fnp.mean(x, axis=-1, keepdims=True)
+    variance = fnp.mean(centred**2, axis=-1, keepdims=True)
+    return centred / fnp.sqrt(variance + 1e-5) * scale + shift
+
+
+def _convolution(x: Any, kernel: Any, padding: str) -> Any:
+    order = ("NHWC", "HWIO", "NHWC")
+    return conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=order)
+
+
+def _largest_of_four(x: Any) -> Any:
+    return reduce_window(x, -fnp.inf, largest, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
+
 FUNCTIONS: tuple[Common, ...] = (
     Common("x + 1", lambda x: x + 1, _VECTORS),
     Common("x * 2", lambda x: x * 2, _VECTORS),
@@ -81,6 +109,7 @@ FUNCTIONS: tuple[Common, ...] = (
     Common("x - y", lambda x, y: x - y, _pairs(_VECTORS)),
     Common("x * y", lambda x, y: x * y, _pairs(_VECTORS)),
     Common("x / y", lambda x, y: x / y, _pairs(_VECTORS)),
+    Common("a * x + y", lambda a, x, y: a * x + y, [((), s, s) for (s,) in _VECTORS]),
     *[
         Common(f.__name__, f, _VECTORS)
         for f in (fnp.exp, fnp.log, fnp.sin, fnp.cos, fnp.tanh, fnp.sqrt, fnp.square, relu, sigmoid)
@@ -93,6 +122,8 @@ FUNCTIONS: tuple[Common, ...] = (
     *[Common(f.__name__, f, _VECTORS) for f in (fnp.sum, fnp.mean, fnp.max, fnp.min)],
     Common("argmax, axis 1", lambda x: fnp.argmax(x, axis=1), _MATRICES),
     Common("softmax", softmax, _MATRICES),
+    Common("log_softmax", log_softmax, _MATRICES),
+    Common("layer norm", _layer_norm, _ROWS),
     Common("x @ y", lambda x, y: x @ y, _products("mk", "kn")),
     Common("x @ y.T", lambda x, y: x @ y.T, _products("mk", "nk")),
     Common("x.T @ y", lambda x, y: x.T @ y, _products("km", "kn")),
@@ -101,6 +132,11 @@ FUNCTIONS: tuple[Common, ...] = (
     Common("tanh(x @ y + b)", lambda x, y, b: fnp.tanh(x @ y + b), _products("mk", "kn", "n")),
     Common("stack of products", lambda x, y: x @ y, [((100, 32, 32), (100, 32, 32))]),
     Common("x.T", lambda x: x.T, _MATRICES),
+    *[
+        Common(f"convolution, {padding}", functools.partial(_convolution, padding=padding), _IMAGES)
+        for padding in ("SAME", "VALID")
+    ],
+    Common("largest of 2 x 2", _largest_of_four, [(image,) for image, _ in _IMAGES]),
 )  # fmt: skip
 """Plain functions of one thing: whatever is made of several of them is compiled as a whole, as the
 one kernel that it deserves."""

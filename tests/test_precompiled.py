@@ -107,6 +107,13 @@ from fxla import numpy as fnp
 rng = np.random.default_rng(0)
 def same(f, expected, *arrays):
     np.testing.assert_allclose(fxla.jit(f)(*arrays), expected, rtol=1e-4, atol=1e-4)
+def normalised(x, scale, shift):
+    centred = x - fnp.mean(x, axis=-1, keepdims=True)
+    variance = fnp.mean(centred**2, axis=-1, keepdims=True)
+    return centred / fnp.sqrt(variance + 1e-5) * scale + shift
+def convolved(x, kernel):
+    names = ("NHWC", "HWIO", "NHWC")
+    return fxla.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=names)
 for dtype in (np.float32, np.float64):
     x, y = rng.normal(size=(200, 300)).astype(dtype), rng.normal(size=(300, 150)).astype(dtype)
     b = rng.normal(size=150).astype(dtype)
@@ -117,6 +124,14 @@ for dtype in (np.float32, np.float64):
     same(lambda x: fnp.max(x, axis=0), x.max(0), x)
     e = np.exp(x - x.max(1, keepdims=True))
     same(nn.softmax, e / e.sum(1, keepdims=True), x)
+    centred = x - x.mean(1, keepdims=True)
+    same(nn.log_softmax, x - x.max(1, keepdims=True) - np.log(e.sum(1, keepdims=True)), x)
+    root = np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
+    same(normalised, centred / root * x[0] + x[1], x, x[0], x[1])
+    image = rng.normal(size=(8, 20, 20, 32)).astype(dtype)
+    kernel = rng.normal(size=(3, 3, 32, 64)).astype(dtype)
+    windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3), (1, 2))
+    same(convolved, np.einsum("nyxcij,ijco->nyxo", windows, kernel), image, kernel)
     same(lambda x: x + 1, x[0] + 1, x[0])
     same(fnp.exp, np.exp(x[0]), x[0])
 """
