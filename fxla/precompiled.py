@@ -83,8 +83,8 @@ _IMAGES: tuple[Sequence[Shape], ...] = (
     ((8, 28, 28, 32), (3, 3, 32, 64)),
     ((8, 56, 56, 64), (3, 3, 64, 64)),
 )
-"""Images with features last, and kernels for features few and many. How a convolution is cut depends
-on numbers of features, so not every size shares these kernels."""
+"""Images with features last, and kernels for features few and many. How a convolution is cut
+depends on numbers of features, so not every size shares these kernels."""
 
 
 def _layer_norm(x: Any, scale: Any, shift: Any) -> Any:
