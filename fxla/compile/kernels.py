@@ -301,7 +301,9 @@ def _phase_kernel(
         graph.reader = None
     kinds: list[AxisKind] = ["serial"] * len(phase.parallel)
     lanes = lanes and not any(isinstance(s, For) for s in body)
-    if kinds and phase.parallel[-1] > SMALL and (lanes or _suits_lanes(body, index[-1].name)):
+    # The phases of one nest run long blocks, of unlike lengths: no lanes beside each other.
+    lanes = lanes or (not several and _suits_lanes(body, index[-1].name if index else ""))
+    if kinds and phase.parallel[-1] > SMALL and lanes:
         kinds[-1] = "vector"
     if kinds and (len(kinds) > 1 or kinds[0] == "serial"):
         kinds[0] = "parallel"

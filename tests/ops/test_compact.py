@@ -61,3 +61,12 @@ def test_what_does_not_fit_is_refused() -> None:
         fxla.make_jaxpr(compact)(np.zeros(3), np.ones(4, bool), np.zeros(5))
     with pytest.raises(DtypeError, match="dtypes do not fit"):
         fxla.make_jaxpr(compact)(np.zeros(3), np.ones(3, int), np.zeros(3))
+
+
+def test_a_million_elements_are_taken_by_blocks() -> None:
+    """So many blocks that they would fit lanes side by side, but each ends where it wants."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=1_000_000)
+    mask = rng.uniform(size=x.size) < 0.5
+    got = fxla.jit(lambda r, b, a: compact(r, b, a))(np.zeros(x.size), mask, x)
+    np.testing.assert_array_equal(got, np.pad(x[mask], (0, x.size - int(mask.sum()))))
