@@ -14,11 +14,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fxla.compile.blas import BLAS_DTYPES
 from fxla.compile.equations import Equations, after_transforms
 from fxla.compile.interleave import as_interleaved, has_places
 from fxla.compile.phases import without_holes
 from fxla.core.aval import Aval, Shape
+from fxla.core.blas import BLAS_DTYPES
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr
 from fxla.core.primitive import Primitive
 from fxla.loops import view as scalar

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import field
 
-from fxla.compile.blas import blas_name
 from fxla.compile.fourier import fourier_names, fourier_plan, fourier_slots
 from fxla.compile.gemm import SLOTS, split_product
 from fxla.compile.pocketfft import POCKETFFT_SLOTS, line_grain, line_routine, scale_bits
@@ -34,6 +33,7 @@ from fxla.compile.program import (
     Program,
     WhileLoop,
 )
+from fxla.core.blas import blas_name
 from fxla.core.records import dataclass
 from fxla.loops.native_fourier import FOURIER_SLOTS
 

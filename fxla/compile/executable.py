@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from fxla.compile.blas import blas_address, blas_threads
 from fxla.compile.build import build_program
 from fxla.compile.compiled import CompiledKernel, Kernels, target
 from fxla.compile.driver import print_driver
@@ -27,6 +26,7 @@ from fxla.compile.simplify import inline_calls, simplify
 from fxla.compile.store import load_image, program_key, save_image
 from fxla.core.array import Array
 from fxla.core.aval import Aval
+from fxla.core.blas import blas_address, blas_threads
 from fxla.core.check import checks_enabled
 from fxla.core.dtypes import DType
 from fxla.core.jaxpr import Jaxpr

@@ -1,6 +1,6 @@
 """Which library call serves what: the one table of what does not become generated loops.
 
-Matrix products above `LOOP_LIMIT` multiplications go to BLAS (`fxla.compile.blas`), by address.
+Matrix products above `LOOP_LIMIT` multiplications go to BLAS (`fxla.core.blas`), by address.
 Fourier transforms are jobs of `fxla.compile.fourier`. Everything else that a primitive declares
 `Opaque` (LAPACK, sorting) calls the primitive's own NumPy value on arrays that view the program's
 memory.
@@ -11,9 +11,9 @@ from __future__ import annotations
 import itertools
 import math
 
-from fxla.compile.blas import BLAS_DTYPES
 from fxla.compile.program import Gemm, Pointer
 from fxla.core.aval import Aval
+from fxla.core.blas import BLAS_DTYPES
 from fxla.core.jaxpr import Eqn
 from fxla.core.records import dataclass
 from fxla.ops.dot import DotDims

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from fxla.compile.blas import BLAS_DTYPES
 from fxla.compile.library import dot_layouts
 from fxla.compile.products import made_tileable
 from fxla.core.aval import Aval
+from fxla.core.blas import BLAS_DTYPES
 from fxla.core.jaxpr import Eqn, Jaxpr, Var
 from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.structure import transpose_p

@@ -26,6 +26,7 @@ from fxla.errors import DtypeError, NotDifferentiableError, ShapeError
 from fxla.loops.view import Nest, Opaque, View
 from fxla.ops.dot import matmul, matrix_transpose
 from fxla.ops.elementwise import add, conj, mul, neg, select, sub
+from fxla.ops.lapack import cholesky_factor, solve_triangle
 from fxla.ops.matrix import (
     MatrixPrimitive,
     adjoint,
@@ -87,7 +88,7 @@ class Cholesky(MatrixPrimitive):
         return (a.strong(),)
 
     def impl(self, a: Any) -> tuple[Any, ...]:
-        return stacked(lambda m: (_potrf(m),), np.asarray(a))  # type: ignore[no-any-return]
+        return stacked(lambda m: (cholesky_factor(m),), np.asarray(a))  # type: ignore[no-any-return]
 
     def jvp(self, primals: Any, tangents: Any) -> tuple[tuple[Value, ...], tuple[Any, ...]]:
         """dL = L phi(L^-1 dA L^-H); phi takes the lower triangle and half the diagonal."""
@@ -103,17 +104,6 @@ class Cholesky(MatrixPrimitive):
         if is_small(views[0]):
             return cholesky_nest(*views)
         return stacked_cholesky_nest(*views) if is_stack(views[0]) else Opaque()
-
-
-def _potrf(a: Any) -> Any:
-    """One factor, by SciPy's LAPACK: `numpy.linalg.cholesky` takes three times as long."""
-    if a.size == 0:
-        return a.copy()
-    potrf: Any = scipy.linalg.lapack.get_lapack_funcs("potrf", (a,))
-    factor, info = potrf(a, lower=1, clean=1)
-    if info > 0:
-        raise np.linalg.LinAlgError("Matrix is not positive definite")
-    return np.ascontiguousarray(factor)
 
 
 class TriangularSolve(Primitive):
@@ -136,7 +126,7 @@ class TriangularSolve(Primitive):
 
     def impl(self, a: Any, b: Any, **params: bool) -> tuple[Any, ...]:
         out: tuple[Any, ...] = stacked(
-            lambda x, y: (_trsm(x, y, **params),), np.asarray(a), np.asarray(b)
+            lambda x, y: (solve_triangle(x, y, **params),), np.asarray(a), np.asarray(b)
         )
         return out
 
@@ -200,31 +190,6 @@ def _check_system(name: str, a: Aval, b: Aval, axis: int) -> None:
         raise DtypeError(f"{name}: dtypes differ: {a} and {b}")
     if a.ndim != b.ndim or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[axis]:
         raise ShapeError(f"{name}: the shapes do not fit: {a} and {b}")
-
-
-def _trsm(
-    a: Any,
-    b: Any,
-    *,
-    left_side: bool,
-    lower: bool,
-    transpose_a: bool,
-    conjugate_a: bool,
-    unit_diagonal: bool,
-) -> Any:
-    """One solve. BLAS works on the transposes, which are views of arrays in C order."""
-    if b.size == 0:
-        return b.copy()
-    trsm: Any = scipy.linalg.blas.get_blas_funcs("trsm", (a, b))
-    if conjugate_a and not transpose_a:
-        a = a.conj()
-    trans = (2 if conjugate_a else 1) if transpose_a else 0
-    with np.errstate(all="ignore"):
-        x = trsm(
-            1.0, a.T, b.T, side=int(left_side), lower=int(not lower),
-            trans_a=trans, diag=int(unit_diagonal),
-        )  # fmt: skip
-    return x.T
 
 
 def _fold_into_columns(

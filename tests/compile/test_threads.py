@@ -16,12 +16,12 @@ import pytest
 
 import fxla
 import fxla.numpy as fnp
-from fxla.compile.blas import blas_threads
 from fxla.compile.build import build_program
 from fxla.compile.gemm import split_product
 from fxla.compile.pool import pool
 from fxla.compile.program import Gemm, Launch, walk_instructions
 from fxla.control.programs import executable_of
+from fxla.core.blas import blas_threads
 from fxla.core.jaxpr import Jaxpr
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

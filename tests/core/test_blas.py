@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fxla.compile import blas
-from fxla.compile.blas import Blas, blas_name, find_blas
+from fxla.core import blas
+from fxla.core.blas import Blas, blas_name, find_blas
 
 SOURCES: dict[str, Callable[[], Blas]] = {"found": find_blas, "scipy": blas._of_scipy}
 

@@ -23,7 +23,15 @@ import numpy as np
 from fxla.core.dtypes import DType
 from fxla.core.records import dataclass
 
-__all__ = ["BLAS_DTYPES", "Blas", "blas_address", "blas_name", "blas_threads", "find_blas"]
+__all__ = [
+    "BLAS_DTYPES",
+    "Blas",
+    "blas_address",
+    "blas_name",
+    "blas_threads",
+    "find_blas",
+    "loaded_address",
+]
 
 BLAS_DTYPES = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 
@@ -64,6 +72,12 @@ def find_blas() -> Blas:
         if found is not None and _multiplies(found):
             return found
     return _of_scipy()
+
+
+def loaded_address(name: str) -> int:
+    """The address of a routine of BLAS or LAPACK in NumPy's library; 0 if it is not there."""
+    routine = find_blas().routine
+    return routine(name) if isinstance(routine, _Spelled) else 0
 
 
 def blas_address(name: str) -> int:
