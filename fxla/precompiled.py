@@ -78,13 +78,22 @@ def _products(*words: str) -> list[Sequence[Shape]]:
     return [[tuple([size[axis] for axis in word]) for word in words] for size in _SIZES]
 
 
+_STACKS = (
+    ((100, 32, 32), (100, 32, 32)),
+    ((100, 20, 40), (100, 40, 24)),
+    ((100, 128, 64), (100, 64, 128)),
+)
 _IMAGES: tuple[Sequence[Shape], ...] = (
     ((8, 28, 28, 1), (3, 3, 1, 32)),
+    ((8, 32, 32, 3), (3, 3, 3, 32)),
     ((8, 28, 28, 32), (3, 3, 32, 64)),
     ((8, 56, 56, 64), (3, 3, 64, 64)),
+    ((8, 28, 28, 128), (3, 3, 128, 128)),
+    ((8, 14, 14, 256), (3, 3, 256, 256)),
+    ((8, 7, 7, 512), (3, 3, 512, 512)),
 )
-"""Images with features last, and kernels for features few and many. How a convolution is cut
-depends on numbers of features, so not every size shares these kernels."""
+"""Images with features last, and kernels: of first layers, and of residual networks. How a
+convolution is cut depends on numbers of features, so not every size shares these kernels."""
 
 
 def _layer_norm(x: Any, scale: Any, shift: Any) -> Any:
@@ -130,7 +139,7 @@ FUNCTIONS: tuple[Common, ...] = (
     Common("x @ y + b", lambda x, y, b: x @ y + b, _products("mk", "kn", "n")),
     Common("relu(x @ y + b)", lambda x, y, b: relu(x @ y + b), _products("mk", "kn", "n")),
     Common("tanh(x @ y + b)", lambda x, y, b: fnp.tanh(x @ y + b), _products("mk", "kn", "n")),
-    Common("stack of products", lambda x, y: x @ y, [((100, 32, 32), (100, 32, 32))]),
+    Common("stack of products", lambda x, y: x @ y, _STACKS),
     Common("x.T", lambda x: x.T, _MATRICES),
     *[
         Common(f"convolution, {padding}", functools.partial(_convolution, padding=padding), _IMAGES)
