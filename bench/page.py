@@ -27,7 +27,7 @@ switched on and filled.
 
 Memory: the high-water mark of resident memory during three calls, above what the process held
 before the workload's arguments were made. Generator: tracing, fusing, scheduling and printing once
-more in the same process. Code: the object files.
+more in the same process. Code: the object files of the program, wherever they come from.
 """
 
 

@@ -27,7 +27,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any
 
 import numpy
@@ -53,13 +52,10 @@ class Absent(Exception):
     """The workload is not written for this package."""
 
 
-def cached_code() -> int:
-    """Bytes of object files in fxla's cache directory; one may have several names."""
-    directory = os.environ.get("FXLA_CACHE_DIR")
-    if not directory:
-        return 0
-    files = [f.stat() for f in Path(directory).rglob("*.o")]
-    return sum({f.st_ino: f.st_size for f in files}.values())
+def loaded_code() -> int:
+    """Bytes of the object files of programs, if fxla has loaded any."""
+    native = sys.modules.get("fxla.compile.native")
+    return 0 if native is None else int(native.loaded_code())
 
 
 class Worker:
@@ -81,7 +77,7 @@ class Worker:
     def load(self, name: str, save: str = "", sizes: dict[str, int] | None = None) -> Any:
         """Build a workload and call it once: tracing, compiling and running."""
         workload = EVERY[name].resized(sizes or {})
-        before = cached_code()
+        before = loaded_code()
         self.peak.begin()
         program = self.peer.program(workload)
         if program is None:
@@ -93,7 +89,7 @@ class Worker:
         first_call = time.perf_counter() - began
         if save:
             numpy.savez(save, *self.peer.arrays(result))
-        return {"first_call": first_call, "code": cached_code() - before}
+        return {"first_call": first_call, "code": loaded_code() - before}
 
     def sizes(self, name: str, every: list[dict[str, int]]) -> dict[str, Any]:
         """First calls of one program at several sizes."""

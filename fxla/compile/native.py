@@ -59,6 +59,7 @@ __all__ = [
     "compile_native",
     "compile_text",
     "load_module",
+    "loaded_code",
     "packed",
     "place_of",
     "print_kernel",
@@ -208,6 +209,15 @@ def load_module(content: bytes) -> dict[str, int]:
 def place_of(address: int) -> Place | None:
     """Where the function at an address comes from, if it needs nothing else to be loaded."""
     return _places.get(address)
+
+
+def loaded_code() -> int:
+    """Bytes of the object files of kernels and drivers that this process has loaded.
+
+    Each counts once, wherever it came from; fxla's own code does not.
+    """
+    modules = {place.module for place in _places.values()}
+    return sum(len(m) for m in modules if m.startswith((b"kernel.", b"program\0")))
 
 
 # -------------------------------------------------------------------- kernels

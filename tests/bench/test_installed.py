@@ -1,19 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from bench import installed
 from fxla.compile.levels import LEVELS
+from fxla.compile.runtime import OwnModule
 
 
 @pytest.mark.parametrize("level", [LEVELS[0], None])
 def test_the_line_says_what_is_there(
     level: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def compile_level(what: object) -> Path:
-        assert what is LEVELS[0]
+    def compile_level(what: object, modules: Iterable[OwnModule]) -> Path:
+        assert what is LEVELS[0] and "gemm" in {name for m in modules for name in m.names}
         path = tmp_path / "the-level"
         path.write_bytes(bytes(45_678))
         return path

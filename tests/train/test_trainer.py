@@ -272,6 +272,15 @@ def test_a_step_is_traced_once_for_each_size() -> None:
     assert traced == [(8, 2), (6, 2)]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises, also where whoever started the tests has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_the_state_after_the_last_step() -> None:
     class Interrupt(train.Callback):
         def on_train_batch_end(self, trainer: Any, batch: Any, loss: float) -> None:
@@ -293,6 +302,7 @@ def test_ctrl_c_leaves_the_state_after_the_last_step() -> None:
     assert trainer.epoch == 2
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_in_a_step_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     model = line()
     w, b, _ = by_hand(model, list(in_batches(8, 2))[:2])
