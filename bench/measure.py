@@ -77,14 +77,21 @@ def measure(
 def loaded(
     result: Measured, started: dict[str, Package], workload: Workload, scratch: str
 ) -> dict[str, dict[str, Any]]:
-    """First calls, one after the other, and whether their results agree."""
+    """First calls, one after the other, and whether their results agree.
+
+    The first waits until every package has started: imports beside it would take the processor.
+    """
     described: dict[str, dict[str, Any]] = {}
-    ours: list[Any] = []
     for package, worker in started.items():
-        save = str(Path(scratch) / f"{package}.npz")
         try:
             described[package] = worker.ask("describe")
-            answer = worker.ask("load", name=result.name, save=save)
+        except WorkerError as error:
+            result.notes.append(f"{package}: {error}")
+    ours: list[Any] = []
+    for package in described:
+        save = str(Path(scratch) / f"{package}.npz")
+        try:
+            answer = started[package].ask("load", name=result.name, save=save)
         except WorkerError as error:
             if not str(error).startswith("Absent"):
                 result.notes.append(f"{package}: {error}")
