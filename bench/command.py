@@ -71,6 +71,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--family", nargs="+", help="families of workloads")
     parser.add_argument("--rounds", type=int, help="default: 7; of `surface`: 3")
     parser.add_argument("--seconds", type=float, help="of each round: 0.25; of `surface`: 0.02")
+    parser.add_argument("--firsts", type=int, default=3, help="processes that make first calls")
     parser.add_argument("--minima", action="store_true", help="for a machine that is not idle")
     parser.add_argument("--floor", action="store_true", help="compare with what the machine can do")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], help="of `scaling`")
@@ -136,7 +137,9 @@ def run(options: argparse.Namespace) -> int:
     """Measure the workloads and print the page; the exit status says whether fxla ran all."""
     sets = chosen(options)
     packages = pythons(options)
-    effort = Effort(options.rounds, options.seconds, not options.no_second, options.minima)
+    effort = Effort(
+        options.rounds, options.seconds, options.firsts, not options.no_second, options.minima
+    )
     measured: dict[str, list[Measured]] = {title: [] for title in sets}
     versions: dict[str, str] = {}
     start_up: dict[str, float] = {}

@@ -27,12 +27,14 @@ class Effort:
     Attributes:
         rounds: how often each package has its turn.
         seconds: of each turn.
+        firsts: how many processes of fxla and JAX make a first call.
         second: whether first calls of second processes are measured.
         minima: whether the fastest call counts, not the median one.
     """
 
     rounds: int = 7
     seconds: float = 0.25
+    firsts: int = 3
     second: bool = True
     minima: bool = False
 
@@ -61,16 +63,7 @@ def measure(
         with workers(asked, scratch, workload.dtype) as started:
             described = loaded(result, started, workload, scratch)
             run(result, {p: w for p, w in started.items() if p in result.first_call}, effort)
-        if effort.second:
-            for package, asked_as in ((FXLA, FXLA), (JAX, CACHED)):
-                if package not in result.first_call:
-                    continue
-                try:
-                    result.second_process[package] = second_process(
-                        name, workload, asked_as, pythons[package], scratch
-                    )
-                except WorkerError as error:
-                    result.notes.append(f"{asked_as}, second process: {error}")
+        further_first_calls(result, workload, pythons, effort, scratch)
     return result, described
 
 
@@ -96,7 +89,7 @@ def loaded(
             if not str(error).startswith("Absent"):
                 result.notes.append(f"{package}: {error}")
             continue
-        result.first_call[package] = answer["first_call"]
+        result.first_call[package] = [answer["first_call"]]
         if package == FXLA:
             result.code = answer["code"]
         with numpy.load(save) as archive:
@@ -135,11 +128,34 @@ def run(result: Measured, working: dict[str, Package], effort: Effort) -> None:
         result.generator = asked(FXLA, "generate").get("seconds")
 
 
-def second_process(name: str, workload: Workload, package: str, python: str, scratch: str) -> float:
-    """Seconds of the first call where an earlier process has left its cache."""
-    cache = {package: python}
-    if package == CACHED:  # the timed process ran without the cache, which is JAX's default
-        with workers(cache, scratch, workload.dtype) as started:
-            started[package].ask("load", name=name)
-    with workers(cache, scratch, workload.dtype) as started:
-        return float(started[package].ask("load", name=name)["first_call"])
+def further_first_calls(
+    result: Measured, workload: Workload, pythons: dict[str, str], effort: Effort, scratch: str
+) -> None:
+    """First calls of more processes of fxla and JAX, in turns: with empty caches, then with filled.
+
+    Where fxla's cache is filled the process before has left its programs in `scratch`; JAX, whose
+    cache is off by default, has to run once more for that.
+    """
+    asked = [package for package in (FXLA, JAX) if package in result.first_call]
+
+    def first(package: str, cache: str) -> list[float]:
+        python = pythons[JAX if package == CACHED else package]
+        try:
+            with workers({package: python}, cache, workload.dtype) as started:
+                return [float(started[package].ask("load", name=result.name)["first_call"])]
+        except WorkerError as error:
+            result.notes.append(f"{package}, a further process: {error}")
+            return []
+
+    for _ in range(effort.firsts - 1):
+        for package in asked:
+            with tempfile.TemporaryDirectory(prefix="fxla-bench-") as empty:
+                result.first_call[package] += first(package, empty)
+    if not effort.second:
+        return
+    if JAX in asked:
+        first(CACHED, scratch)
+    for _ in range(effort.firsts):
+        for package in asked:
+            found = first(CACHED if package == JAX else package, scratch)
+            result.second_process.setdefault(package, []).extend(found)

@@ -23,7 +23,7 @@ first call takes more than 90 s. numba's programs are written by hand as loops.
 First call: tracing, compiling with empty caches, and running, in a new process after the package's
 start-up (its import and a first trivial program). Second process: the first call of another process
 that finds fxla's cache filled, and JAX's persistent compilation cache, which is off by default,
-switched on and filled.
+switched on and filled. Both are medians over several processes of fxla and JAX, in turns.
 
 Memory: the high-water mark of resident memory during three calls, above what the process held
 before the workload's arguments were made. Generator: tracing, fusing, scheduling and printing once
@@ -157,13 +157,13 @@ def first_calls(measured: list[Measured], peers: list[str]) -> str:
     head = ["workload", FXLA, *peers, *(["of JAX's"] if beside else []), "second process"]
     rows = [head + (["of JAX's first", "JAX's, cached"] if beside else [])]
     for m in measured:
-        row = [m.name, readable(m.first_call.get(FXLA))]
-        row += [readable(m.first_call.get(p)) for p in peers]
+        row = [m.name, readable(m.first(FXLA))]
+        row += [readable(m.first(p)) for p in peers]
         row += [share(m.first_ratio(JAX), 0.5)] if beside else []
-        row.append(readable(m.second_process.get(FXLA)))
+        row.append(readable(m.second(FXLA)))
         if beside:
             row.append(share(m.second_ratio(JAX), 0.1))
-            row.append(readable(m.second_process.get(JAX)))
+            row.append(readable(m.second(JAX)))
         rows.append(row)
     return table(rows)
 

@@ -19,9 +19,9 @@ class Measured:
     Attributes:
         name: the workload.
         why: one line on what a peer does better, if one does.
-        first_call: seconds, by package.
+        first_call: seconds in each process that was started for it, by package.
         rounds: seconds of one call in each round, by package; rounds are in the same order.
-        second_process: seconds of the first call where an earlier process has filled the cache.
+        second_process: the same where an earlier process has filled the cache.
         memory: bytes that calls held at most, beyond what the package holds without the workload.
         code: bytes of machine code that fxla made.
         generator: seconds that fxla took to trace and generate, in a process that had done so.
@@ -31,9 +31,9 @@ class Measured:
 
     name: str
     why: str = ""
-    first_call: dict[str, float] = field(default_factory=dict)
+    first_call: dict[str, list[float]] = field(default_factory=dict)
     rounds: dict[str, list[float]] = field(default_factory=dict)
-    second_process: dict[str, float] = field(default_factory=dict)
+    second_process: dict[str, list[float]] = field(default_factory=dict)
     memory: dict[str, int] = field(default_factory=dict)
     code: int | None = None
     generator: float | None = None
@@ -77,15 +77,28 @@ class Measured:
         ratios = {peer: self.speed_up(peer) for peer in self.rounds if peer != FXLA}
         return min(((r, peer) for peer, r in ratios.items() if r), default=(0.0, None))[1]
 
+    def first(self, package: str) -> float | None:
+        """The median of first calls with an empty cache."""
+        return middle(self.first_call.get(package))
+
+    def second(self, package: str) -> float | None:
+        """The median of first calls with a filled cache."""
+        return middle(self.second_process.get(package))
+
     def first_ratio(self, peer: str) -> float | None:
         """fxla's first call as a share of the peer's."""
-        ours, theirs = self.first_call.get(FXLA), self.first_call.get(peer)
+        ours, theirs = self.first(FXLA), self.first(peer)
         return ours / theirs if ours and theirs else None
 
     def second_ratio(self, peer: str) -> float | None:
         """fxla's first call with a filled cache as a share of the peer's with an empty one."""
-        ours, theirs = self.second_process.get(FXLA), self.first_call.get(peer)
+        ours, theirs = self.second(FXLA), self.first(peer)
         return ours / theirs if ours and theirs else None
+
+
+def middle(every: list[float] | None) -> float | None:
+    """The median, if there is one."""
+    return statistics.median(every) if every else None
 
 
 def geometric_mean(ratios: Iterable[float | None]) -> float | None:

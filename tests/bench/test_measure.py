@@ -11,7 +11,7 @@ import pytest
 from bench.measure import Effort, agree, measure
 from bench.workloads import TUNED
 
-BRIEF = Effort(rounds=2, seconds=0.01)
+BRIEF = Effort(rounds=2, seconds=0.01, firsts=2)
 
 FAKE = """
 import json, sys
@@ -45,12 +45,13 @@ def test_a_slow_wrong_peer(fake: str) -> None:
     name = "x + 1, 10 floats"
     measured, described = measure(name, TUNED[name], pythons, BRIEF)
     assert described["jax"] == {"version": "fake 1", "start_up": 0.5}
-    assert measured.first_call["jax"] == 2.0
+    assert measured.first_call["jax"] == [2.0, 2.0]
     assert measured.rounds["jax"] == [100.0, 100.0]
     speed_up = measured.speed_up("jax")
     assert speed_up is not None and speed_up > 1000
     assert measured.memory["jax"] == 123
-    assert measured.second_process["jax"] == 2.0
+    assert measured.second_process["jax"] == [2.0, 2.0]
+    assert len(measured.first_call["fxla"]) == len(measured.second_process["fxla"]) == 2
     assert set(measured.second_process) == {"fxla", "jax"}
     assert measured.code is not None and measured.code > 0
     assert measured.generator is not None and measured.generator > 0
@@ -62,7 +63,7 @@ def test_a_peer_that_dies_between_rounds_is_noted_and_left_out(fake: str, tmp_pa
     dying = "    if request['do'] == 'round': sys.exit('gone')\n    answers = {"
     (tmp_path / "fake.py").write_text(FAKE.replace("    answers = {", dying))
     name = "x + 1, 10 floats"
-    effort = Effort(rounds=2, seconds=0.01, second=False)
+    effort = Effort(rounds=2, seconds=0.01, firsts=1, second=False)
     measured, _ = measure(name, TUNED[name], {"fxla": sys.executable, "jax": fake}, effort)
     assert len(measured.rounds["fxla"]) == 2
     assert "jax" not in measured.rounds
@@ -72,7 +73,9 @@ def test_a_peer_that_dies_between_rounds_is_noted_and_left_out(fake: str, tmp_pa
 def test_peers_without_the_workload_are_not_started(fake: str) -> None:
     pythons = {"fxla": sys.executable, "autograd": "/no/such/python"}
     name = "x + 1, 10 floats"
-    measured, described = measure(name, TUNED[name], pythons, Effort(1, 0.01, second=False))
+    measured, described = measure(
+        name, TUNED[name], pythons, Effort(1, 0.01, firsts=1, second=False)
+    )
     assert list(described) == ["fxla"]
     assert measured.second_process == {}
     assert measured.notes == []
@@ -98,6 +101,6 @@ def test_peers_agree(name: str, peer: str) -> None:
     if not TUNED[name].has(peer):
         pytest.skip(f"not written for {peer}")
     pythons = {"fxla": sys.executable, peer: os.environ["FXLA_PEERS_PYTHON"]}
-    effort: dict[str, Any] = {"rounds": 1, "seconds": 0.01, "second": False}
+    effort: dict[str, Any] = {"rounds": 1, "seconds": 0.01, "firsts": 1, "second": False}
     measured, _ = measure(name, TUNED[name], pythons, Effort(**effort))
     assert measured.notes == []

@@ -7,14 +7,16 @@ from bench.record import Measured
 
 FAST = Measured(
     "fast",
-    first_call={"fxla": 0.1, "jax": 0.4},
+    first_call={"fxla": [0.1, 0.2, 0.05], "jax": [0.4]},
     rounds={"fxla": [1.0], "jax": [4.0], "torch": [2.0], "torch-compile": [3.0]},
-    second_process={"fxla": 0.01, "jax": 0.2},
+    second_process={"fxla": [0.01], "jax": [0.2]},
     memory={"fxla": 1000, "jax": 2_000_000, "torch": 3000},
     code=1234,
     generator=0.005,
 )
-SLOW = Measured("slow", "the peer caches", {"fxla": 0.3, "jax": 0.4}, {"fxla": [4.0], "jax": [1.0]})
+SLOW = Measured(
+    "slow", "the peer caches", {"fxla": [0.3], "jax": [0.4]}, {"fxla": [4.0], "jax": [1.0]}
+)
 BROKEN = Measured("broken", notes=["fxla: ValueError: no"])
 VERSIONS = {"fxla": "0", "jax": "1", "torch": "2", "torch-compile": "2"}
 
@@ -62,7 +64,7 @@ def test_the_summary_has_both_sets_side_by_side_and_explains_what_is_behind() ->
 
 def test_alone_has_no_columns_for_a_peer() -> None:
     page = markdown(
-        {"tuned": [Measured("w", "", {"fxla": 1.0}, {"fxla": [1.0]})]}, {"fxla": "0"}, {}
+        {"tuned": [Measured("w", "", {"fxla": [1.0]}, {"fxla": [1.0]})]}, {"fxla": "0"}, {}
     )
     assert "| w | 1 s |\n" in page
     assert "| w | 1 s | - |\n" in page

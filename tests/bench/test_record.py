@@ -28,7 +28,11 @@ def test_the_best_peer_and_the_best_of_torch() -> None:
 
 
 def test_first_calls_are_compared_with_the_peers_empty_cache() -> None:
-    m = Measured("w", first_call={"fxla": 1.0, "jax": 4.0}, second_process={"fxla": 0.5, "jax": 1})
+    m = Measured(
+        "w",
+        first_call={"fxla": [1.0, 9.0, 0.5], "jax": [4.0]},
+        second_process={"fxla": [0.5], "jax": [1.0]},
+    )
     assert m.first_ratio("jax") == 0.25
     assert m.second_ratio("jax") == 0.125
     assert m.first_ratio("torch") is None
