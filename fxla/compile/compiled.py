@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from fxla.compile.native import Batch, Printed
+from fxla.compile.native import EFFORT, HASTE, Batch, Printed, is_hasty
 from fxla.compile.numba_cpu import compile_numba
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported
@@ -27,15 +27,26 @@ def target() -> str:
 
 
 class CompiledKernel:
-    """A kernel's address, and how it takes its arguments."""
+    """A kernel's address, and how it takes its arguments.
 
-    __slots__ = ("address", "owner", "packed", "reason")
+    Attributes:
+        address: of its code; of better code later, if it was compiled in haste.
+        packed: whether it takes its arguments as an array of addresses.
+        owner: what keeps the code alive.
+        reason: why numba compiled it; empty if it did not.
+        hasty: its text, as long as the code is hasty.
+    """
 
-    def __init__(self, address: int, packed: bool, owner: Any, reason: str) -> None:
+    __slots__ = ("address", "hasty", "owner", "packed", "reason")
+
+    def __init__(
+        self, address: int, packed: bool, owner: Any, reason: str, hasty: Printed | None = None
+    ) -> None:
         self.address = address
         self.packed = packed
         self.owner = owner
         self.reason = reason
+        self.hasty = hasty
 
 
 _compiled: dict[tuple[str, str], CompiledKernel] = {}
@@ -46,11 +57,16 @@ class Kernels:
 
     The native target prints a kernel when it is added, and other threads compile what is printed
     while the rest of the program is built. What that target lacks, numba compiles in the end.
+
+    Args:
+        hasty: whether code is good enough that was compiled in haste.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hasty: bool = False) -> None:
         self._target = target()
-        self._batch = Batch() if self._target == "native" else None
+        self._hasty = hasty
+        effort = HASTE if hasty else EFFORT
+        self._batch = Batch(effort=effort) if self._target == "native" else None
         self._found: dict[str, tuple[Kernel, Printed | str]] = {}
 
     def add(self, kernel: Kernel, key: str) -> None:
@@ -60,7 +76,8 @@ class Kernels:
             kernel: with run-time sizes.
             key: from `fxla.loops.extents.kernel_key`.
         """
-        if (self._target, key) in _compiled or key in self._found:
+        known = _compiled.get((self._target, key))
+        if key in self._found or (known is not None and (self._hasty or known.hasty is None)):
             return
         printed: Printed | str = "FXLA_TARGET=numba"
         if isinstance(kernel, Written):
@@ -80,14 +97,17 @@ class Kernels:
         if self._batch is not None:
             self._batch.finish()
         for key, (kernel, printed) in self._found.items():
-            _compiled[self._target, key] = self._code(kernel, printed)
+            code = self._code(kernel, printed)
+            known = _compiled.setdefault((self._target, key), code)
+            known.address, known.hasty = code.address, code.hasty
         self._found.clear()
 
     def _code(self, kernel: Kernel, printed: Printed | str) -> CompiledKernel:
         if isinstance(printed, Printed):
             assert self._batch is not None
             native = self._batch.function(kernel, printed)
-            return CompiledKernel(native.address, True, native, "")
+            hasty = printed if is_hasty(printed, self._batch.isa) else None
+            return CompiledKernel(native.address, True, native, "", hasty)
         function = compile_numba(kernel)
         return CompiledKernel(function.address, False, function, printed)
 

@@ -18,7 +18,9 @@ from fxla.compile.driver import print_driver
 from fxla.compile.family import family_of
 from fxla.compile.fourier import fourier_job, fourier_table
 from fxla.compile.gemm import gemm_address
+from fxla.compile.haste import in_haste
 from fxla.compile.image import HostFunction, Image, image_of
+from fxla.compile.improve import improve_later
 from fxla.compile.pocketfft import line_address, pocketfft_address
 from fxla.compile.pool import pool
 from fxla.compile.program import Program
@@ -99,6 +101,7 @@ class Executable:
         address: where its driver is; `function_table`, `integer_table` are where its tables are.
         input_types, output_types: dtype and shape of each.
         constants_id: address of the array object of its constants.
+        kept_as: the key that its image is kept under on disk, if it is.
         block, run_flat: what `fxla.compile.entry` makes of it when it is called again.
     """
 
@@ -113,6 +116,8 @@ class Executable:
             program: the same without notes, if it is there already.
         """
         self.image = image
+        self.kept_as: str | None = None
+        self._calls_in_haste = 1 if any(k.hasty is not None for k in image.kernels) else -1
         self._make_program = make_program
         self._given = program
         self.address = image.driver
@@ -175,6 +180,10 @@ class Executable:
 
     def __call__(self, *args: Any) -> list[Any]:
         """Run on arrays of the program's input types; returns new arrays."""
+        if self._calls_in_haste >= 0:
+            if self._calls_in_haste == 0:
+                improve_later(self.image.kernels, self._improved)
+            self._calls_in_haste -= 1
         arrays = [as_input(x, d, s) for x, (d, s) in zip(args, self.input_types, strict=True)]
         if self.run_flat is not None:
             found: list[Any] = self.run_flat(*arrays)
@@ -198,6 +207,14 @@ class Executable:
         if failed:
             raise_pending()
         return arrays[len(self.input_types) :]
+
+    def _improved(self) -> None:
+        """Run what its kernels have become from now on, and keep it."""
+        for slot, what in enumerate(self.image.functions):
+            if isinstance(what, int):
+                self._functions[slot] = self.image.kernels[what].address
+        if self.kept_as is not None:
+            save_image(self.kept_as, self.image)
 
     def arena(self) -> Any:
         """The program's own memory for temporaries, kept from call to call."""
@@ -248,7 +265,7 @@ def built_executable(jaxpr: Jaxpr) -> Executable:
     image = None if found is None else found[0].image(simple, found[1])
     if image is not None:
         return Executable(image, build)
-    kernels = Kernels()
+    kernels = Kernels(hasty=in_haste(simple))
     try:
         program = build_program(simple, tiles=target() == "native", made=kernels.add, noted=False)
     except BaseException:
@@ -276,5 +293,6 @@ def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
             else:
                 found = built_executable(jaxpr)
                 save_image(key, found.image)
+            found.kept_as = key
             _known[key] = found
         return found

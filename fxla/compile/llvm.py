@@ -22,7 +22,7 @@ import llvmlite.binding as llvm
 from fxla.errors import InternalError
 from fxla.loops.native_isa import Isa
 
-__all__ = ["emit_object", "host_isa", "link_object", "target_triple"]
+__all__ = ["emit_object", "host_isa", "link_object", "pausing_links", "target_triple"]
 
 _lock = threading.RLock()
 _idle_machines: dict[tuple[str, str, int, str], list[Any]] = {}
@@ -105,6 +105,11 @@ def _machine(isa: Isa, effort: int, triple: str = "") -> Any:
         codemodel="small",
         jit=True,
     )
+
+
+def pausing_links() -> contextlib.AbstractContextManager[object]:
+    """No other thread links code, or takes or returns a code generator, meanwhile."""
+    return _lock
 
 
 # ------------------------------------------------------------------ compiling

@@ -29,6 +29,7 @@ import functools
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,11 @@ __all__ = [
     "compile_kernels",
     "compile_native",
     "compile_text",
+    "is_hasty",
     "load_module",
     "loaded_code",
     "packed",
+    "pausing_loads",
     "place_of",
     "print_kernel",
     "shared_module",
@@ -72,11 +75,14 @@ _FORMAT = "fxla-object-4"
 EFFORT = 2
 """Of LLVM's code generator, for kernels."""
 
+HASTE = 0
+"""Likewise for kernels that are compiled again, see `fxla.compile.improve`."""
+
 MODULE_LINES = 400
 """Lines of LLVM text that are compiled as one module: each has a cost of its own, but only modules
 can be compiled side by side."""
 
-IDLE_LINES = 100
+IDLE_LINES = {EFFORT: 100, HASTE: 250}
 """Likewise while another thread has nothing else to compile: it might as well begin."""
 
 
@@ -96,6 +102,7 @@ class Place:
 _lock = threading.RLock()
 _addresses: dict[tuple[object, ...], dict[str, int]] = {}
 _kernels: dict[tuple[str, Isa], int] = {}
+_hasty: set[tuple[str, Isa]] = set()
 _linked: dict[bytes, dict[str, int]] = {}
 _places: dict[int, Place] = {}
 
@@ -211,6 +218,16 @@ def place_of(address: int) -> Place | None:
     return _places.get(address)
 
 
+def pausing_loads() -> AbstractContextManager[object]:
+    """No other thread loads code meanwhile."""
+    return _lock
+
+
+def is_hasty(printed: Printed, isa: Isa) -> bool:
+    """Whether the code that this process has of a kernel was compiled in haste."""
+    return (printed.text, isa) in _hasty
+
+
 def loaded_code() -> int:
     """Bytes of the object files of kernels and drivers that this process has loaded.
 
@@ -290,10 +307,16 @@ class Batch:
 
     Args:
         isa: what to compile for; by default this machine.
+        effort: of the code generator; what is there already was compiled with at least that.
+        helpers: how many threads may compile beside this one; by default all that there are.
     """
 
-    def __init__(self, isa: Isa | None = None) -> None:
+    def __init__(
+        self, isa: Isa | None = None, effort: int = EFFORT, helpers: int | None = None
+    ) -> None:
         self.isa = host_isa() if isa is None else isa
+        self.effort = effort
+        self.helpers = default_threads() - 1 if helpers is None else helpers
         self.waiting: list[Printed] = []
         self.lines = 0
         self.modules: list[_Module | _TileModule] = []
@@ -308,16 +331,26 @@ class Batch:
             printed = print_kernel(kernel, self.isa)
         except Unsupported as why:
             return why
-        if (printed.text, self.isa) in _kernels or self._found(printed):
-            return printed
+        self.want(printed)
+        return printed
+
+    def want(self, printed: Printed) -> None:
+        """Have a printed kernel compiled if nothing knows it."""
+        if self._known(printed) or self._found(printed):
+            return
         self._want_tiles(printed)
         if all(printed.text != p.text for p in self.waiting):
             self.waiting.append(printed)
             self.lines += printed.text.count("\n")
-        if self.lines >= MODULE_LINES or (self.lines >= IDLE_LINES and self._idle()):
+        enough = self.lines >= MODULE_LINES
+        if enough or (self.lines >= IDLE_LINES[self.effort] and self._idle()):
             self._close()
             self._start_thread()
-        return printed
+
+    def _known(self, printed: Printed) -> bool:
+        """Whether this process has its code, of this effort at least."""
+        key = (printed.text, self.isa)
+        return key in _kernels and (self.effort == HASTE or key not in _hasty)
 
     def _found(self, printed: Printed) -> bool:
         """Whether the kernel came with the package, or is on the disk: then it is loaded."""
@@ -331,6 +364,7 @@ class Batch:
         if address is None:
             return False
         _kernels[printed.text, self.isa] = address
+        _hasty.discard((printed.text, self.isa))
         return True
 
     def _want_tiles(self, printed: Printed) -> None:
@@ -347,16 +381,16 @@ class Batch:
     def _close(self) -> None:
         """Make a module of the waiting kernels."""
         if self.waiting:
-            self.modules.append(_Module(tuple(self.waiting)))
+            self.modules.append(_Module(tuple(self.waiting), self.effort))
             self.waiting, self.lines = [], 0
 
     def _idle(self) -> bool:
         """Whether another thread could compile a module at once."""
         working = sum(t.is_alive() for t in self.threads)
-        return self.next == len(self.modules) and working < default_threads() - 1
+        return self.next == len(self.modules) and working < self.helpers
 
     def _start_thread(self) -> None:
-        if sum(t.is_alive() for t in self.threads) < default_threads() - 1:
+        if sum(t.is_alive() for t in self.threads) < self.helpers:
             thread = threading.Thread(target=self._work, name="fxla-compile", daemon=True)
             self.threads.append(thread)
             thread.start()
@@ -373,7 +407,11 @@ class Batch:
 
     def function(self, kernel: Kernel, printed: Printed) -> NativeFunction:
         """The code of a kernel that was added before everything was finished."""
-        return NativeFunction(kernel.name, _kernels[printed.text, self.isa])
+        return NativeFunction(kernel.name, self.address(printed))
+
+    def address(self, printed: Printed) -> int:
+        """Where the code of a kernel is that was wanted before everything was finished."""
+        return _kernels[printed.text, self.isa]
 
     def finish(self) -> None:
         """Compile what is left, and load everything."""
@@ -405,10 +443,11 @@ class _TileModule:
 
 
 class _Module:
-    """Kernels that become one object file."""
+    """Kernels that become one object file; it is kept on disk unless it was made in haste."""
 
-    def __init__(self, kernels: tuple[Printed, ...]) -> None:
+    def __init__(self, kernels: tuple[Printed, ...], effort: int) -> None:
         self.kernels = kernels
+        self.effort = effort
         self.code = b""
         self.error: BaseException | None = None
 
@@ -416,7 +455,7 @@ class _Module:
         declared = dict.fromkeys(line for k in self.kernels for line in k.declared)
         text = "\n".join([*declared, *(k.text for k in self.kernels), ""])
         try:
-            self.code = emit_object(text, isa, EFFORT)
+            self.code = emit_object(text, isa, self.effort)
         except BaseException as error:
             self.error = error
 
@@ -425,8 +464,15 @@ class _Module:
             raise self.error
         content = packed([k.symbol for k in self.kernels], self.code)
         addresses = load_module(content)
+        if self.effort == HASTE:
+            for k in self.kernels:
+                if (k.text, isa) not in _kernels:  # another thread may have been faster, and good
+                    _kernels[k.text, isa] = addresses[k.symbol]
+                    _hasty.add((k.text, isa))
+            return
         for k in self.kernels:
             _kernels[k.text, isa] = addresses[k.symbol]
+            _hasty.discard((k.text, isa))
         paths = [_entry_path(k.text, isa, EFFORT) for k in self.kernels]
         if paths[0] is not None:
             write_entry(paths[0], content, [p for p in paths[1:] if p is not None])

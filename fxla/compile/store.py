@@ -24,7 +24,7 @@ from fxla.compile.compiled import CompiledKernel, target
 from fxla.compile.disk import cache_path, read_entry, warn_once, write_entry
 from fxla.compile.image import Image
 from fxla.compile.llvm import host_isa, target_triple
-from fxla.compile.native import load_module, place_of
+from fxla.compile.native import Printed, load_module, place_of
 from fxla.core.check import checks_enabled
 from fxla.core.identity import identity
 from fxla.core.jaxpr import Jaxpr
@@ -32,7 +32,7 @@ from fxla.core.records import dataclass
 
 __all__ = ["load_image", "program_key", "save_image"]
 
-_FORMAT = "fxla-program-1"
+_FORMAT = "fxla-program-2"
 """Part of every key; changes when the meaning of a file does."""
 
 SOURCES = ("core", "loops", "ops", "compile", "control", "kernels")
@@ -74,6 +74,10 @@ def _state_of_source() -> str:
     return "\n".join(sorted(found))
 
 
+_Text = tuple[tuple[str, ...], str, str]
+"""What a kernel declares, its definition and its symbol."""
+
+
 @dataclass(frozen=True)
 class _Stored:
     """The content of a file.
@@ -83,12 +87,14 @@ class _Stored:
         modules: object files, each with what it needs to be loaded.
         kernels: for each kernel its module and its name in it.
         driver: module and name of the driver.
+        hasty: for each kernel that was compiled in haste its text.
     """
 
     image: Image
     modules: tuple[bytes, ...]
     kernels: tuple[tuple[int, str], ...]
     driver: tuple[int, str]
+    hasty: tuple[_Text | None, ...]
 
 
 def save_image(key: str, image: Image) -> None:
@@ -103,12 +109,18 @@ def save_image(key: str, image: Image) -> None:
     modules = {p.module: None for p in known}
     numbers = {module: n for n, module in enumerate(modules)}
     *kernels, driver = [(numbers[p.module], p.symbol) for p in known]
-    stored = _Stored(replace(image, kernels=(), driver=0), tuple(modules), tuple(kernels), driver)
+    plain = replace(image, kernels=(), driver=0)
+    hasty = tuple([None if k.hasty is None else _parts(k.hasty) for k in image.kernels])
+    stored = _Stored(plain, tuple(modules), tuple(kernels), driver, hasty)
     try:
         content = pickle.dumps(stored, pickle.HIGHEST_PROTOCOL)
     except Exception:  # a param that is plain enough to have an identity, but not to be written
         return
     write_entry(path, content)
+
+
+def _parts(printed: Printed) -> _Text:
+    return printed.declared, printed.text, printed.symbol
 
 
 def load_image(key: str) -> Image | None:
@@ -121,7 +133,10 @@ def load_image(key: str) -> Image | None:
         stored = pickle.loads(content)
         assert isinstance(stored, _Stored)
         modules = [load_module(m) for m in stored.modules]
-        kernels = [CompiledKernel(modules[at][name], True, None, "") for at, name in stored.kernels]
+        kernels = [
+            CompiledKernel(modules[at][name], True, None, "", None if text is None else Printed(*text))
+            for (at, name), text in zip(stored.kernels, stored.hasty, strict=True)
+        ]
         driver = modules[stored.driver[0]][stored.driver[1]]
         return replace(stored.image, kernels=tuple(kernels), driver=driver)
     except Exception as error:  # whatever a foreign file makes of it
