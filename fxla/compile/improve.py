@@ -100,7 +100,7 @@ def _modules(hasty: Sequence[Printed]) -> Iterator[list[Printed]]:
 
 
 _LOCKS = (pausing_loads(), pausing_links(), _lock)
-"""What a child must not find held by a thread that it does not have, in the order they are taken."""
+"""What a child must not find held by a thread that it does not have, in the order of taking."""
 
 
 def _before_fork() -> None:

@@ -22,7 +22,14 @@ import llvmlite.binding as llvm
 from fxla.errors import InternalError
 from fxla.loops.native_isa import Isa
 
-__all__ = ["emit_object", "host_isa", "link_object", "pausing_links", "target_triple"]
+__all__ = [
+    "emit_object",
+    "haste_keeps_bits",
+    "host_isa",
+    "link_object",
+    "pausing_links",
+    "target_triple",
+]
 
 _lock = threading.RLock()
 _idle_machines: dict[tuple[str, str, int, str], list[Any]] = {}
@@ -41,6 +48,8 @@ def initialise() -> None:
         if not _initialised:
             llvm.initialize_native_target()
             llvm.initialize_native_asmprinter()
+            if _known():  # what selects instructions without optimisation contracts nothing
+                llvm.set_option("fxla", "-fast-isel=false")
             _load_math_library()
             _initialised = True
 
@@ -54,6 +63,16 @@ def _load_math_library() -> None:
     libm = ctypes.util.find_library("m")
     if libm is not None:
         llvm.load_library_permanently(libm)
+
+
+def _known() -> bool:
+    """Whether LLVM's switches were tried: it ends the process if it does not know one."""
+    return llvm.llvm_version_info[0] in (20, 22)
+
+
+def haste_keeps_bits() -> bool:
+    """Whether code of no effort contracts a product and a sum where other code does."""
+    return _known() and target_triple().startswith("x86_64")
 
 
 def target_triple() -> str:
@@ -162,11 +181,10 @@ def _without_strength_reduction() -> Iterator[None]:
     """Leave out a pass that takes a fifth of the time and finds nothing.
 
     The printers make addresses of strides and keep what does not change out of loops. The switch
-    is the process's, so it is set while something here is compiled, and not for numba's code; LLVM
-    ends the process if it does not know a switch, so versions that were not tried are left alone.
+    is the process's, so it is set while something here is compiled, and not for numba's code.
     """
     global _emitting
-    known = llvm.llvm_version_info[0] in (20, 22)
+    known = _known()
     with _lock:
         _emitting += 1
         if known and _emitting == 1:

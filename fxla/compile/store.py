@@ -134,7 +134,9 @@ def load_image(key: str) -> Image | None:
         assert isinstance(stored, _Stored)
         modules = [load_module(m) for m in stored.modules]
         kernels = [
-            CompiledKernel(modules[at][name], True, None, "", None if text is None else Printed(*text))
+            CompiledKernel(
+                modules[at][name], True, None, "", None if text is None else Printed(*text)
+            )
             for (at, name), text in zip(stored.kernels, stored.hasty, strict=True)
         ]
         driver = modules[stored.driver[0]][stored.driver[1]]
