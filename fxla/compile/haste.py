@@ -1,8 +1,8 @@
 """Whether a program's kernels are compiled in haste at first.
 
-LLVM's code generator takes a third of the time if it does not optimise, and its code computes the
-same bits (where `haste_keeps_bits`), in one to four times the time. Where that is little beside what compiling takes, a
-program runs hasty code until it has been called again (`fxla.compile.improve`).
+LLVM's code generator takes less than half of the time if it does not optimise, and what it gives
+computes the same bits in one to four times the time. Where that is little beside what compiling
+takes, a program runs hasty code until it has been called again (`fxla.compile.improve`).
 """
 
 from __future__ import annotations

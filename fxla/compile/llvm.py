@@ -48,8 +48,6 @@ def initialise() -> None:
         if not _initialised:
             llvm.initialize_native_target()
             llvm.initialize_native_asmprinter()
-            if _known():  # what selects instructions without optimisation contracts nothing
-                llvm.set_option("fxla", "-fast-isel=false")
             _load_math_library()
             _initialised = True
 
@@ -149,7 +147,11 @@ def emit_object(text: str, isa: Isa, effort: int, triple: str = "") -> bytes:
     initialise()
     key = (isa.cpu, isa.features, effort, triple)
     with _lock:
+        if effort == 0 and not triple:
+            _start_quick_machine()
         idle = _idle_machines.setdefault(key, [])
+        if _quick and key == _quick_key and "contract" not in text:
+            idle = _quick
         machine = idle.pop() if idle else _machine(isa, effort, triple)
     layout = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.target_data}"\n'
     library = None if os.environ.get("FXLA_CHECK") == "1" else _without_lock()
@@ -163,6 +165,27 @@ def emit_object(text: str, isa: Isa, effort: int, triple: str = "") -> bytes:
     finally:
         with _lock:
             idle.append(machine)
+
+
+_quick: list[Any] = []
+_quick_key: tuple[str, str, int, str] | None = None
+
+
+def _start_quick_machine() -> None:
+    """Make the one code generator that selects instructions quickly, without contracting any.
+
+    Without optimisation LLVM's generators do so, unless a switch of the process keeps them from it.
+    One that has begun to goes on, so this one compiles nothing, before the switch is set for good:
+    it is for drivers, and for kernels in which there is nothing to contract.
+    """
+    global _quick_key
+    if _quick_key is None and haste_keeps_bits():
+        isa = host_isa()
+        machine = _machine(isa, 0)
+        _emit("define void @nothing() nounwind {\n  ret void\n}\n", machine)
+        llvm.set_option("fxla", "-fast-isel=false")
+        _quick_key = (isa.cpu, isa.features, 0, "")
+        _quick.append(machine)
 
 
 def _emit(text: str, machine: Any) -> bytes:
