@@ -32,7 +32,7 @@ from fxla.core.blas import blas_address, blas_threads
 from fxla.core.check import checks_enabled
 from fxla.core.dtypes import DType
 from fxla.core.jaxpr import Jaxpr
-from fxla.core.pause import no_collection
+from fxla.core.pause import no_collection, quick_turns
 from fxla.errors import DtypeError
 
 __all__ = ["Executable", "compile_jaxpr", "executable_from", "raise_pending"]
@@ -283,7 +283,8 @@ def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
         jaxpr = inline_calls(jaxpr)
         key = program_key(jaxpr)
         if key is None:
-            return built_executable(jaxpr)
+            with quick_turns():
+                return built_executable(jaxpr)
         found = _known.get(key)
         if found is None:
             image = load_image(key)
@@ -291,7 +292,8 @@ def compile_jaxpr(jaxpr: Jaxpr) -> Executable:
                 build = functools.partial(build_program, jaxpr, tiles=target() == "native")
                 found = Executable(image, build)
             else:
-                found = built_executable(jaxpr)
+                with quick_turns():
+                    found = built_executable(jaxpr)
                 save_image(key, found.image)
             found.kept_as = key
             _known[key] = found
