@@ -86,8 +86,8 @@ class Builder(Instructions):
 
         Two levels are entered: one that runs once if the loop runs at all, and the body.
         """
-        certain = low.known is not None and high.known is not None
-        if certain and low.known >= high.known:
+        certain = low.known is not None and high.known is not None and low.known < high.known
+        if not certain and low.known is not None and high.known is not None:
             return carried
         before, head, done = self.block(), self.block(), self.block()
         if certain:

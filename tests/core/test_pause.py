@@ -1,13 +1,14 @@
-"""The scope without the garbage collector."""
+"""Scopes in which the interpreter does less on the side."""
 
 from __future__ import annotations
 
 import gc
+import sys
 
 import pytest
 
 import fxla
-from fxla.core.pause import no_collection
+from fxla.core.pause import TURN, no_collection, quick_turns
 
 
 def test_nested_scopes_end_together() -> None:
@@ -50,3 +51,23 @@ def test_tracing_and_compiling_leave_it_on() -> None:
     fxla.jit(lambda x: seen.append(gc.isenabled()) or x + 1)(1.0)
     assert seen == [False]
     assert gc.isenabled()
+
+
+def test_scopes_of_quick_turns_end_together() -> None:
+    before = sys.getswitchinterval()
+    with pytest.raises(KeyError), quick_turns():
+        with quick_turns():
+            assert sys.getswitchinterval() == pytest.approx(TURN)
+        assert sys.getswitchinterval() == pytest.approx(TURN)
+        raise KeyError
+    assert sys.getswitchinterval() == before
+
+
+def test_turns_that_are_quicker_stay_so() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN / 5)
+    try:
+        with quick_turns():
+            assert sys.getswitchinterval() == pytest.approx(TURN / 5)
+    finally:
+        sys.setswitchinterval(before)
