@@ -79,12 +79,13 @@ def quick_turns() -> Iterator[None]:
     with _lock:
         if _turning == 0:
             _turn_before = sys.getswitchinterval()
-            sys.setswitchinterval(min(_turn_before, TURN))
+            if _turn_before > TURN:
+                sys.setswitchinterval(TURN)
         _turning += 1
     try:
         yield
     finally:
         with _lock:
             _turning -= 1
-            if _turning == 0:
-                sys.setswitchinterval(_turn_before)
+            if _turning == 0 and _turn_before > TURN:
+                sys.setswitchinterval(_turn_before + 5e-7)  # whole microseconds, rounded down

@@ -66,8 +66,22 @@ def test_scopes_of_quick_turns_end_together() -> None:
 def test_turns_that_are_quicker_stay_so() -> None:
     before = sys.getswitchinterval()
     sys.setswitchinterval(TURN / 5)
+    quicker = sys.getswitchinterval()
     try:
         with quick_turns():
-            assert sys.getswitchinterval() == pytest.approx(TURN / 5)
+            assert sys.getswitchinterval() == quicker
+        assert sys.getswitchinterval() == quicker
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_other_turns_are_what_they_were() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0071)
+    longer = sys.getswitchinterval()
+    try:
+        with quick_turns():
+            assert sys.getswitchinterval() < longer
+        assert sys.getswitchinterval() == longer
     finally:
         sys.setswitchinterval(before)
