@@ -52,7 +52,9 @@ class GatherRows(Workload):
 class EmbeddingGradient(GatherRows):
     """The gradient by the table: rows are added where they were read."""
 
-    serial: ClassVar[str] = "rows that may meet are added in order, by one thread"
+    serial: ClassVar[str] = (
+        "rows that may meet are added in order, by one core, which alone reads them as one stream"
+    )
 
     @property
     def name(self) -> str:

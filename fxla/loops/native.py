@@ -32,6 +32,7 @@ from fxla.loops.ir import (
     Stmt,
     Store,
     While,
+    walk_stmts,
 )
 from fxla.loops.native_contraction import Contractions
 from fxla.loops.native_expressions import Linear
@@ -111,6 +112,11 @@ def _outlined(exprs: list[Expr]) -> frozenset[str]:
     return frozenset(name for name, n in counts.items() if name in MATH and n > _INLINED)
 
 
+def _has_vectors(body: tuple[Stmt, ...]) -> bool:
+    """Whether a loop below a condition is the one that has elements side by side."""
+    return any(isinstance(s, For) and s.kind == "vector" for s in walk_stmts(body))
+
+
 def _is_loop(s: Stmt) -> bool:
     """Whether a statement stays a loop when it is printed."""
     return isinstance(s, While) or (isinstance(s, For) and s.kind != "unroll")
@@ -143,7 +149,7 @@ class _Printer(Contractions, Squares):
             case (For(kind="parallel") as loop,):
                 self.ranges[loop.index.name] = loop.extent
                 low, high = Value(b, "%begin", "i64"), Value(b, "%end", "i64")
-                if any(_is_loop(s) for s in loop.body):
+                if any(_is_loop(s) for s in loop.body) or _has_vectors(loop.body):
                     self._serial(loop, low, high)
                 else:
                     self._vector(loop, low, high)

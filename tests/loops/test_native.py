@@ -400,6 +400,25 @@ def test_vector_scatter_of_distinct_places(isa: Isa) -> None:
     np.testing.assert_array_equal(o[w], a)
 
 
+def test_rows_below_a_condition_stay_vectors(isa: Isa) -> None:
+    """Not rows side by side in lanes, each of whose elements is written by itself."""
+    x, where, out = buffer("x", F32, N, M), buffer("w", np.int64, N), buffer("out", F32, N, M)
+    row = at(where, I)
+    body = For(J, M, (Store(out, (row, J), at(x, I, J)),), "vector")
+    inside = compare("ge", row, const(0, INDEX))
+    kernel = Kernel(
+        "rows", (x, where), (out,), (N, M), (For(I, N, (If(inside, (body,)),), "parallel"),)
+    )
+    a, w, o = numbers(F32, 210).reshape(70, 3), np.arange(70)[::-1].copy(), np.zeros((70, 3), F32)
+    w[5] = -1
+    call(kernel, isa, [a, w, o], 70, 3)
+    expected = np.zeros_like(o)
+    expected[w[w >= 0]] = a[w >= 0]
+    np.testing.assert_array_equal(o, expected)
+    text = print_native(kernel, isa)
+    assert "extractelement" not in text and "scatter" not in text
+
+
 def collatz() -> tuple[Stmt, ...]:
     """out[i] = number of steps from x[i] to 1."""
     x, out = buffer("x", np.int64, N), buffer("out", np.int64, N)
