@@ -52,6 +52,7 @@ from fxla.compile.selecting import selecting_nest
 from fxla.compile.simplify import simplify
 from fxla.compile.sorting import sorting_nest
 from fxla.compile.transposes import absorb_transposes
+from fxla.compile.widened import widened_products
 from fxla.compile.written_out import written_out_nest
 from fxla.core.aval import Aval
 from fxla.core.check import checks_enabled
@@ -218,6 +219,7 @@ class Build:
         """
         if not self.use_library or self.merging:
             return jaxpr
+        jaxpr = widened_products(jaxpr, self.tiles)
         jaxpr = products_for_convolutions(sums_in_parts(jaxpr), self.tiles)
         return absorb_transposes(jaxpr, self.tiles, jaxpr.invars[:n_fixed])
 

@@ -1,0 +1,102 @@
+"""Products of narrow numbers as products of what they are summed in.
+
+Neither tiles nor BLAS multiply float16 and bfloat16. Such products are summed in float32 and
+rounded once (`fxla.ops.dot.accumulator`), so they are products of the operands as float32, whose
+results are rounded where they are stored:
+
+    c bf16[m,n] = dot_general a b     =>     x f32[m,k] = convert a
+                                             y f32[k,n] = convert b
+                                             z f32[m,n] = dot_general x y
+                                             c bf16[m,n] = convert z
+
+Widening is exact, and a product of two 16-bit numbers has no more digits than a float32: a sum has
+the same terms in both. It costs a pass over the operands, which is little beside the product unless
+one of them has few rows (`FEW`): then the loops read half as many bytes. The narrowing is part of
+the epilogue. Likewise products with a `preferred_element_type` that tiles or BLAS have.
+
+Some processors' own bfloat16 products (AVX512-BF16, AMX) are not used: they add pairs in another
+order and flush subnormal numbers, so results would depend on the machine.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fxla.compile.equations import Equations
+from fxla.compile.library import MIN_DEPTH
+from fxla.compile.products import TILE_LIMIT
+from fxla.core.dtypes import DType
+from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
+from fxla.loops.native_tiles import TILE_DTYPES
+from fxla.ops.conv import conv_general_dilated_p
+from fxla.ops.dot import DotDims, accumulator, dot_general_p
+from fxla.ops.elementwise import convert_p
+from fxla.ops.structure import transpose_p
+
+__all__ = ["widened_products"]
+
+FEW = 8
+"""Rows or columns of results for which widening the other operand costs more than tiles gain."""
+
+
+def widened_products(jaxpr: Jaxpr, tiles: bool) -> Jaxpr:
+    """A jaxpr whose contractions have operands of the dtype they are summed in, where that pays.
+
+    Args:
+        jaxpr: any.
+        tiles: whether the target prints tiles; otherwise only BLAS gains.
+    """
+    if not any(_work(e) for e in jaxpr.eqns):
+        return jaxpr
+    made_by: dict[Var, Eqn] = {}
+    eqns: list[Eqn] = []
+    for eqn in jaxpr.eqns:
+        work = _work(eqn)
+        pays = work is not None and (tiles if eqn.primitive is not dot_general_p else _pays(eqn))
+        eqns += _widened(eqn, work, made_by) if work is not None and pays else [eqn]
+        for v in eqn.outputs:
+            made_by[v] = eqn
+    return Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)
+
+
+def _work(eqn: Eqn) -> DType | None:
+    """What a contraction of other operands is summed in, if tiles and BLAS have that; else None."""
+    if eqn.primitive not in (dot_general_p, conv_general_dilated_p):
+        return None
+    given, out = eqn.inputs[0].aval.dtype, eqn.outputs[0].aval.dtype
+    work = accumulator(out)
+    if work == given or work.name not in TILE_DTYPES or out not in (given, work):
+        return None
+    return work
+
+
+def _pays(eqn: Eqn) -> bool:
+    """Whether a product of matrices has work enough."""
+    lhs, rhs = (a.aval for a in eqn.inputs)
+    dims: DotDims = eqn.params["dims"]
+    m = math.prod(lhs.shape[a] for a in dims.lhs_kept(lhs.ndim))
+    n = math.prod(rhs.shape[a] for a in dims.rhs_kept(rhs.ndim))
+    depth = math.prod(lhs.shape[a] for a in dims.lhs_contract)
+    return min(m, n) > FEW and depth >= MIN_DEPTH and m * n * depth >= TILE_LIMIT
+
+
+def _widened(eqn: Eqn, work: DType, made_by: dict[Var, Eqn]) -> list[Eqn]:
+    """A contraction of converted operands."""
+    new = Equations(eqn)
+    operands = [_converted(new, a, work, made_by) for a in eqn.inputs]
+    same = new.add(eqn.primitive, *operands, **{**eqn.params, "preferred_element_type": None})
+    out = eqn.outputs[0].aval.dtype
+    if out != work:
+        new.add(convert_p, same, dtype=np.dtype(out))
+    return new.finish()
+
+
+def _converted(new: Equations, x: Atom, work: DType, made_by: dict[Var, Eqn]) -> Atom:
+    """An operand converted; before it is transposed, as contractions absorb transposes."""
+    source = made_by.get(x) if isinstance(x, Var) else None
+    if source is not None and source.primitive is transpose_p:
+        wide = new.add(convert_p, source.inputs[0], dtype=work)
+        return new.add(transpose_p, wide, perm=source.params["perm"])
+    return new.add(convert_p, x, dtype=work)

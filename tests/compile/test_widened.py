@@ -1,0 +1,163 @@
+"""Products of 16-bit floats: which become float32 products, and that they are rounded once."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import fxla
+import fxla.numpy as fnp
+from fxla import lax
+from fxla.compile import compiled
+from fxla.compile.build import build_program
+from fxla.compile.executable import compile_jaxpr, executable_from
+from fxla.compile.llvm import host_isa
+from fxla.compile.native import Batch
+from fxla.compile.program import Gemm, Launch, walk_instructions
+from fxla.compile.widened import widened_products
+from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
+
+HALVES = [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)]
+ISAS = [x for x in (BASELINE, AVX2, AVX512) if x.vector_bytes <= host_isa().vector_bytes]
+
+
+def normal(dtype: Any, *shape: int) -> Any:
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype(dtype)
+
+
+def program(f: Any, *args: Any, tiles: bool = True) -> Any:
+    return build_program(fxla.make_jaxpr(f)(*args).jaxpr, tiles=tiles)
+
+
+def widened(f: Any, *args: Any, tiles: bool = True) -> list[str]:
+    """Dtypes in which the contractions of a function are computed."""
+    jaxpr = widened_products(fxla.make_jaxpr(f)(*args).jaxpr, tiles)
+    products = ("dot_general", "conv_general_dilated")
+    return [e.inputs[0].aval.dtype.name for e in jaxpr.eqns if e.primitive.name in products]
+
+
+def wide(x: Any) -> Any:
+    return np.asarray(x).astype(np.float64)
+
+
+def assert_rounded_once(got: Any, want: Any, dtype: Any) -> None:
+    """Within half an ulp of the exact result, and what float32 sums may add to that."""
+    assert got.dtype == dtype
+    error = np.abs(wide(got) - want)
+    half_ulp = 2.0 ** (-11 if dtype == np.float16 else -8 if dtype != np.float32 else -24)
+    assert np.all(error <= half_ulp * np.abs(want) + 1e-5 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize("tiles", [True, False], ids=["native", "numba"])
+def test_large_products_are_float32_products(dtype: Any, tiles: bool) -> None:
+    x, w = normal(dtype, 40, 300), normal(dtype, 300, 50)
+    made = program(lambda x, w: x @ w, x, w, tiles=tiles)
+    steps = list(walk_instructions(made.body))
+    if tiles:
+        (product,) = (i for i in steps if isinstance(i, Launch) and "dot" in i.kernel.name)
+        assert "[tile]" in str(product.kernel)
+        assert [b.dtype.name for b in product.kernel.inputs] == ["float32", "float32"]
+        assert product.kernel.outputs[0].dtype == dtype  # rounded where it is stored
+    else:
+        assert [i.dtype.name for i in steps if isinstance(i, Gemm)] == ["float32"]
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_few_rows_small_products_and_integers_stay_as_they_are(dtype: Any) -> None:
+    def f(x: Any, w: Any) -> Any:
+        return x @ w
+
+    x, w = normal(dtype, 40, 300), normal(dtype, 300, 50)
+    assert widened(f, x, w) == ["float32"]
+    assert widened(f, x[:8], w) == [dtype.name]
+    assert widened(f, x, w[:, 0]) == [dtype.name]
+    assert widened(f, x[:, :2], w[:2]) == [dtype.name]
+    assert widened(f, x.astype("i4"), w.astype("i4")) == ["int32"]
+    assert widened(f, wide(x), wide(w)) == ["float64"]
+
+
+@pytest.mark.parametrize("tiles, name", [(True, "float32"), (False, "bfloat16")])
+def test_convolutions_where_there_are_tiles(tiles: bool, name: str) -> None:
+    x, w = normal(HALVES[1], 2, 9, 9, 8), normal(HALVES[1], 3, 3, 8, 16)
+    numbers = ("NHWC", "HWIO", "NHWC")
+
+    def f(x: Any, w: Any) -> Any:
+        return lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=numbers)
+
+    assert widened(f, x, w, tiles=tiles) == [name]
+    run = executable_from(program(f, x, w, tiles=tiles))
+    windows = np.lib.stride_tricks.sliding_window_view(wide(x), (3, 3), (1, 2))
+    want = np.einsum("nijchw,hwco->nijo", windows, wide(w))
+    assert_rounded_once(np.asarray(run(x, w)[0]), want, HALVES[1])
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize("preferred", [None, "float32", "float64"])
+def test_a_result_is_rounded_once(dtype: Any, preferred: str | None) -> None:
+    x, w = normal(dtype, 33, 300), normal(dtype, 300, 41)
+    f = fxla.jit(lambda x, w: lax.dot(x, w, preferred_element_type=preferred))
+    out = np.dtype(preferred) if preferred else dtype
+    got = np.asarray(f(x, w))
+    if out == np.float64:
+        np.testing.assert_allclose(got, wide(x) @ wide(w), rtol=1e-12, atol=1e-12)
+    else:
+        assert_rounded_once(got, wide(x) @ wide(w), out)
+
+
+def test_sums_of_whole_numbers_are_exact_beyond_the_operands_digits() -> None:
+    """300 ones make 300, which neither rounds up in steps of bfloat16 nor stops at 256."""
+    for dtype in HALVES:
+        ones = np.ones((20, 300), dtype)
+        got = fxla.jit(lambda x: lax.dot(x, x.T, preferred_element_type="float32"))(ones)
+        np.testing.assert_array_equal(np.asarray(got), np.full((20, 20), 300, np.float32))
+        got = fxla.jit(lambda x: x @ x.T)(ones)
+        np.testing.assert_array_equal(wide(got), np.full((20, 20), 300.0))
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_infinities_and_nans(dtype: Any) -> None:
+    x, w = normal(dtype, 16, 32), normal(dtype, 32, 16)
+    x[0, 0], x[1, 1], w[5, 2] = np.inf, np.nan, -np.inf
+    with np.errstate(invalid="ignore", over="ignore"):
+        want = x.astype("f4") @ w.astype("f4")
+        got = np.asarray(fxla.jit(lambda x, w: x @ w)(x, w)).astype("f4")
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_batched_transposed_and_einsum(dtype: Any) -> None:
+    q, k = normal(dtype, 2, 3, 20, 16), normal(dtype, 2, 24, 3, 16)
+
+    def scores(q: Any, k: Any) -> Any:
+        return fnp.einsum("bhqd,bkhd->bhqk", q, k)
+
+    assert widened(scores, q, k) == ["float32"]
+    want = np.einsum("bhqd,bkhd->bhqk", wide(q), wide(k))
+    assert_rounded_once(np.asarray(fxla.jit(scores)(q, k)), want, dtype)
+    got = fxla.jit(lambda k: k[0, :, 0].T @ k[0, :, 0])(k)
+    assert_rounded_once(np.asarray(got), wide(k[0, :, 0]).T @ wide(k[0, :, 0]), dtype)
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_gradients_are_products_of_rounded_operands(dtype: Any) -> None:
+    x, w = normal(dtype, 32, 40), normal(dtype, 40, 24)
+    grad = fxla.jit(fxla.grad(lambda w, x: fnp.sum((x @ w).astype("float32") * 2), 0))
+    got = np.asarray(grad(w, x))
+    want = wide(x).T @ np.full((32, 24), 2.0)
+    assert_rounded_once(got, want, dtype)
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_every_level_of_processors(dtype: Any, isa: Isa, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_compiled", {})
+    monkeypatch.setattr(compiled, "Batch", functools.partial(Batch, isa))
+    x, w = normal(dtype, 33, 70), normal(dtype, 70, 29)
+    run = compile_jaxpr(fxla.make_jaxpr(lambda x, w: x @ w)(x, w).jaxpr)
+    assert_rounded_once(np.asarray(run(x, w)[0]), wide(x) @ wide(w), dtype)
