@@ -13,7 +13,7 @@ from fxla.core.jaxpr import Eqn, Jaxpr, Var
 from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.structure import transpose_p
 
-__all__ = ["absorb_transposes"]
+__all__ = ["absorb_transposes", "exchange_operands"]
 
 
 def absorb_transposes(jaxpr: Jaxpr, tiles: bool = False, fixed: Collection[Var] = ()) -> Jaxpr:
@@ -31,7 +31,7 @@ def absorb_transposes(jaxpr: Jaxpr, tiles: bool = False, fixed: Collection[Var] 
     """
     if not any(e.primitive is dot_general_p for e in jaxpr.eqns):
         return jaxpr
-    jaxpr = _exchange_operands(jaxpr)
+    jaxpr = exchange_operands(jaxpr)
     made_by: dict[Var, Eqn] = {}
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
@@ -46,7 +46,7 @@ def absorb_transposes(jaxpr: Jaxpr, tiles: bool = False, fixed: Collection[Var] 
     return Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)
 
 
-def _exchange_operands(jaxpr: Jaxpr) -> Jaxpr:
+def exchange_operands(jaxpr: Jaxpr) -> Jaxpr:
     """``transpose(a @ b)`` that puts b's axes before a's becomes ``b @ a``."""
     uses: dict[Var, int] = {}
     for atom in (*(a for e in jaxpr.eqns for a in e.inputs), *jaxpr.outs):

@@ -27,6 +27,7 @@ import numpy as np
 from fxla.compile.equations import Equations
 from fxla.compile.library import MIN_DEPTH
 from fxla.compile.products import TILE_LIMIT
+from fxla.compile.transposes import exchange_operands
 from fxla.core.dtypes import DType
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.loops.native_tiles import TILE_DTYPES
@@ -50,12 +51,14 @@ def widened_products(jaxpr: Jaxpr, tiles: bool) -> Jaxpr:
     """
     if not any(_work(e) for e in jaxpr.eqns):
         return jaxpr
+    jaxpr = exchange_operands(jaxpr)  # which looks for transposes of products, not of narrowed ones
     made_by: dict[Var, Eqn] = {}
+    wide: dict[tuple[Atom, DType], Atom] = {}
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
         work = _work(eqn)
         pays = work is not None and (tiles if eqn.primitive is not dot_general_p else _pays(eqn))
-        eqns += _widened(eqn, work, made_by) if work is not None and pays else [eqn]
+        eqns += _widened(eqn, work, made_by, wide) if work is not None and pays else [eqn]
         for v in eqn.outputs:
             made_by[v] = eqn
     return Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)
@@ -82,21 +85,24 @@ def _pays(eqn: Eqn) -> bool:
     return min(m, n) > FEW and depth >= MIN_DEPTH and m * n * depth >= TILE_LIMIT
 
 
-def _widened(eqn: Eqn, work: DType, made_by: dict[Var, Eqn]) -> list[Eqn]:
-    """A contraction of converted operands."""
+def _widened(
+    eqn: Eqn, work: DType, made_by: dict[Var, Eqn], wide: dict[tuple[Atom, DType], Atom]
+) -> list[Eqn]:
+    """A contraction of converted operands; `wide` has those that were converted before."""
     new = Equations(eqn)
-    operands = [_converted(new, a, work, made_by) for a in eqn.inputs]
+
+    def converted(x: Atom) -> Atom:
+        # Before it is transposed: contractions absorb transposes.
+        source = made_by.get(x) if isinstance(x, Var) else None
+        if source is not None and source.primitive is transpose_p:
+            return new.transposed(converted(source.inputs[0]), source.params["perm"])
+        if (x, work) not in wide:
+            wide[x, work] = new.add(convert_p, x, dtype=work)
+        return wide[x, work]
+
+    operands = [converted(a) for a in eqn.inputs]
     same = new.add(eqn.primitive, *operands, **{**eqn.params, "preferred_element_type": None})
     out = eqn.outputs[0].aval.dtype
     if out != work:
         new.add(convert_p, same, dtype=np.dtype(out))
     return new.finish()
-
-
-def _converted(new: Equations, x: Atom, work: DType, made_by: dict[Var, Eqn]) -> Atom:
-    """An operand converted; before it is transposed, as contractions absorb transposes."""
-    source = made_by.get(x) if isinstance(x, Var) else None
-    if source is not None and source.primitive is transpose_p:
-        wide = new.add(convert_p, source.inputs[0], dtype=work)
-        return new.add(transpose_p, wide, perm=source.params["perm"])
-    return new.add(convert_p, x, dtype=work)

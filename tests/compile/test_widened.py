@@ -40,6 +40,11 @@ def widened(f: Any, *args: Any, tiles: bool = True) -> list[str]:
     return [e.inputs[0].aval.dtype.name for e in jaxpr.eqns if e.primitive.name in products]
 
 
+def outputs(step: Any) -> list[Any]:
+    """The buffers that a launch writes."""
+    return [p.buffer for p in step.args[-step.n_outputs :]] if isinstance(step, Launch) else []
+
+
 def wide(x: Any) -> Any:
     return np.asarray(x).astype(np.float64)
 
@@ -151,6 +156,29 @@ def test_gradients_are_products_of_rounded_operands(dtype: Any) -> None:
     got = np.asarray(grad(w, x))
     want = wide(x).T @ np.full((32, 24), 2.0)
     assert_rounded_once(got, want, dtype)
+
+
+def test_an_update_joins_the_product_that_is_the_gradient() -> None:
+    """The cotangent's transposed product is one with exchanged operands, as of float32."""
+    x, w = normal(HALVES[1], 32, 40), normal(HALVES[1], 40, 24)
+
+    def step(w: Any, x: Any) -> Any:
+        return w - fxla.grad(lambda w: fnp.sum((x @ w).astype("float32") ** 2))(w)
+
+    made = program(step, w, x)
+    (last,) = (i for i in walk_instructions(made.body) if made.outputs[0] in outputs(i))
+    assert isinstance(last, Launch) and "[tile]" in str(last.kernel)
+    y = (wide(x) @ wide(w)).astype(HALVES[1])
+    gradient = (wide(x).T @ wide(2 * y)).astype(HALVES[1])
+    got = wide(executable_from(made)(w, x)[0])
+    np.testing.assert_allclose(got, wide(w) - wide(gradient), rtol=0.02, atol=0.05)
+
+
+def test_an_operand_of_several_products_is_widened_once() -> None:
+    x, w = normal(HALVES[1], 32, 40), normal(HALVES[1], 40, 40)
+    jaxpr = fxla.make_jaxpr(lambda x, w: (x @ w, x @ w.T))(x, w).jaxpr
+    names = [e.primitive.name for e in widened_products(jaxpr, True).eqns]
+    assert names.count("convert_element_type") == 4  # two operands, two results
 
 
 @pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
