@@ -22,7 +22,15 @@ import numpy as np
 
 from fxla.compile.donation import in_place
 from fxla.compile.entry_layout import CONVERT, GLOBALS, HASH
-from fxla.compile.entry_probe import SCALARS, c_api, numpy_api, slot_offset, type_slot, unexpected
+from fxla.compile.entry_probe import (
+    SCALARS,
+    c_api,
+    may_become,
+    numpy_api,
+    slot_offset,
+    type_slot,
+    unexpected,
+)
 from fxla.compile.entry_text import entry_text
 from fxla.compile.entry_tree import Code, NotServedError, code_of_arguments, code_of_result
 from fxla.compile.executable import Executable, raise_pending
@@ -48,8 +56,9 @@ _EFFORT = 0
 """Of the code generator: more makes a call 7% faster and the first load five times as long."""
 _MASK = (1 << 64) - 1
 _API = (
-    "Py_IncRef Py_DecRef PyDict_GetItemWithError PyDict_Size PyDict_New PyDict_SetItem PyTuple_New "
-    "PyList_New PySequence_GetItem PySequence_Tuple PyObject_CallNoArgs PyObject_CallOneArg "
+    "Py_IncRef Py_DecRef PyDict_GetItemWithError PyDict_Next PyDict_Size PyDict_Copy "
+    "PyDict_SetItem PyTuple_New PyList_New PySequence_GetItem PySequence_Tuple "
+    "PyObject_CallNoArgs PyObject_CallOneArg "
     "PyObject_Call PyObject_RichCompareBool PyLong_AsLongLongAndOverflow PyObject_IsTrue "
     "PyLong_AsUnsignedLongLongMask PyThread_get_thread_ident "
     "PyObject_GenericGetDict PyObject_GenericSetDict PyObject_GenericSetAttr "
@@ -426,7 +435,8 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     handler = None  # until there is a large result
     held = (special, no_kwargs, Array, np.ndarray, handler, raise_pending)
     scoped = (precisions, FLOAT_AT_START)
-    numbers = [*[id(x) for x in held], address(zeros), *[id(x) for x in scoped]]
+    made_as = np.ndarray if may_become(np.ndarray, Array) else Array
+    numbers = [*[id(x) for x in held], address(zeros), *[id(x) for x in (*scoped, made_as)]]
     shared = words(numbers, held, zeros, scoped)
     method = _Method(b"run", found["run_flat"], _FASTCALL, None)
     slot.value = found["call"]

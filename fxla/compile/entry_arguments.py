@@ -111,8 +111,13 @@ over:
   ret i1 %result
 }
 
+; Keys mostly come in the order of the code, and are the same objects; others are looked up.
 define internal i1 @walk_dict(ptr %c, ptr %x, i64 %n) {
 entry:
+  %position = alloca i64
+  %next_key = alloca ptr
+  %next_value = alloca ptr
+  store i64 0, ptr %position
   call void @Py_IncRef(ptr %x)
   %size = call i64 @PyDict_Size(ptr %x)
   %right = icmp eq i64 %size, %n
@@ -126,10 +131,20 @@ item:
   %key = load ptr, ptr %code
   %after = getelementptr i8, ptr %code, i64 8
   set ptr %after, %c, ${c_code}
-  %child = call ptr @PyDict_GetItemWithError(ptr %x, ptr %key)
-  %absent = icmp eq ptr %child, null
+  %going = call i32 @PyDict_Next(ptr %x, ptr %position, ptr %next_key, ptr %next_value)
+  %ended = icmp eq i32 %going, 0
+  br i1 %ended, label %search, label %in_order
+in_order:
+  %key_there = load ptr, ptr %next_key
+  %value_there = load ptr, ptr %next_value
+  %expected = icmp eq ptr %key_there, %key
+  br i1 %expected, label %there, label %search
+search:
+  %value_found = call ptr @PyDict_GetItemWithError(ptr %x, ptr %key)
+  %absent = icmp eq ptr %value_found, null
   br i1 %absent, label %none, label %there
 there:
+  %child = phi ptr [%value_there, %in_order], [%value_found, %search]
   %good = call i1 @walk(ptr %c, ptr %child)
   br i1 %good, label %step, label %over
 step:

@@ -17,9 +17,10 @@ result's tree. The code of a tree is a sequence of operations in prefix order:
     NODE n type flatten aux ...  a registered class: ``flatten(x)`` gives children and aux
     OBJECT n type key child ...  an object of this type with n attributes, such as a module
 
-In the code of a result the type is not looked at, ``NAMED n make`` makes a named tuple, a
-node is ``NODE n unflatten aux``, and an object ``OBJECT n new type name value key child ...``:
-``new(type)`` makes it, its attributes are the children, and `name` is a slot that gets `value`.
+In the code of a result the type is not looked at, ``NAMED n make`` makes a named tuple, a dict is
+``DICT n example key child ...``, the example having its keys and no values, a node is ``NODE n
+unflatten aux``, and an object ``OBJECT n new type name value example key child ...``: ``new(type)``
+makes it, its attributes are the children, and `name` is a slot that gets `value`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ SCRATCH = 56
 # byte offsets
 GLOBALS = {
     "scopes": 0, "no_kwargs": 8, "array": 16, "ndarray": 24, "handler": 32, "raiser": 40,
-    "zeros": 48, "precisions": 56, "start": 64,
+    "zeros": 48, "precisions": 56, "start": 64, "made_as": 72,
 }  # fmt: skip
 TABLE = {"globals": 0, "leaves": 8, "objects": 16, "n": 24, "trees": 32}
 TREE = {"recent": 0, "leaves": 8, "mask": 16, "slots": 24, "code": 32}

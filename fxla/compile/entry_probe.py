@@ -17,7 +17,7 @@ import numpy as np
 
 from fxla.compile.entry_layout import ARRAY
 
-__all__ = ["SCALARS", "c_api", "numpy_api", "slot_offset", "type_slot", "unexpected"]
+__all__ = ["SCALARS", "c_api", "may_become", "numpy_api", "slot_offset", "type_slot", "unexpected"]
 
 SCALARS = tuple(
     np.dtype(name)
@@ -34,6 +34,8 @@ _TYPE_CALL = 128
 """Offset of ``tp_call`` in a type."""
 _TP_CALL = 50
 """Number of that slot in the stable ABI."""
+_TP_ALLOC, _TP_FREE = 47, 74
+_TP_HEAP_TYPE, _TP_HAVE_GC = 1 << 9, 1 << 14
 _NUMPY_API = {"PyArray_NewCopy": 85, "PyArray_NewFromDescr": 94, "PyDataMem_SetHandler": 304}
 _NUMPY_TYPE = 2
 _GET_HANDLER = 305
@@ -136,6 +138,23 @@ def type_slot(cls: type[Any]) -> ctypes.c_void_p | None:
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_int]
     place = ctypes.c_void_p.from_address(id(cls) + _TYPE_CALL)
     return place if place.value is not None and place.value == get(cls, _TP_CALL) else None
+
+
+def may_become(cls: type[Any], subclass: type[Any]) -> bool:
+    """Whether an object made as one of `cls` is one of `subclass` when its type is exchanged.
+
+    That is so if both lie in memory alike, come from it and go back to it alike, and NumPy has
+    nothing more to do for the subclass. Objects of the subclass hold a reference to it.
+    """
+    get = ctypes.pythonapi.PyType_GetSlot
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_int]
+
+    def kind(c: Any) -> tuple[Any, ...]:
+        sizes = c.__basicsize__, c.__itemsize__, c.__dictoffset__, c.__weakrefoffset__
+        memory = bool(c.__flags__ & _TP_HAVE_GC), get(c, _TP_ALLOC), get(c, _TP_FREE)
+        return *sizes, *memory, c.__array_finalize__
+
+    return bool(subclass.__flags__ & _TP_HEAP_TYPE) and kind(cls) == kind(subclass)
 
 
 def slot_offset(x: Any, held: Any) -> int | None:

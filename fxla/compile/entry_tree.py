@@ -121,7 +121,7 @@ def _write(x: Any, code: Code, result: bool, depth: int) -> None:
     if kind is dict:
         if not all(type(key) in (str, int) for key in x):
             raise NotServedError("keys whose comparison may run Python code")
-        _emit(code, "DICT", len(x), dict)
+        _emit(code, "DICT", len(x), dict.fromkeys(x) if result else dict)
         for key, value in x.items():
             code.words.append(id(key))
             code.objects.append(key)
@@ -142,7 +142,8 @@ def _write_object(x: Stateful, code: Code, result: bool, depth: int) -> None:
     attributes = vars(x)
     if result:
         name, value = x.mark()
-        _emit(code, "OBJECT", len(attributes), object.__new__, type(x), name, value)
+        example = dict.fromkeys(attributes)
+        _emit(code, "OBJECT", len(attributes), object.__new__, type(x), name, value, example)
     else:
         _emit(code, "OBJECT", len(attributes), type(x))
     for name, value in attributes.items():
@@ -163,7 +164,7 @@ def _write_attribute(x: Any, code: Code, result: bool, depth: int) -> None:
     elif kind is dict:
         if not all(type(key) in (str, int) for key in x):
             raise NotServedError("keys whose comparison may run Python code")
-        _emit(code, "DICT", len(x), dict)
+        _emit(code, "DICT", len(x), dict.fromkeys(x) if result else dict)
         for key, value in x.items():
             code.words.append(id(key))
             code.objects.append(key)

@@ -12,6 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from fxla.core.uncollected import uncollected
 from fxla.errors import ConcretizationError
 
 __all__ = ["Array", "as_array", "in_bfloat16"]
@@ -42,6 +43,7 @@ def in_bfloat16(out: Any, *operands: Any) -> Any:
     return out
 
 
+@uncollected
 class Array(np.ndarray[Any, Any]):
     """A NumPy array as fxla returns it.
 

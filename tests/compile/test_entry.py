@@ -580,3 +580,15 @@ def test_loops_and_branches() -> None:
     np.testing.assert_allclose(warm(g, X), want)
     assert served(g, X)
     np.testing.assert_allclose(g(X), want)
+
+
+def test_keys_in_another_order_and_equal_ones_are_found() -> None:
+    f = fxla.jit(lambda t: {k: (len(k) + 1) * x for k, x in t.items()})
+    given = {"a": np.arange(2.0), "longer": np.arange(3.0)}
+    for _ in range(3):
+        f(given)
+    equal = "".join(["lon", "ger"])
+    assert equal is not next(k for k in given if k == equal)
+    for other in ({equal: np.ones(3), "a": np.ones(2)}, {"a": np.ones(2), equal: np.ones(3)}):
+        out = f(other)
+        assert out["a"].tolist() == [2.0, 2.0] and out["longer"].tolist() == [7.0, 7.0, 7.0]

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fxla
 from fxla.compile import entry_probe
 from fxla.compile.entry_layout import ARRAY
+from fxla.core.uncollected import uncollected
 
 
 def test_this_interpreter_is_known() -> None:
@@ -63,3 +65,19 @@ def test_scalars_hold_their_value() -> None:
         x = dtype.type(3)
         raw = ctypes.string_at(id(x) + 16, dtype.itemsize)
         assert np.frombuffer(raw, dtype)[0] == x
+
+
+def test_an_array_may_become_one_of_a_subclass_that_adds_nothing() -> None:
+    class Finalized(np.ndarray[Any, Any]):
+        __slots__ = ()
+
+        def __array_finalize__(self, x: Any) -> None:
+            """Have NumPy call something."""
+
+    class Followed(np.ndarray[Any, Any]):
+        __slots__ = ()
+
+    assert entry_probe.may_become(np.ndarray, fxla.Array)
+    assert not entry_probe.may_become(np.ndarray, uncollected(Finalized))
+    assert not entry_probe.may_become(np.ndarray, Followed)
+    assert not entry_probe.may_become(fxla.Array, np.ndarray)

@@ -12,7 +12,7 @@ import fxla
 from fxla import nn
 from fxla.compile.entry_layout import OP
 from fxla.compile.entry_tree import NotServedError, code_of_arguments, code_of_result
-from fxla.core.pytree import register_node, tree_flatten
+from fxla.core.pytree import register_node, tree_flatten, tree_structure
 
 Pair = collections.namedtuple("Pair", "a b")
 
@@ -61,7 +61,10 @@ def test_results() -> None:
 
 def test_a_result_keeps_the_order_of_its_keys() -> None:
     b, a = "b", "a"
-    assert result({b: 1, a: 2}) == [DICT, 2, id(dict), id(b), LEAF, 1, id(a), LEAF, 0]
+    code = code_of_result(tree_structure({b: 1, a: 2}), 2)
+    example = code.objects[0]
+    assert list(example.items()) == [(b, None), (a, None)]
+    assert code.words == [DICT, 2, id(example), id(b), LEAF, 1, id(a), LEAF, 0]
 
 
 def test_registered_classes() -> None:
