@@ -8,6 +8,7 @@ import threading
 import weakref
 from array import array
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,13 +18,13 @@ from fxla.compile.compiled import CompiledKernel, Kernels, target
 from fxla.compile.driver import print_driver
 from fxla.compile.family import family_of
 from fxla.compile.fourier import fourier_job, fourier_table
-from fxla.compile.gemm import gemm_address
+from fxla.compile.gemm import gemm_address, one_blas_thread
 from fxla.compile.haste import in_haste
 from fxla.compile.image import HostFunction, Image, image_of
 from fxla.compile.improve import improve_later
 from fxla.compile.pocketfft import line_address, pocketfft_address
 from fxla.compile.pool import pool
-from fxla.compile.program import Program
+from fxla.compile.program import NumpyValue, Program
 from fxla.compile.simplify import inline_calls, simplify
 from fxla.compile.store import load_image, program_key, save_image
 from fxla.core.array import Array
@@ -45,11 +46,29 @@ _entries: dict[int, Any] = {}
 _raised = threading.local()
 
 
+BLAS_ROWS = 256
+"""A matrix of at most so many rows is factored by one thread.
+
+OpenBLAS's own would wait for each other where the pool's, or those of another process, are on their
+cores: on two cores that others kept busy, `eigh` of 128 x 128 took 1.5 ms by one and 424 ms by two,
+Cholesky's factor of 0.1 ms 0.4; and when it is done they go on spinning while the pool works.
+"""
+
+
+def _small_for_blas(call: HostFunction) -> bool:
+    """Whether BLAS is held to one thread: it depends on sizes alone, and so do the bits."""
+    value = call.function
+    if not (isinstance(value, NumpyValue) and value.primitive.uses_blas):
+        return False
+    return max(call.in_avals[0].shape[-2:], default=0) <= BLAS_ROWS
+
+
 def _callback(call: HostFunction) -> Any:
     """A C function that calls a Python one on views of the program's memory."""
     avals = (*call.in_avals, *call.out_avals)
     sizes = [a.size * a.dtype.itemsize for a in avals]
     n = len(call.in_avals)
+    held = one_blas_thread if _small_for_blas(call) else nullcontext
 
     def view(address: int, aval: Aval, nbytes: int) -> Any:
         if nbytes == 0:
@@ -61,7 +80,8 @@ def _callback(call: HostFunction) -> Any:
         try:
             addresses = (ctypes.c_uint64 * len(avals)).from_address(places)
             arrays = [view(p, a, s) for p, a, s in zip(addresses, avals, sizes, strict=True)]
-            results = call.function(*arrays[:n])
+            with held():
+                results = call.function(*arrays[:n])
             for out, result in zip(arrays[n:], results, strict=True):
                 out[...] = result
         except BaseException as error:

@@ -35,12 +35,27 @@ matrix-vector product.
 
 from __future__ import annotations
 
+import ctypes
 import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from fxla.compile.native import compile_text
+from fxla.core.blas import blas_threads
 from fxla.core.records import dataclass
 
-__all__ = ["SLOTS", "Split", "gemm_address", "gemm_text", "split_product"]
+__all__ = [
+    "GEMM_NAMES",
+    "SLOTS",
+    "Split",
+    "gemm_address",
+    "gemm_text",
+    "one_blas_thread",
+    "split_product",
+]
+
+GEMM_NAMES = ("gemm", "hold_blas")
+"""The functions of the module that `gemm_text` prints."""
 
 SLOTS = {
     name: k
@@ -131,7 +146,38 @@ def _half(n: int) -> int:
 @functools.cache
 def gemm_address() -> int:
     """The address of the function described in the module's docstring."""
-    return compile_text(gemm_text(), ["gemm"], effort=0)["gemm"]
+    return _compiled()["gemm"]
+
+
+@functools.cache
+def hold_address() -> int:
+    """The address of ``void hold_blas(ptr threads, i64 by)``; see `one_blas_thread`."""
+    return _compiled()["hold_blas"]
+
+
+@functools.cache
+def _compiled() -> dict[str, int]:
+    return dict(compile_text(gemm_text(), GEMM_NAMES, effort=0))
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread, as products of programs that run beside this one do.
+
+    The user's number of threads is back when the last of them has left.
+    """
+    threads = blas_threads()
+    hold = _hold()
+    hold(threads, 1)
+    try:
+        yield
+    finally:
+        hold(threads, -1)
+
+
+@functools.cache
+def _hold() -> Callable[[int, int], None]:
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(hold_address())
 
 
 def _load(*names: str) -> str:
@@ -172,6 +218,16 @@ held:
   call void @change(ptr %threads, i64 1)
   call void %parallel_for(ptr %pool, ptr @run_parts, ptr %args, i64 %units, i64 %grain)
   call void @change(ptr %threads, i64 -1)
+  ret void
+}}
+define void @hold_blas(ptr %threads, i64 %by) {{
+  %getter = load i64, ptr %threads, align 8
+  %known = icmp ne i64 %getter, 0
+  br i1 %known, label %held, label %over
+held:
+  call void @change(ptr %threads, i64 %by)
+  ret void
+over:
   ret void
 }}
 define internal void @run_parts(ptr %args, i64 %begin, i64 %end) {{

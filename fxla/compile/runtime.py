@@ -14,7 +14,7 @@ import numpy as np
 
 from fxla.compile.entry import ENTRY_NAMES, entry_slot
 from fxla.compile.entry_text import entry_text
-from fxla.compile.gemm import gemm_text
+from fxla.compile.gemm import GEMM_NAMES, gemm_text
 from fxla.compile.levels import Level
 from fxla.compile.llvm import emit_object
 from fxla.compile.native import EFFORT, packed
@@ -51,7 +51,7 @@ def own_modules(level: Level) -> Iterator[OwnModule]:
     texts = {
         pool_text(level.machine in FUTEX_CALL, level.machine): POOL_NAMES,
         recycler_text(madvise=True): RECYCLER_NAMES,
-        gemm_text(): ("gemm",),
+        gemm_text(): GEMM_NAMES,
     }
     slot = entry_slot()
     if slot is not None:  # of the Python that builds; under another one it may be elsewhere

@@ -86,6 +86,7 @@ class Primitive(ABC):
         fails: whether it raises for some values of its operands; it must not run needlessly.
         updates: whether the result is the first operand with parts of it changed; such a primitive
             has `lower_in_place`.
+        uses_blas: whether `impl` calls BLAS or LAPACK, which may have threads of their own.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Primitive(ABC):
     broadcasts: bool = False
     fails: bool = False
     updates: bool = False
+    uses_blas: bool = False
 
     def __init__(self) -> None:
         self.home = _calling_module()

@@ -46,6 +46,7 @@ from fxla.ops.small_matrix import (
     is_small,
     lu_nest,
     solve_nest,
+    triangular_most,
     triangular_nest,
 )
 from fxla.ops.stacked_matrix import is_stack, stacked_cholesky_nest, stacked_lu_nest
@@ -117,6 +118,7 @@ class TriangularSolve(Primitive):
     """
 
     name = "triangular_solve"
+    uses_blas = True
 
     def abstract_eval(
         self, a: Aval, b: Aval, *, left_side: bool, **params: bool
@@ -181,7 +183,9 @@ class TriangularSolve(Primitive):
 
     def lower(self, *views: View, conjugate_a: bool, **params: bool) -> Nest | Opaque:
         a, b = views
-        return triangular_nest(a, b, **params) if is_small(a) else Opaque()
+        columns = b.shape[-1 if params["left_side"] else -2]
+        small = is_small(a, triangular_most(columns))
+        return triangular_nest(a, b, **params) if small else Opaque()
 
 
 def _check_system(name: str, a: Aval, b: Aval, axis: int) -> None:
@@ -215,6 +219,7 @@ class LinearSolve(Primitive):
 
     name = "linear_solve"
     fails = True
+    uses_blas = True
 
     def abstract_eval(self, a: Aval, b: Aval) -> tuple[Aval, ...]:
         _check_system("linear_solve", a, b, -2)

@@ -50,6 +50,7 @@ class MatrixPrimitive(Primitive):
     """
 
     fails = True
+    uses_blas = True
     transpose = not_linear
 
     def batch(

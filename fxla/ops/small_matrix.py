@@ -27,10 +27,21 @@ from fxla.loops.view import (
     select,
 )
 
-__all__ = ["MOST", "cholesky_nest", "is_small", "lu_nest", "solve_nest", "triangular_nest"]
+__all__ = [
+    "MOST",
+    "MOST_IN_LOOP",
+    "cholesky_nest",
+    "is_small",
+    "lu_nest",
+    "solve_nest",
+    "triangular_most",
+    "triangular_nest",
+]
 
 MOST = 6
 """Rows of a matrix, at most; statements grow with the cube. See `fxla.compile.written_out`, too."""
+MOST_IN_LOOP = 12
+"""Likewise of a triangular system with many right-hand sides; see `triangular_most`."""
 NOT_POSITIVE = "Matrix is not positive definite"
 SINGULAR = "Singular matrix"
 _COLUMNS = 8
@@ -38,6 +49,14 @@ _COLUMNS = 8
 _status = ((), int32)
 
 Matrix = list[list[Expr]]
+
+
+def triangular_most(columns: int) -> int:
+    """Rows of a triangular matrix, at most, that is solved by these statements.
+
+    Where a loop goes over the columns, statements grow with the square of the rows only.
+    """
+    return MOST if columns <= _COLUMNS else MOST_IN_LOOP
 
 
 def is_small(x: View, most: int = MOST) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from fxla import lax
 from fxla.compile.build import build_program
 from fxla.compile.program import Branch, HostCall, Program
 from fxla.ops.linalg import cholesky, linear_solve, lu, triangular_solve
-from fxla.ops.small_matrix import MOST
+from fxla.ops.small_matrix import MOST, MOST_IN_LOOP
 
 RNG = np.random.default_rng(0)
 SIZES = [1, 2, 3, MOST]
@@ -45,6 +46,22 @@ def test_solutions(n: int, lead: tuple[int, ...], dtype: Any) -> None:
 def test_many_right_hand_sides() -> None:
     a, b = matrices((), 4), RNG.standard_normal((4, 30))
     np.testing.assert_allclose(fxla.jit(linear_solve)(a, b), np.linalg.solve(a, b), rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [MOST + 1, MOST_IN_LOOP])
+@pytest.mark.parametrize("left_side", [False, True])
+@pytest.mark.parametrize("lower", [False, True])
+def test_triangles_with_many_right_hand_sides(n: int, left_side: bool, lower: bool) -> None:
+    """Above `MOST`, too, and with few right-hand sides by a library."""
+    a = np.tril(matrices((3,), n)) + 4 * np.eye(n)
+    a = a if lower else a.mT
+    b = RNG.standard_normal((3, n, 40) if left_side else (3, 40, n))
+    solve = functools.partial(triangular_solve, left_side=left_side, lower=lower)
+    assert not calls_a_library(solve, a, b)
+    x = fxla.jit(solve)(a, b)
+    np.testing.assert_allclose(a @ x if left_side else x @ a, b, atol=1e-12)
+    few = b[..., :2] if left_side else b[:, :2]
+    assert calls_a_library(solve, a, few)
 
 
 def test_pivots_are_those_of_lapack() -> None:
