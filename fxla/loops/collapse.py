@@ -9,9 +9,9 @@ over any number of axes becomes one long loop; a bias added along the last axis 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 
+from fxla.core.records import dataclass
 from fxla.loops.ir import (
     INDEX,
     Assign,
@@ -32,7 +32,7 @@ from fxla.loops.ir import (
     children,
     walk_stmts,
 )
-from fxla.loops.rewrite import Rewriter, all_exprs, postorder, stmt_exprs
+from fxla.loops.rewrite import Rewriter, all_exprs, stmt_exprs
 
 __all__ = ["collapse", "put", "size_of_extent"]
 
@@ -56,10 +56,12 @@ def collapse(kernel: Kernel) -> Kernel:
         600
     """
     while True:
+        uses: _Uses | None = None
         for outer in walk_stmts(kernel.body):
             inner = outer.body[0] if isinstance(outer, For) and len(outer.body) == 1 else None
             if isinstance(outer, For) and isinstance(inner, For):
-                axes = _merged_axes(kernel, outer, inner)
+                uses = uses or _uses(kernel)
+                axes = _merged_axes(uses, outer, inner)
                 if axes is not None:
                     kernel = _merge(kernel, outer, inner, axes)
                     break
@@ -74,17 +76,49 @@ def size_of_extent(e: Expr) -> int | None:
     return int(e.value) if isinstance(e, Const) else None
 
 
-def _accesses(kernel: Kernel) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
-    """Buffer and index of every load and store."""
+@dataclass(frozen=True, slots=True)
+class _Uses:
+    """Where the indices of a kernel occur.
+
+    Attributes:
+        accesses: buffer and index of every load and store.
+        holders: for the name of an index the expressions that it is an operand of.
+        parents: for every product, by its id, the expressions that it is an operand of.
+        roots: ids of what statements evaluate.
+        values: names of indices that a statement evaluates as they are, but as axes of a store.
+    """
+
+    accesses: list[tuple[Buffer, tuple[Expr, ...]]]
+    holders: dict[str, list[Expr]]
+    parents: dict[int, list[Expr]]
+    roots: set[int]
+    values: set[str]
+
+
+def _uses(kernel: Kernel) -> _Uses:
+    """What asking for one pair of loops after the other needs to know, found in one walk."""
+    found = _Uses([], {}, {}, set(), set())
     for s in walk_stmts(kernel.body):
+        roots = stmt_exprs(s)
+        found.roots.update(map(id, roots))
         if isinstance(s, Store):
-            yield s.buffer, s.index
+            found.accesses.append((s.buffer, s.index))
+            roots = (s.value,)
+        found.values.update([e.name for e in roots if isinstance(e, Index)])
     for e in all_exprs(kernel.body):
+        operands = children(e)
+        for c in operands:
+            kind = type(c)
+            if kind is Index:
+                found.holders.setdefault(c.name, []).append(e)  # type: ignore[attr-defined]
+            elif kind is Op and c.name == "mul":  # type: ignore[attr-defined]
+                found.parents.setdefault(id(c), []).append(e)
         if isinstance(e, Load):
-            yield e.buffer, e.index
+            found.accesses.append((e.buffer, operands))
+    return found
 
 
-def _merged_axes(kernel: Kernel, outer: For, inner: For) -> dict[str, int] | None:
+def _merged_axes(uses: _Uses, outer: For, inner: For) -> dict[str, int] | None:
     """For each buffer that the pair of indices walks, the first of the two axes.
 
     None if they cannot be merged.
@@ -93,18 +127,18 @@ def _merged_axes(kernel: Kernel, outer: For, inner: For) -> dict[str, int] | Non
     pair = (outer.index.name, inner.index.name)
     if width is None or size_of_extent(outer.extent) is None:
         return None
-    if _used_elsewhere(kernel, outer.index, inner.index, width):
+    if _used_elsewhere(uses, outer.index, inner.index, width):
         return None
     axes: dict[str, int] = {}
     untouched: set[str] = set()
-    for buffer, index in _accesses(kernel):
+    for buffer, index in uses.accesses:
         names = [e.name if isinstance(e, Index) else None for e in index]
-        uses = [k for k, name in enumerate(names) if name in pair]
-        if not uses:
+        walked = [k for k, name in enumerate(names) if name in pair]
+        if not walked:
             untouched.add(buffer.name)
             continue
-        at = uses[0]
-        adjacent = len(uses) == 2 and tuple(names[at : at + 2]) == pair
+        at = walked[0]
+        adjacent = len(walked) == 2 and tuple(names[at : at + 2]) == pair
         if not adjacent or size_of_extent(buffer.shape[at + 1]) != width:
             return None
         if axes.setdefault(buffer.name, at) != at:
@@ -112,32 +146,22 @@ def _merged_axes(kernel: Kernel, outer: For, inner: For) -> dict[str, int] | Non
     return None if untouched & axes.keys() else axes
 
 
-def _used_elsewhere(kernel: Kernel, outer: Index, inner: Index, width: int) -> bool:
+def _used_elsewhere(uses: _Uses, outer: Index, inner: Index, width: int) -> bool:
     """Whether an index of the pair occurs other than as an axis of an access, or in a position.
 
     A position is ``outer * width + inner``: the merged index itself.
     """
-    products: set[int] = set()
-    others: set[int] = set()
-    for s in walk_stmts(kernel.body):
-        roots = stmt_exprs(s)
-        direct = (s.value,) if isinstance(s, Store) else roots
-        if any(e in (outer, inner) for e in direct if isinstance(e, Index)):
+    names = (outer.name, inner.name)
+    if any(name in uses.values for name in names):
+        return True
+    for e in [e for name in names for e in uses.holders.get(name, ())]:
+        if isinstance(e, Load) or _is_position(e, outer, inner, width):
+            continue
+        if not _is_product(e, outer, width) or id(e) in uses.roots:
             return True
-        others.update(map(id, roots))
-        for e in postorder(roots):
-            if _is_position(e, outer, inner, width):
-                products.add(id(children(e)[0]))
-                continue
-            others.update(map(id, children(e)))
-            if isinstance(e, Load) or _is_product(e, outer, width):
-                continue
-            if any(c in (outer, inner) for c in children(e) if isinstance(c, Index)):
-                return True
-    for s in walk_stmts(kernel.body):
-        for e in postorder(stmt_exprs(s)):
-            if _is_product(e, outer, width) and (id(e) not in products or id(e) in others):
-                return True
+        parents = uses.parents.get(id(e))
+        if not parents or not all(_is_position(p, outer, inner, width) for p in parents):
+            return True
     return False
 
 
