@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from fxla import lax
+from fxla.compile import compiled as compiled_module
 from fxla.compile import executable as executable_module
 from fxla.compile import family as family_module
 from fxla.compile.build import build_program
 from fxla.compile.compiled import Kernels
+from fxla.compile.driver import print_driver
+from fxla.compile.executable import Executable, built_executable
 from fxla.compile.family import Family, family_of, same_image
 from fxla.compile.image import Image, image_of
 from fxla.compile.simplify import inline_calls, simplify
@@ -169,3 +173,88 @@ def test_jit_builds_no_programs_for_new_sizes(monkeypatch: pytest.MonkeyPatch) -
         np.testing.assert_allclose(scaled, (x - x.mean(0)) / (1 + x.std(0)), rtol=1e-9)
     assert count < 15
     assert "tanh" in str(f.inspect(w, x).loops)
+
+
+SCHEDULED: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[[int], Any], int]] = {
+    # a function, NumPy's, its arguments for a size, and a size whose work is shared by threads
+    "map": (lambda x: fnp.sin(x) * x, lambda x: np.sin(x) * x, lambda n: (normal(n),), 200_000),
+    "sum": (lambda x: fnp.exp(x).sum(), lambda x: np.exp(x).sum(), lambda n: (normal(n),), 200_000),
+    "softmax": (
+        lambda x: fxla.nn.softmax(x, axis=1), lambda x: rows_softmax(x),
+        lambda n: (normal(n, 30),), 5000,
+    ),
+    "long rows": (
+        lambda x: fxla.nn.softmax(x, axis=1), lambda x: rows_softmax(x),
+        lambda n: (normal(20, n),), 7000,
+    ),
+    "sum over axis 0": (
+        lambda x: (x * x).sum(0), lambda x: (x * x).sum(0), lambda n: (normal(n, 300),), 800,
+    ),
+    "product": (
+        lambda w, x: fnp.tanh(x @ w), lambda w, x: np.tanh(x @ w),
+        lambda n: (W, normal(n, 24)), 6000,
+    ),
+    "square product": (
+        lambda x: x @ x, lambda x: x @ x, lambda n: (normal(n, n),), 180,
+    ),
+    "rows added": (
+        lambda i, x: fnp.zeros(60).at[i].add(x),
+        lambda i, x: np.bincount(i, x, 60),
+        lambda n: (RNG.integers(0, 60, n), normal(n)), 700_000,
+    ),
+    "sorted": (lambda x: fnp.sort(x), lambda x: np.sort(x), lambda n: (normal(n),), 300_000),
+    "running sums": (
+        lambda x: fnp.cumsum(x), lambda x: np.cumsum(x), lambda n: (normal(n),), 400_000,
+    ),
+    "transposed": (
+        lambda x: x.T + 1.0, lambda x: x.T + 1.0, lambda n: (normal(n, 250),), 1200,
+    ),
+    "loop": (
+        lambda x: lax.scan(lambda c, s: (fnp.tanh(c + s), None), x[0], x)[0],
+        lambda x: functools.reduce(lambda c, s: np.tanh(c + s), x, x[0]),
+        lambda n: (normal(4, n),), 90_000,
+    ),
+}  # fmt: skip
+
+
+def normal(*shape: int) -> Any:
+    return RNG.standard_normal(shape)
+
+
+def rows_softmax(x: Any) -> Any:
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_schedules_do_not_depend_on_the_sizes_that_came_before(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small sizes run in one chunk; the large one is cut as if it was the first, and vice versa."""
+    monkeypatch.setenv("FXLA_CHECK", "0")
+    monkeypatch.setenv("FXLA_TARGET", "native")
+    monkeypatch.setattr(family_module, "PROOFS", 0)
+    f, wanted, arguments, large = SCHEDULED[name]
+    small = large // 1500 + 10
+    jaxprs = {n: fxla.make_jaxpr(f)(*arguments(n)).jaxpr for n in (small, large)}
+
+    def last_of(*sizes: int) -> Executable:
+        monkeypatch.setattr(family_module, "_families", {})
+        monkeypatch.setattr(compiled_module, "_compiled", {})
+        for n in sizes[:-1]:
+            built_executable(fxla.make_jaxpr(f)(*arguments(n)).jaxpr)
+        return built_executable(jaxprs[sizes[-1]])
+
+    fresh = {n: last_of(n) for n in (small, large)}
+    assert (fresh[small].image.shared, fresh[large].image.shared) == (False, True)
+    for sizes in (
+        (small - 1, small + 3, large), (small - 1, small + 3, 3 * small, large),
+        (2 * large, large + 1, large), (2 * large, small + 3, small + 5, large),
+        (2 * large, large + 1, small), (large, small + 3, 2 * small, small),
+    ):  # fmt: skip
+        found, n = last_of(*sizes), sizes[-1]
+        assert same_image(found.image, fresh[n].image), sizes
+        told = print_driver(found.explained, [k.packed for k in found.kernels])
+        assert tuple(told.integers or (0,)) == (found.image.integers or (0,))
+        given = [np.asarray(x) for x in arguments(n)]
+        np.testing.assert_allclose(found(*given)[0], wanted(*given), rtol=1e-9, atol=1e-9)
