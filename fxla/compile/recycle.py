@@ -26,8 +26,9 @@ from fxla.errors import InternalError
 
 __all__ = ["LARGE", "RECYCLER_NAMES", "Recycler", "recycler", "recycler_text", "release_memory"]
 
-LARGE = 1 << 20
-"""Bytes of a block that is worth keeping."""
+LARGE = 1 << 16
+"""Bytes of a block that is worth keeping: C libraries give pages of such blocks back when they are
+freed (glibc from 64 KB on, if they end its heap, and from 128 KB on, if they were mapped)."""
 _SMALLEST = LARGE.bit_length() - 1
 _CLASSES = 8 * 28
 _HUGE = 1 << 22
@@ -407,7 +408,7 @@ def recycler() -> Recycler | None:
 def release_memory() -> None:
     """Give the memory that compiled functions keep for their next results back to the system.
 
-    Results of a megabyte or more are made in memory of results that are gone: fresh memory costs
+    Results of 64 KB or more are made in memory of results that are gone: fresh memory costs
     more time than many a computation. At most an eighth of the machine's memory is kept, and at
     most a gigabyte.
 
