@@ -309,8 +309,9 @@ def _add(function: Any, call: Call, native: _Native) -> None:
         table: _Table = _Table() if served is None else served.keep[0]
         tree = table.trees.get(key)
         if tree is None:
-            code = _code_words(code_of_arguments(call.tree, n, call.fixed, call.named))
-            tree = _Tree(words([0, n, 0, 0, address(code)], code))
+            arguments = code_of_arguments(call.tree, n, call.fixed, call.named)
+            code = _code_words(arguments)
+            tree = _Tree(words([0, n, 0, 0, address(code), int(arguments.distinct)], code))
         table.leaves = max(table.leaves, n)
         table.objects = max(table.objects, objects)
         if served is not None:

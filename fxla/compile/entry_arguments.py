@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["COMPARE", "FIND", "WALK"]
+__all__ = ["COMPARE", "DISTINCT", "FIND", "WALK"]
 
 # Collects the leaves of an object, if its structure is that of the code; each is then owned.
 WALK = """
@@ -220,6 +220,62 @@ step:
   br label %head
 over:
   ret void
+}
+"""
+
+# Whether no two leaves are the same array, by a hash table of the arrays, at most half full.
+DISTINCT = """
+define internal i1 @distinct(ptr %g, ptr %leaves, i64 %n) {
+entry:
+  %array = field ptr %g, ${g_array}
+  %ndarray = field ptr %g, ${g_ndarray}
+  %double = shl i64 %n, 1
+  %zeros = call i64 @llvm.ctlz.i64(i64 %double, i1 false)
+  %bits = sub i64 64, %zeros
+  %size = shl i64 1, %bits
+  %mask = sub i64 %size, 1
+  %table = alloca i64, i64 %size, align 16
+  %nbytes = shl i64 %size, 3
+  call void @llvm.memset.p0.i64(ptr %table, i8 0, i64 %nbytes, i1 false)
+  br label %head
+head:
+  %i = phi i64 [0, %entry], [%next, %step]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %one, label %yes
+one:
+  %leaf_at = getelementptr ptr, ptr %leaves, i64 %i
+  %x = load ptr, ptr %leaf_at
+  %type = field ptr %x, 8
+  %ours = icmp eq ptr %type, %array
+  %numpys = icmp eq ptr %type, %ndarray
+  %either = or i1 %ours, %numpys
+  br i1 %either, label %hash, label %step
+hash:
+  %number = ptrtoint ptr %x to i64
+  %mixed = mul i64 %number, ${HASH}
+  %upper = lshr i64 %mixed, 32
+  br label %probe
+probe:
+  %guess = phi i64 [%upper, %hash], [%following, %taken]
+  %place = and i64 %guess, %mask
+  %slot = getelementptr i64, ptr %table, i64 %place
+  %there = load i64, ptr %slot
+  %free = icmp eq i64 %there, 0
+  br i1 %free, label %keep, label %taken
+taken:
+  %following = add i64 %place, 1
+  %same = icmp eq i64 %there, %number
+  br i1 %same, label %no, label %probe
+keep:
+  store i64 %number, ptr %slot
+  br label %step
+step:
+  %next = add i64 %i, 1
+  br label %head
+yes:
+  ret i1 true
+no:
+  ret i1 false
 }
 """
 

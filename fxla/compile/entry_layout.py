@@ -17,6 +17,9 @@ result's tree. The code of a tree is a sequence of operations in prefix order:
     NODE n type flatten aux ...  a registered class: ``flatten(x)`` gives children and aux
     OBJECT n type key child ...  an object of this type with n attributes, such as a module
 
+Arrays that an object's attributes share are one leaf, and where they share none a tree is *distinct*:
+it is another one as soon as two leaves are the same array.
+
 In the code of a result the type is not looked at, ``NAMED n make`` makes a named tuple, a dict is
 ``DICT n example key child ...``, the example having its keys and no values, a node is ``NODE n
 unflatten aux``, and an object ``OBJECT n new type name value example key child ...``: ``new(type)``
@@ -43,7 +46,7 @@ GLOBALS = {
     "zeros": 48, "precisions": 56, "start": 64, "made_as": 72,
 }  # fmt: skip
 TABLE = {"globals": 0, "leaves": 8, "objects": 16, "n": 24, "trees": 32}
-TREE = {"recent": 0, "leaves": 8, "mask": 16, "slots": 24, "code": 32}
+TREE = {"recent": 0, "leaves": 8, "mask": 16, "slots": 24, "code": 32, "distinct": 40}
 ENTRY = {
     "block": 0, "consts": 8, "n_consts": 16, "signature": 24, "code": 32, "donated": 40,
     "precision": 48, "objects": 56,

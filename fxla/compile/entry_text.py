@@ -8,7 +8,7 @@ What it reads is described in `fxla.compile.entry_layout`.
 
 from __future__ import annotations
 
-from fxla.compile.entry_arguments import COMPARE, FIND, WALK
+from fxla.compile.entry_arguments import COMPARE, DISTINCT, FIND, WALK
 from fxla.compile.entry_layout import (
     ARRAY,
     BLOCK,
@@ -42,7 +42,7 @@ def entry_text(slot: int) -> str:
         "block": BLOCK, "out": OUTPUT, "donated": DONATED, "c": CONTEXT, "array": ARRAY,
     }.items():  # fmt: skip
         names |= {f"{prefix}_{name}": number for name, number in layout.items()}
-    parts = (_DECLARE, WALK, COMPARE, FIND, BUILD, DONATE, RUN, _CALL)
+    parts = (_DECLARE, WALK, DISTINCT, COMPARE, FIND, BUILD, DONATE, RUN, _CALL)
     return expanded("".join(parts), names)
 
 
@@ -79,6 +79,7 @@ declare ptr @PyDataMem_SetHandler(ptr)
 declare ptr @PyMem_RawMalloc(i64)
 declare void @PyMem_RawFree(ptr)
 declare ptr @slow_call(ptr, ptr, ptr)
+declare i64 @llvm.ctlz.i64(i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 """
@@ -149,6 +150,13 @@ try_keywords:
   %kwargs_fit = call i1 @walk(ptr %c, ptr %keywords)
   br i1 %kwargs_fit, label %flat, label %miss
 flat:
+  %wants_distinct = field i64 %tree, ${tree_distinct}
+  %unchecked = icmp eq i64 %wants_distinct, 0
+  br i1 %unchecked, label %apart, label %check
+check:
+  %none_shared = call i1 @distinct(ptr %g, ptr %leaves, i64 %n)
+  br i1 %none_shared, label %apart, label %miss
+apart:
   %e = call ptr @find(ptr %g, ptr %c, ptr %tree, i64 %n, ptr %objects, ptr %scratch)
   %unknown = icmp eq ptr %e, null
   br i1 %unknown, label %miss, label %found

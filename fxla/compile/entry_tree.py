@@ -39,17 +39,19 @@ class _Leaf:
     number: int
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Code:
     """A tree's code.
 
     Attributes:
         words: operations and addresses of objects.
         objects: these objects, which must live as long as the words.
+        distinct: whether it has objects whose attributes may come to share arrays.
     """
 
     words: list[int]
     objects: list[Any]
+    distinct: bool = False
 
 
 def code_of_arguments(
@@ -146,6 +148,7 @@ def _write_object(x: Stateful, code: Code, result: bool, depth: int) -> None:
         _emit(code, "OBJECT", len(attributes), object.__new__, type(x), name, value, example)
     else:
         _emit(code, "OBJECT", len(attributes), type(x))
+        code.distinct = True
     for name, value in attributes.items():
         code.words.append(id(name))
         code.objects.append(name)

@@ -266,6 +266,11 @@ class TestSharing:
         compiled = fxla.jit(fxla.grad(lambda m, x: m(x).sum()))
         for _ in range(4):
             assert len(fxla.tree.leaves(compiled(model, np.ones((2, 3))))) == 4
+        model.layers[1] = model.layers[0]  # in the list, of which the module is not told
+        assert len(fxla.tree.leaves(compiled(model, np.ones((2, 3))))) == 2
+        model.layers = [model.layers[0], nn.Linear(3, 3)]
+        for _ in range(4):
+            assert len(fxla.tree.leaves(compiled(model, np.ones((2, 3))))) == 4
         model.layers = [model.layers[0], model.layers[0]]
         assert len(fxla.tree.leaves(compiled(model, np.ones((2, 3))))) == 2
 

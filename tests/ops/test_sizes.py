@@ -149,8 +149,8 @@ CASES: dict[str, Case] = {
     ),
     "scatter_add": (
         index.scatter_add_p,
-        lambda n: [f(n, n + 5), ints(n + 9, 1), f(n + 9, n + 5)],
-        gathering(ROWS, lambda n: (1, n + 5), "fill"),
+        lambda n: [f(n, n // 9), ints(n + 9, 1), f(n + 9, n // 9)],  # shared out at both sizes
+        gathering(ROWS, lambda n: (1, n // 9), "fill"),
     ),
     "scatter, batched": (
         index.scatter_p,
