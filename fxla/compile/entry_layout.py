@@ -17,8 +17,8 @@ result's tree. The code of a tree is a sequence of operations in prefix order:
     NODE n type flatten aux ...  a registered class: ``flatten(x)`` gives children and aux
     OBJECT n type key child ...  an object of this type with n attributes, such as a module
 
-Arrays that an object's attributes share are one leaf, and where they share none a tree is *distinct*:
-it is another one as soon as two leaves are the same array.
+Arrays that an object's attributes share are one leaf. A tree with objects that share none is
+*distinct*, and another one as soon as two leaves are the same array.
 
 In the code of a result the type is not looked at, ``NAMED n make`` makes a named tuple, a dict is
 ``DICT n example key child ...``, the example having its keys and no values, a node is ``NODE n

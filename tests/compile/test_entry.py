@@ -463,6 +463,7 @@ def test_no_reference_is_lost_or_kept() -> None:
     key, none = "r", None
     watched = [*tree.values(), *tree["b"], tree["c"].x, tree, np.dtype("f8"), f, key, fxla.Array]
     watched += [Point, X, 2.5, none]
+    gc.collect()  # what earlier tests left would be collected meanwhile
     before = [sys.getrefcount(x) for x in watched]
     blocks = sys.getallocatedblocks()
     for _ in range(20_000):
