@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from fxla.compile.donation import in_place
+from fxla.compile.eager import quicken
 from fxla.compile.entry_layout import CONVERT, GLOBALS, HASH
 from fxla.compile.entry_probe import (
     SCALARS,
@@ -37,6 +38,7 @@ from fxla.compile.executable import Executable, raise_pending
 from fxla.compile.native import compile_text
 from fxla.compile.recycle import LARGE, recycler
 from fxla.core.array import Array
+from fxla.core.background import in_background
 from fxla.core.dtypes import FLOAT_AT_START
 from fxla.core.pause import no_collection
 from fxla.core.pytree import TreeDef
@@ -441,4 +443,5 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     shared = words(numbers, held, zeros, scoped)
     method = _Method(b"run", found["run_flat"], _FASTCALL, None)
     slot.value = found["call"]
+    in_background(quicken, "fxla-eager")
     return _Native(shared, method)

@@ -36,7 +36,10 @@ _TP_CALL = 50
 """Number of that slot in the stable ABI."""
 _TP_ALLOC, _TP_FREE = 47, 74
 _TP_HEAP_TYPE, _TP_HAVE_GC = 1 << 9, 1 << 14
-_NUMPY_API = {"PyArray_NewCopy": 85, "PyArray_NewFromDescr": 94, "PyDataMem_SetHandler": 304}
+_NUMPY_API = {
+    "PyArray_NewCopy": 85, "PyArray_NewFromDescr": 94, "PyArray_View": 137,
+    "PyDataMem_SetHandler": 304,
+}  # fmt: skip
 _NUMPY_TYPE = 2
 _GET_HANDLER = 305
 

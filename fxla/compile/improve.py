@@ -9,7 +9,6 @@ with the main one, after the module that it is compiling.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections import deque
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fxla.compile.compiled import CompiledKernel
 from fxla.compile.llvm import host_isa, pausing_links
 from fxla.compile.native import MODULE_LINES, Batch, Printed, pausing_loads
+from fxla.core.background import in_background
 
 __all__ = ["improve_later", "wait_for_improvements"]
 
@@ -37,9 +37,7 @@ def improve_later(kernels: Sequence[CompiledKernel], done: Callable[[], None]) -
     with _lock:
         _waiting.append((kernels, done))
         if _thread is None:
-            _thread = threading.Thread(target=_work, name="fxla-improve")
-            with contextlib.suppress(RuntimeError):  # the interpreter is about to end
-                _thread.start()
+            _thread = in_background(_work, "fxla-improve")
 
 
 def wait_for_improvements() -> None:

@@ -1,8 +1,8 @@
 """fxla's own code: the modules that no user's program decides.
 
-Tiles of contractions, Fourier transforms, the entry of jitted functions, the pool, the allocator of
-large results, and the products that go to BLAS. `fxla.precompiled` compiles them when the package
-is built.
+Tiles of contractions, Fourier transforms, the entry of jitted functions, operators of eager arrays,
+the pool, the allocator of large results, and the products that go to BLAS. `fxla.precompiled`
+compiles them when the package is built.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fxla.compile.eager_text import EAGER_NAMES, eager_text
 from fxla.compile.entry import ENTRY_NAMES, entry_slot
 from fxla.compile.entry_text import entry_text
 from fxla.compile.gemm import GEMM_NAMES, gemm_text
@@ -52,6 +53,7 @@ def own_modules(level: Level) -> Iterator[OwnModule]:
         pool_text(level.machine in FUTEX_CALL, level.machine): POOL_NAMES,
         recycler_text(madvise=True): RECYCLER_NAMES,
         gemm_text(): GEMM_NAMES,
+        eager_text(): EAGER_NAMES,
     }
     slot = entry_slot()
     if slot is not None:  # of the Python that builds; under another one it may be elsewhere

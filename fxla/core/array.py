@@ -15,13 +15,17 @@ import numpy as np
 from fxla.core.uncollected import uncollected
 from fxla.errors import ConcretizationError
 
-__all__ = ["Array", "as_array", "in_bfloat16"]
+__all__ = ["Array", "applying", "as_array", "in_bfloat16"]
 
 _updater: list[Callable[[Any], Any]] = []
 """Makes the object behind ``x.at``; the NumPy floor puts it here when it is imported."""
 
 _namespace: list[Callable[..., Any]] = []
 """Gives an array's array API namespace; from the NumPy floor, too."""
+
+applying: list[Callable[..., Any]] = []
+"""Calls a ufunc, its first argument, of the others; from the NumPy floor, too, and in time a native
+one, see `fxla.compile.eager`."""
 
 
 _read = np.ndarray.__getitem__

@@ -99,6 +99,8 @@ def _record(cls: type, *, eq: bool, frozen: bool, unsafe_hash: bool, **options: 
     written = dict(vars(cls))
     if "__eq__" in written and written.get("__hash__") is None:
         written.pop("__hash__", None)  # Python's mark, not the author's
+    if cls.__doc__ is None:
+        cls.__doc__ = cls.__name__  # dataclasses would inspect a signature, a millisecond's work
     found: Any = dataclasses.dataclass(init=False, repr=False, eq=False, **options)(cls)
     methods = {"__repr__": _repr, **_methods(found, eq, unsafe_hash or (eq and frozen), frozen)}
     if eq and not frozen:

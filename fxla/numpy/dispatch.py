@@ -22,9 +22,10 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from fxla.core.array import Array
+from fxla.core.array import Array, applying
 from fxla.core.aval import Aval
 from fxla.core.dtypes import (
+    FLOAT_AT_START,
     DType,
     _precision,
     bfloat16,
@@ -34,8 +35,10 @@ from fxla.core.dtypes import (
     inexact_dtype,
     result_type,
 )
+from fxla.core.scopes import precisions, special
 from fxla.core.trace import Tracer, Value, eval_trace, state, typeof, where_am_i
 from fxla.errors import AxisError, DtypeError, ShapeError, TracerIntegerConversionError
+from fxla.numpy import eager_calls as eager_calls  # its function is called through `applying`
 from fxla.numpy.typed import typed
 from fxla.numpy.views import SHARING, viewing
 from fxla.numpy.writing import fresh, put_result
@@ -113,9 +116,13 @@ _REMEDY = {
 _MANY_STEPS = frozenset(
     "nanmax nanmin nansum nanmean nanvar nanstd nanprod nanmedian nanpercentile nanquantile "
     "nanargmax nanargmin mean var std median percentile quantile average isclose allclose cov "
-    "corrcoef histogram interp gradient unwrap trapezoid".split()
+    "corrcoef histogram interp gradient unwrap trapezoid nan_to_num polyval diff ptp".split()
 )
 """Functions that NumPy writes in Python, each of whose steps is faster on NumPy's own arrays."""
+
+
+_perhaps_precise: Sequence[Any] = precisions if float64 == FLOAT_AT_START else (FLOAT_AT_START,)
+"""Empty where the default precision is NumPy's on all threads, so that `is_eager` need not ask."""
 
 
 def is_eager() -> bool:
@@ -183,31 +190,50 @@ def public(
             return out if known in SHARING else fresh(out, args)
 
         def written(*args: Any, out: Any, **kwargs: Any) -> Any:
-            return put_result(out, call.traced(*args, **kwargs), f"np.{known}(out=...)")  # type: ignore[attr-defined]
+            return put_result(out, given.traced(*args, **kwargs), f"np.{known}(out=...)")  # type: ignore[attr-defined]
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            if state.trace is eval_trace and _precision.default is float64:
-                if many_steps and args and type(args[0]) is Array:
-                    args = (args[0].view(ndarray), *args[1:])
-                out = numpy_function(*args, **kwargs) if kwargs else numpy_function(*args)
-                kind = type(out)
-                if kind is Array:
-                    return out
-                return out.view(Array) if kind is ndarray else result(out)
-            return traced(*args, **kwargs)
+            if (special or _perhaps_precise) and not is_eager():
+                return traced(*args, **kwargs)
+            if many_steps:
+                args = tuple([x.view(ndarray) if type(x) is Array else x for x in args])
+            out = numpy_function(*args, **kwargs) if kwargs else numpy_function(*args)
+            kind = type(out)
+            if kind is Array:
+                return out
+            return out.view(Array) if kind is ndarray else result(out)
+
+        def of_one(*args: Any, **kwargs: Any) -> Any:
+            if special or _perhaps_precise or kwargs or len(args) != 1:
+                return call(*args, **kwargs)
+            out = applying[0](numpy_function, args[0])
+            return out if type(out) is Array else result(out)
+
+        def of_two(*args: Any, **kwargs: Any) -> Any:
+            if special or _perhaps_precise or kwargs or len(args) != 2:
+                return call(*args, **kwargs)
+            a, b = args
+            out = applying[0](numpy_function, a, b)
+            return out if type(out) is Array else result(out)
 
         if by_type is not None:
             traced = typed(traced, by_type)
         traced = viewing(known, traced)
         functools.update_wrapper(traced, body)
-        functools.update_wrapper(call, body)
-        call.__name__ = call.__qualname__ = known
-        call.traced = traced  # type: ignore[attr-defined]
+        given = {1: of_one, 2: of_two}.get(_operands(numpy_function), call)
+        functools.update_wrapper(given, body)
+        given.__name__ = given.__qualname__ = known
+        given.traced = traced  # type: ignore[attr-defined]
         if numpy_function is not None:
             dispatched[numpy_function] = traced
-        return call  # type: ignore[return-value]
+        return given  # type: ignore[return-value]
 
     return decorate
+
+
+def _operands(numpy_function: Any) -> int:
+    """How many operands a ufunc has; 0 for any other function."""
+    return numpy_function.nin if isinstance(numpy_function, np.ufunc) else 0
 
 
 @functools.cache
