@@ -4,8 +4,36 @@ from __future__ import annotations
 
 __all__ = ["COMPARE", "DISTINCT", "FIND", "WALK"]
 
+
+def _kept(code: str, x: str) -> str:
+    """Text that keeps the leaf `x`, whose code this is, and goes on behind it."""
+    return f"""
+  %index = field i64 {code}, 8
+  %leaves = field ptr %c, ${{c_leaves}}
+  %place = getelementptr ptr, ptr %leaves, i64 %index
+  store ptr {x}, ptr %place
+  call void @Py_IncRef(ptr {x})
+  %behind = getelementptr i8, ptr {code}, i64 16
+  set ptr %behind, %c, ${{c_code}}"""
+
+
+def _child(code: str) -> str:
+    """Text that takes a child whose code this is; most are leaves, which need no call."""
+    return f"""
+  %its_op = field i64 {code}, 0
+  %is_leaf = icmp eq i64 %its_op, ${{op_LEAF}}
+  br i1 %is_leaf, label %leaf, label %deeper
+leaf:{_kept(code, "%child")}
+  br label %step
+deeper:
+  set ptr {code}, %c, ${{c_code}}
+  %good = call i1 @walk(ptr %c, ptr %child)
+  br i1 %good, label %step, label %over"""
+
+
 # Collects the leaves of an object, if its structure is that of the code; each is then owned.
-WALK = """
+WALK = (
+    """
 define internal i1 @walk(ptr %c, ptr %x) {
   %code = field ptr %c, ${c_code}
   %op = field i64 %code, 0
@@ -14,13 +42,9 @@ define internal i1 @walk(ptr %c, ptr %x) {
   switch i64 %op, label %container [i64 ${op_LEAF}, label %leaf
                                     i64 ${op_SAME}, label %same
                                     i64 ${op_EQUAL}, label %equal]
-leaf:
-  %index = ptrtoint ptr %first to i64
-  %leaves = field ptr %c, ${c_leaves}
-  %place = getelementptr ptr, ptr %leaves, i64 %index
-  store ptr %x, ptr %place
-  call void @Py_IncRef(ptr %x)
-  set ptr %body, %c, ${c_code}
+leaf:"""
+    + _kept("%code", "%x")
+    + """
   ret i1 true
 same:
   set ptr %body, %c, ${c_code}
@@ -100,13 +124,15 @@ item:
   %items = select i1 %is_list, ptr %apart, ptr %inline
   %at = getelementptr ptr, ptr %items, i64 %i
   %child = load ptr, ptr %at
-  %good = call i1 @walk(ptr %c, ptr %child)
-  br i1 %good, label %step, label %over
+  %code = field ptr %c, ${c_code}
+"""
+    + _child("%code")
+    + """
 step:
   %next = add i64 %i, 1
   br label %head
 over:
-  %result = phi i1 [false, %head], [true, %sized], [false, %item]
+  %result = phi i1 [false, %head], [true, %sized], [false, %deeper]
   call void @Py_DecRef(ptr %x)
   ret i1 %result
 }
@@ -130,7 +156,6 @@ item:
   %code = field ptr %c, ${c_code}
   %key = load ptr, ptr %code
   %after = getelementptr i8, ptr %code, i64 8
-  set ptr %after, %c, ${c_code}
   %going = call i32 @PyDict_Next(ptr %x, ptr %position, ptr %next_key, ptr %next_value)
   %ended = icmp eq i32 %going, 0
   br i1 %ended, label %search, label %in_order
@@ -145,8 +170,9 @@ search:
   br i1 %absent, label %none, label %there
 there:
   %child = phi ptr [%value_there, %in_order], [%value_found, %search]
-  %good = call i1 @walk(ptr %c, ptr %child)
-  br i1 %good, label %step, label %over
+"""
+    + _child("%after")
+    + """
 step:
   %next = add i64 %i, 1
   br label %head
@@ -154,7 +180,7 @@ none:
   call void @PyErr_Clear()
   br label %over
 over:
-  %result = phi i1 [false, %entry], [true, %head], [false, %there], [false, %none]
+  %result = phi i1 [false, %entry], [true, %head], [false, %deeper], [false, %none]
   call void @Py_DecRef(ptr %x)
   ret i1 %result
 }
@@ -222,6 +248,7 @@ over:
   ret void
 }
 """
+)
 
 # Whether no two leaves are the same array, by a hash table of the arrays, at most half full.
 DISTINCT = """

@@ -4,8 +4,39 @@ from __future__ import annotations
 
 __all__ = ["BUILD", "DONATE", "RUN"]
 
+
+def _taken(at: str) -> str:
+    """Text that takes the result which is the leaf with this code."""
+    return f"""
+  %index = field i64 {at}, 8
+  %results = field ptr %c, ${{c_leaves}}
+  %place = getelementptr ptr, ptr %results, i64 %index
+  %result = load ptr, ptr %place
+  store ptr null, ptr %place
+  %behind = getelementptr i8, ptr {at}, i64 16
+  set ptr %behind, %c, ${{c_code}}"""
+
+
+def _child(at: str) -> str:
+    """Text that makes a child whose code this is; most are leaves, which need no call."""
+    return f"""
+  %its_op = field i64 {at}, 0
+  %is_leaf = icmp eq i64 %its_op, ${{op_LEAF}}
+  br i1 %is_leaf, label %leaf, label %deeper
+leaf:{_taken(at)}
+  br label %store
+deeper:
+  set ptr {at}, %c, ${{c_code}}
+  %built = call ptr @build(ptr %c)
+  %none = icmp eq ptr %built, null
+  br i1 %none, label %failed, label %store
+store:
+  %child = phi ptr [%result, %leaf], [%built, %deeper]"""
+
+
 # The result's tree, from results that are moved into it.
-BUILD = """
+BUILD = (
+    """
 define internal ptr @build(ptr %c) {
   %code = field ptr %c, ${c_code}
   %op = field i64 %code, 0
@@ -20,12 +51,10 @@ define internal ptr @build(ptr %c) {
                                i64 ${op_DICT}, label %dict
                                i64 ${op_NAMED}, label %named
                                i64 ${op_OBJECT}, label %attributed]
-leaf:
-  %results = field ptr %c, ${c_leaves}
-  %at = getelementptr ptr, ptr %results, i64 %n
-  %x = load ptr, ptr %at
-  store ptr null, ptr %at
-  ret ptr %x
+leaf:"""
+    + _taken("%code")
+    + """
+  ret ptr %result
 same:
   call void @Py_IncRef(ptr %first)
   ret ptr %first
@@ -144,10 +173,9 @@ head:
   %more = icmp ult i64 %i, %n
   br i1 %more, label %one, label %done
 one:
-  %child = call ptr @build(ptr %c)
-  %none = icmp eq ptr %child, null
-  br i1 %none, label %failed, label %store
-store:
+  %code = field ptr %c, ${c_code}"""
+    + _child("%code")
+    + """
   %at = getelementptr ptr, ptr %items, i64 %i
   store ptr %child, ptr %at
   %next = add i64 %i, 1
@@ -172,12 +200,9 @@ head:
 one:
   %code = field ptr %c, ${c_code}
   %key = load ptr, ptr %code
-  %after = getelementptr i8, ptr %code, i64 8
-  set ptr %after, %c, ${c_code}
-  %child = call ptr @build(ptr %c)
-  %none = icmp eq ptr %child, null
-  br i1 %none, label %failed, label %store
-store:
+  %after = getelementptr i8, ptr %code, i64 8"""
+    + _child("%after")
+    + """
   %bad = call i32 @PyDict_SetItem(ptr %x, ptr %key, ptr %child)
   call void @Py_DecRef(ptr %child)
   %next = add i64 %i, 1
@@ -192,6 +217,7 @@ done:
   ret ptr %x
 }
 """
+)
 
 # A donated array lends its memory to a result while the program runs; then both trade what they
 # have, and the donated array is an empty one. It keeps the result, and so the memory, alive: there
