@@ -11,22 +11,21 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from fxla.compile.eager_text import BINARY, EAGER_NAMES, STATE, TERNARY, UNARY, eager_text
+from fxla.compile.eager_text import EAGER_NAMES, STATE, eager_text
 from fxla.compile.entry_probe import c_api, may_become, numpy_api, unexpected
 from fxla.compile.native import compile_text
 from fxla.core.array import Array, applying
+from fxla.core.interpreter import slot
 from fxla.errors import InternalError
 
 __all__ = ["quicken"]
 
-_AS_NUMBER, _COMPARE = 96, 200
-"""Byte offsets in a type of ``tp_as_number``, a pointer, and ``tp_richcompare``."""
-_COMPARE_SLOT = 67
+_COMPARE, _COMPARE_SLOT = 200, 67
+"""Byte offset of ``tp_richcompare`` in a type, and the number of that slot in the stable ABI."""
 _SLOTS = {
     "add": (0, 7), "subtract": (1, 36), "multiply": (2, 29), "remainder": (3, 34),
     "power": (5, 33), "negative": (6, 30), "positive": (7, 32), "absolute": (8, 6),
@@ -34,7 +33,7 @@ _SLOTS = {
     "or": (15, 31), "floor_divide": (29, 12), "true_divide": (30, 37),
     "matrix_multiply": (34, 75),
 }  # fmt: skip
-"""Places of operators in ``PyNumberMethods``, and the numbers of their slots in the stable ABI."""
+"""Places of the other operators in ``PyNumberMethods``, and the numbers of their slots."""
 _FASTCALL = 0x80
 _lock = threading.Lock()
 _kept: list[Any] = []
@@ -99,23 +98,14 @@ def _product(a: Any, b: Any) -> Any:
     return a.__matmul__(b) if isinstance(a, Array) else b.__rmatmul__(a)
 
 
-def _places(cls: type[Any]) -> Mapping[str, Any] | None:
+def _places(cls: type[Any]) -> dict[str, Any] | None:
     """Where a class has its operators; None if one is not where it should be."""
-    get = ctypes.pythonapi.PyType_GetSlot
-    get.restype, get.argtypes = ctypes.c_uint64, [ctypes.py_object, ctypes.c_int]
-    numbers = ctypes.c_uint64.from_address(id(cls) + _AS_NUMBER).value
-    if not numbers or get(cls, _COMPARE_SLOT) == 0:
-        return None
-    found = {"richcompare": ctypes.c_uint64.from_address(id(cls) + _COMPARE)}
-    right = found["richcompare"].value == get(cls, _COMPARE_SLOT)
-    if not right:
-        return None
-    for name in (*BINARY, *UNARY, *TERNARY[:1]):
-        place, slot = _SLOTS[name]
-        found[name] = ctypes.c_uint64.from_address(numbers + 8 * place)
-        if found[name].value == 0 or found[name].value != get(cls, slot):
-            return None
-    return found
+    found = {
+        name: slot(cls, 8 * place, number, operator=True)
+        for name, (place, number) in _SLOTS.items()
+    }
+    found["richcompare"] = slot(cls, _COMPARE, _COMPARE_SLOT)
+    return None if None in found.values() else found
 
 
 if hasattr(os, "register_at_fork"):

@@ -8,14 +8,13 @@ is slower and otherwise the same.
 from __future__ import annotations
 
 import ctypes
-import platform
 import sys
-import sysconfig
 from typing import Any
 
 import numpy as np
 
 from fxla.compile.entry_layout import ARRAY
+from fxla.core.interpreter import get_slot, holds, slot, unusual
 
 __all__ = ["SCALARS", "c_api", "may_become", "numpy_api", "slot_offset", "type_slot", "unexpected"]
 
@@ -46,10 +45,8 @@ _GET_HANDLER = 305
 
 def unexpected() -> str:
     """What is not as the native code needs it, or ``""``."""
-    if platform.python_implementation() != "CPython" or sys.maxsize != 2**63 - 1:
-        return "it is not a 64-bit CPython"
-    if sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "getobjects"):
-        return "it is a free-threaded or a debugging build"
+    if unusual():
+        return unusual()
     if sys.byteorder != "little" or object.__basicsize__ != 16:
         return "objects begin in another way"
     for what, right in {
@@ -135,12 +132,9 @@ def _numbers_are_known() -> bool:
     )
 
 
-def type_slot(cls: type[Any]) -> ctypes.c_void_p | None:
+def type_slot(cls: type[Any]) -> ctypes.c_uint64 | None:
     """The place of ``tp_call`` in a class; None if it is not where it should be."""
-    get = ctypes.pythonapi.PyType_GetSlot
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_int]
-    place = ctypes.c_void_p.from_address(id(cls) + _TYPE_CALL)
-    return place if place.value is not None and place.value == get(cls, _TP_CALL) else None
+    return slot(cls, _TYPE_CALL, _TP_CALL)
 
 
 def may_become(cls: type[Any], subclass: type[Any]) -> bool:
@@ -149,13 +143,10 @@ def may_become(cls: type[Any], subclass: type[Any]) -> bool:
     That is so if both lie in memory alike, come from it and go back to it alike, and NumPy has
     nothing more to do for the subclass. Objects of the subclass hold a reference to it.
     """
-    get = ctypes.pythonapi.PyType_GetSlot
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_int]
 
     def kind(c: Any) -> tuple[Any, ...]:
-        sizes = c.__basicsize__, c.__itemsize__, c.__dictoffset__, c.__weakrefoffset__
-        memory = bool(c.__flags__ & _TP_HAVE_GC), get(c, _TP_ALLOC), get(c, _TP_FREE)
-        return *sizes, *memory, c.__array_finalize__
+        memory = bool(c.__flags__ & _TP_HAVE_GC), get_slot(c, _TP_ALLOC), get_slot(c, _TP_FREE)
+        return *holds(c), *memory, c.__array_finalize__
 
     return bool(subclass.__flags__ & _TP_HEAP_TYPE) and kind(cls) == kind(subclass)
 
