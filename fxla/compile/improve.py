@@ -68,6 +68,7 @@ def _wanted() -> bool:
 def _improve(kernels: Sequence[CompiledKernel], done: Callable[[], None]) -> None:
     isa = host_isa()
     hasty = [k.hasty for k in kernels if k.hasty is not None]
+    addresses: dict[Printed, int] = {}
     try:
         for group in _modules(hasty):
             if not _wanted():
@@ -76,9 +77,10 @@ def _improve(kernels: Sequence[CompiledKernel], done: Callable[[], None]) -> Non
             for printed in group:
                 batch.want(printed)
             batch.finish()
+            addresses |= {printed: batch.address(printed) for printed in group}
         for k in kernels:
             if k.hasty is not None:
-                k.address, k.hasty = batch.address(k.hasty), None
+                k.address, k.hasty = addresses[k.hasty], None
         done()
     except Exception:  # the program goes on with the code that it has, which is right
         for k in kernels:
@@ -88,11 +90,13 @@ def _improve(kernels: Sequence[CompiledKernel], done: Callable[[], None]) -> Non
 def _modules(hasty: Sequence[Printed]) -> Iterator[list[Printed]]:
     """Kernels in groups of at least so many lines that a module has little cost of its own."""
     group: list[Printed] = []
+    lines = 0
     for printed in hasty:
         group.append(printed)
-        if sum(p.text.count("\n") for p in group) >= MODULE_LINES:
+        lines += printed.text.count("\n")
+        if lines >= MODULE_LINES:
             yield group
-            group = []
+            group, lines = [], 0
     if group:
         yield group
 
