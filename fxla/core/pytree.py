@@ -10,6 +10,8 @@ from typing import Any
 
 import optree
 
+from fxla.core.source import user_source
+
 __all__ = [
     "TreeDef",
     "is_named_tuple",
@@ -29,6 +31,8 @@ __all__ = [
 ]
 
 NAMESPACE = "fxla"
+_MANY, _LONG = 3, 200
+"""Paths, and characters of a structure, that a message holds."""
 TreeDef = optree.PyTreeSpec
 _Flatten = Callable[[Any], tuple[Any, ...]]
 _Unflatten = Callable[[Any, Any], Any]
@@ -55,8 +59,46 @@ def tree_structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> T
 def tree_map(
     f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> Any:
-    """Apply `f` to corresponding leaves; `rest` may have subtrees where `tree` has leaves."""
-    return optree.tree_map(f, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
+    """Apply `f` to corresponding leaves; `rest` may have subtrees where `tree` has leaves.
+
+    Raises:
+        ValueError: one of `rest` does not have the structure of `tree`.
+    """
+    try:
+        return optree.tree_map(f, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
+    except (ValueError, TypeError) as error:
+        for k, other in enumerate(rest):
+            difference = _difference(tree, other, is_leaf)
+            if difference:
+                source = user_source()
+                place = f", at {source}" if source is not None else ""
+                raise ValueError(
+                    f"trees do not fit: {difference} (the first tree, and that after it number "
+                    f"{k + 1}){place}. Give trees of one structure; gradients, updates and the "
+                    "state of an optimiser have that of the parameters which `init` was given."
+                ) from error
+        raise  # from `f`
+
+
+def _difference(tree: Any, other: Any, is_leaf: Callable[[Any], bool] | None) -> str:
+    """What a tree has that another one lacks, or ``""`` if that may be mapped beside it."""
+    structure = tree_structure(tree, is_leaf)
+    try:
+        structure.flatten_up_to(other)
+    except (ValueError, TypeError):
+        ours, theirs = [dict.fromkeys(leaf_paths(x)) for x in (tree, other)]
+        lacks, has = [[p for p in a if p not in b] for a, b in ((ours, theirs), (theirs, ours))]
+        if not (lacks or has) or max(len(lacks), len(has)) > _MANY:
+            texts = structure_text(structure), structure_text(tree_structure(other))
+            if max(map(len, texts)) <= _LONG:
+                return f"{texts[0]} and {texts[1]}"
+        only = [
+            f"only the {which} has {', '.join(paths[:_MANY])}{' ...' if paths[_MANY:] else ''}"
+            for which, paths in (("first", lacks), ("second", has))
+            if paths
+        ]
+        return ", ".join(only) or "their containers are of other classes"
+    return ""
 
 
 def tree_accessors(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.dtypes import canonical_dtype
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.numpy.arguments import refuse_out
 from fxla.numpy.dispatch import as_values, promote, public
@@ -63,7 +63,7 @@ def diagonalise(x: Value, labels: Labels, call: str) -> tuple[Value, Labels]:
             if shape[first] != shape[second]:
                 raise ShapeError(
                     f"{call}: axes {first} and {second} of {typeof(x)} carry the same label but "
-                    f"differ in size ({shape[first]} != {shape[second]})"
+                    f"differ in size ({shape[first]} != {shape[second]}){where_am_i()}"
                 )
             x = move_axis(move_axis(x, second, len(shape) - 1), first, len(shape) - 2)
             x = strided_diagonal(x)
@@ -106,7 +106,7 @@ def contract(
         else:
             raise ShapeError(
                 f"{call}: sizes differ along a shared axis: {typeof(x)} and {typeof(y)} "
-                f"({x_size[label]} != {y_size[label]})"
+                f"({x_size[label]} != {y_size[label]}){where_am_i()}"
             )
     x, x_labels = sum_out(x, x_labels, {*y_labels, *out})
     y, y_labels = sum_out(y, y_labels, {*x_labels, *out})
@@ -185,7 +185,7 @@ def resolve_labels(
         if missing < 0 or (missing > 0 and Ellipsis not in term):
             raise ShapeError(
                 f"np.einsum: operand {k} has {rank} axes, but its subscripts name "
-                f"{len([a for a in term if a is not Ellipsis])}"
+                f"{len([a for a in term if a is not Ellipsis])}{where_am_i()}"
             )
         widest = max(widest, missing if Ellipsis in term else 0)
         labels.append(_fill(term, missing))
@@ -319,7 +319,7 @@ def einsum(
         values = [convert(v, wanted) for v in values]
     shapes = tuple(typeof(v).shape for v in values)
     labels, out_labels = resolve_labels(written, result, [len(s) for s in shapes])
-    _check_sizes(labels, shapes)
+    _check_sizes(labels, values)
     choice = tuple(optimize) if isinstance(optimize, list) else optimize
     plan = plan_contraction(tuple(labels), out_labels, shapes, choice)
     if len(values) == 1:
@@ -328,14 +328,15 @@ def einsum(
     return follow(plan, list(values), labels, out_labels)
 
 
-def _check_sizes(labels: Sequence[Labels], shapes: Sequence[tuple[int, ...]]) -> None:
+def _check_sizes(labels: Sequence[Labels], values: Sequence[Value]) -> None:
     sizes: dict[int, int] = {}
-    for k, (term, shape) in enumerate(zip(labels, shapes, strict=True)):
-        for a, n in zip(term, shape, strict=True):
+    for k, (term, x) in enumerate(zip(labels, values, strict=True)):
+        for a, n in zip(term, typeof(x).shape, strict=True):
             if n != 1 and sizes.setdefault(a, n) != n:
                 raise ShapeError(
                     f"np.einsum: label {_name(a)!r} has size {sizes[a]} in one operand and {n} in "
-                    f"operand {k}: shapes {', '.join(map(str, shapes))}"
+                    f"operand {k}: {', '.join([str(typeof(v)) for v in values])}{where_am_i()}. "
+                    "A label stands for one size; transpose an operand, or give its axis another."
                 )
 
 

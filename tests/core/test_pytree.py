@@ -81,10 +81,28 @@ def test_is_leaf_stops_the_descent() -> None:
 
 
 def test_structures_that_differ_are_refused() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(
+        ValueError, match=r"\(\*, \*\) and \(\*, \*, \*\)|only the second has \*\[2\]"
+    ):
         tree_map(lambda x, y: x, (1, 2), (1, 2, 3))
+    with pytest.raises(
+        ValueError,
+        match=r"only the first has \*\['a'\], only the second has \*\['b'\] \(.*number 2\), "
+        r"at test_pytree.py:\d+",
+    ):
+        tree_map(lambda *x: x, {"a": 1}, {"a": 2}, {"b": 1})
+    with pytest.raises(ValueError, match=r"\[\*, \*\] and \(\*, \*\)"):
+        tree_map(lambda *x: x, [1, 2], (1, 2))
+    many = {str(k): k for k in range(100)}
+    with pytest.raises(ValueError, match=r"first has \*\['0'\], \*\['1'\], \*\['10'\] \.\.\. \("):
+        tree_map(lambda *x: x, many, {})
     with pytest.raises(ValueError):
         tree_unflatten(tree_structure((1, 2)), [1])
+
+
+def test_errors_of_the_function_stay_as_they_are() -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        tree_map(lambda x, y: int(x), ("a", 2), (1, [2]))
 
 
 def test_only_dataclasses_are_registered_as_such() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fxla.control.jit import jit
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import typeof
 from fxla.numpy.einstein import einsum, einsum_path
@@ -163,3 +164,14 @@ def test_random_subscripts(data: Any) -> None:
     subscripts = f"{','.join(terms)}->{''.join(out)}"
     xs = operands(subscripts)
     agree(lambda *a: einsum(subscripts, *a), lambda *a: np.einsum(subscripts, *a), *xs)
+
+
+def test_sizes_that_differ_are_named_with_the_operands() -> None:
+    x = np.ones((2, 3), "f")
+    for subscripts, message in {
+        "ij,jk->ik": r"label 'j' has size 3 .* and 2 in operand 1: f32\[2,3\], f32\[2,3\]",
+        "i,i->i": r"operand 0 has 2 axes, .* name 1",
+        "ii,ij->i": r"label 'i' has size 2 .* and 3 in operand 0",
+    }.items():
+        with pytest.raises(ValueError, match=message + ", at test_einstein.py:"):
+            jit(lambda x, subscripts=subscripts: einsum(subscripts, x, x))(x)
