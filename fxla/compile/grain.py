@@ -30,7 +30,7 @@ from fxla.loops.ir import (
 from fxla.loops.scalar import SCALAR_OPS
 from fxla.loops.size import least, whole
 
-__all__ = ["CHUNK_WORK", "chunk_size"]
+__all__ = ["CHUNK_WORK", "chunk_size", "count_of"]
 
 CHUNK_WORK = 150_000
 """Work of a chunk, at least: some microseconds, so that sharing it costs little."""
@@ -64,7 +64,7 @@ def chunk_size(kernel: Kernel) -> int:
     first = kernel.body[0] if len(kernel.body) == 1 else None
     if not isinstance(first, For) or first.kind != "parallel":
         return 0
-    count = _size(first.extent)
+    count = count_of(first.extent)
     if count is None or count < 2:
         return max(count or 0, 1)
     wanted = math.floor(count * _block_work(first.body) / CHUNK_WORK)
@@ -85,7 +85,7 @@ def _block_work(body: Iterable[Stmt], seen: set[int] | None = None) -> float:
             case For(kind="tile", extent=extent):
                 work += _tile_work(s)
             case For(extent=extent, body=inner):
-                n = _size(extent)
+                n = count_of(extent)
                 work += 8 + (_UNKNOWN if n is None else n) * _block_work(inner, seen)
             case While(condition=condition, body=inner):
                 work += _UNKNOWN * (_expr_work(condition, seen) + _block_work(inner, seen))
@@ -109,9 +109,9 @@ def _tile_work(rows: For) -> float:
         return float(_UNKNOWN)
     results = depth = 1
     for loop in (c.rows, c.columns):
-        results *= _size(loop.extent) or _UNKNOWN
+        results *= count_of(loop.extent) or _UNKNOWN
     for loop in c.levels:
-        depth *= _size(loop.extent) or _UNKNOWN
+        depth *= count_of(loop.extent) or _UNKNOWN
     return results * (depth * c.total.dtype.itemsize / 4 + _block_work(c.epilogue))
 
 
@@ -141,7 +141,7 @@ def _lanes(e: Expr) -> float:
     return max(e.dtype.itemsize / 4, 0.5)
 
 
-def _size(e: Expr) -> int | None:
+def count_of(e: Expr) -> int | None:
     """An extent's value where enclosing blocks are the first; None if it is not arithmetic."""
     match e:
         case Const(value=value) | Extent(value=value):
@@ -149,7 +149,7 @@ def _size(e: Expr) -> int | None:
         case Index() | Local():
             return 0
         case Op(name=name, args=(a, b)):
-            x, y = _size(a), _size(b)
+            x, y = count_of(a), count_of(b)
             if x is None or y is None:
                 return None
             match name:

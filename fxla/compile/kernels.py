@@ -15,6 +15,7 @@ from fxla.compile.group import (
     vector_over_outer,
 )
 from fxla.compile.orientation import index_names
+from fxla.compile.outermost import many_first
 from fxla.compile.partial import in_two, loaded_buffers
 from fxla.compile.rows import keep_rows, rows_of_one_size
 from fxla.core.aval import Aval
@@ -44,6 +45,7 @@ from fxla.loops.native_vectorize import stored_buffers
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.single import without_single_loops
 from fxla.loops.size import whole
+from fxla.loops.spread import is_independent
 from fxla.loops.tile import blocks, tile_transposed, within
 from fxla.loops.undivide import undivide, unroll_short
 from fxla.loops.view import (
@@ -161,6 +163,9 @@ def _group_kernel(group: Group, outside: set[Value], cached: bool, plain: bool) 
     elif any(n > SMALL for v in (*group.inputs, *group.outputs) for n in v.aval.shape):
         kernel = collapse(undivide(collapse(kernel)))
     kernel = _in_parallel(kernel)
+    if not plain:
+        every = all(_is_map(s) for s in kernel.body if isinstance(s, For))
+        kernel = many_first(kernel, lambda loop: every or is_independent(loop))
     kept = {b.name for b in kernel.outputs}
     outputs = tuple([v for v, b in group.outputs.items() if b.name in kept])
     return KernelStep(kernel, tuple(group.inputs), outputs)
@@ -318,4 +323,5 @@ def _phase_kernel(
         given = {v: b for v, b in given.items() if b.name in stored}
     name = node.eqn.primitive.name
     kernel = Kernel(name, tuple(inputs.values()), tuple(given.values()), (), nest)
+    kernel = many_first(kernel, lambda loop: loop.index in index)
     return KernelStep(kernel, tuple(inputs), tuple(given))

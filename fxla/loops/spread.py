@@ -14,7 +14,7 @@ from dataclasses import replace
 from fxla.loops.ir import Alloc, Expr, For, Index, Kernel, Load, Stmt, Store, walk_stmts
 from fxla.loops.rewrite import postorder, stmt_exprs
 
-__all__ = ["spread"]
+__all__ = ["is_independent", "spread"]
 
 
 def spread(kernel: Kernel) -> Kernel:
@@ -46,14 +46,14 @@ def _spread(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
         return body
     loop = body[0]
     uniform = not any(isinstance(e, Index) for e in postorder([loop.extent]))
-    if uniform and (loop.kind in ("parallel", "vector") or _independent(loop)):
+    if uniform and (loop.kind in ("parallel", "vector") or is_independent(loop)):
         return (replace(loop, kind="parallel", body=_spread(loop.body)),)
     if loop.kind == "parallel":  # a printer takes every loop of that kind in the nest for the grid
         return (replace(loop, kind="serial"),)
     return body
 
 
-def _independent(loop: For) -> bool:
+def is_independent(loop: For) -> bool:
     """Whether no iteration touches what another writes.
 
     So it is if each buffer written has an axis that every access indexes by the loop's own index.
