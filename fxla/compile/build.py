@@ -51,6 +51,7 @@ from fxla.compile.schedule import schedule, used_outside
 from fxla.compile.selecting import selecting_nest
 from fxla.compile.simplify import simplify
 from fxla.compile.sorting import sorting_nest
+from fxla.compile.stacked_products import Around, products_around
 from fxla.compile.transposes import absorb_transposes
 from fxla.compile.widened import widened_products
 from fxla.compile.written_out import written_out_nest
@@ -163,10 +164,11 @@ class Build:
         inputs: Sequence[Pointer],
         targets: Sequence[Pointer],
         owned: Sequence[int] = (),
+        repeated: bool = False,
     ) -> list[Instruction]:
         """Instructions that compute a jaxpr from memory to memory.
 
-        Inputs at the positions `owned` may be written over.
+        Inputs at the positions `owned` may be written over. What is `repeated` is a loop's body.
         """
         jaxpr = simplify(jaxpr)
         if self.use_library and not self.merging:
@@ -195,7 +197,7 @@ class Build:
         body: list[Instruction] = []
         for item in items:
             if isinstance(item, Group):
-                steps = group_kernels(item, outside, cached, plain=self.merging)
+                steps = group_kernels(item, outside, cached, self.merging, repeated)
                 body += [self.launch(step, place) for step in steps]
                 continue
             for i, o in item.in_place:
@@ -373,6 +375,41 @@ class Build:
         """A loop or branch: one kernel if that suits it, else instructions around kernels."""
         if self.merging or isinstance(form, BlocksRegion):
             return self.control_flow(form, node, operands, place)
+        if self.use_library and isinstance(form, ScanRegion):
+            form = replace(form, body=simplify(form.body))
+            around = products_around(form)
+            if around is not None:
+                return self.loop_between(around, node, operands, place)
+        return self.one_kernel_or_more(form, node, operands, place)
+
+    def loop_between(
+        self, around: Around, node: Node, operands: list[Pointer], place: dict[Value, Pointer]
+    ) -> list[Instruction]:
+        """A counted loop, and the products before and after it."""
+        form = around.loop
+        k, c = form.n_consts, form.n_carry
+        consts, body = operands[:k], []
+        if around.before is not None:
+            made = [Pointer(Buffer(a.shape, a.dtype)) for a in around.before.out_avals]
+            body += self.block(around.before, [*consts, *operands[k + c :]], made)
+            operands = [*operands, *made]
+        outputs = list(node.outputs)
+        for j in around.late:
+            aval = form.body.out_avals[c + j]
+            outputs[c + j] = Value(Aval((form.length, *aval.shape), aval.dtype), stored=True)
+            pointer_of(outputs[c + j], place)
+        inner = replace(node, outputs=tuple(outputs))
+        body += self.one_kernel_or_more(form, inner, operands, place)
+        if around.after is not None:
+            stacks = [place[outputs[c + j]] for j in around.late]
+            results = [place[node.outputs[c + j]] for j in around.late]
+            body += self.block(around.after, [*consts, *stacks], results)
+        return body
+
+    def one_kernel_or_more(
+        self, form: Region, node: Node, operands: list[Pointer], place: dict[Value, Pointer]
+    ) -> list[Instruction]:
+        """Control flow as one kernel if that suits it, else instructions around kernels."""
         tiles = self.tiles and not isinstance(form, LanesRegion)  # a lane has none
         trial = Build(self.use_library, tiles, merging=True, noted=self.noted)
         trial.constants, trial.failures = self.constants, self.failures
@@ -443,7 +480,7 @@ class Build:
         ]
         once, inner, consts = self.before_loop(form.body, k, operands[:k], form.length > 0)
         owned = range(len(consts), len(consts) + c)
-        body = self.block(inner, [*consts, *carries.now, *xs], [*carries.next, *ys], owned)
+        body = self.block(inner, [*consts, *carries.now, *xs], [*carries.next, *ys], owned, True)
         loop = Loop(index, form.length, form.reverse, body, carries.swapped)
         return [*once, *carries.before, loop, *carries.after]
 
@@ -461,7 +498,7 @@ class Build:
         condition = self.block(form.condition, [*operands[:kc], *carries.now], [predicate])
         once, inner, consts = self.before_loop(form.body, kb, operands[kc : kc + kb], False)
         owned = range(len(consts), len(consts) + c)
-        body = self.block(inner, [*consts, *carries.now], carries.next, owned)
+        body = self.block(inner, [*consts, *carries.now], carries.next, owned, True)
         loop = WhileLoop(condition, predicate, body, carries.swapped)
         return [*once, *carries.before, loop, *carries.after]
 

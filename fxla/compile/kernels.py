@@ -23,7 +23,7 @@ from fxla.core.records import dataclass
 from fxla.loops.abreast import rows_abreast
 from fxla.loops.collapse import collapse
 from fxla.loops.columns import sum_columns
-from fxla.loops.contraction import block_contraction
+from fxla.loops.contraction import CHUNK_WORK, STEP_WORK, block_contraction
 from fxla.loops.ir import (
     Alloc,
     Assign,
@@ -77,7 +77,11 @@ class KernelStep:
 
 
 def group_kernels(
-    group: Group, outside: set[Value], cached: bool = True, plain: bool = False
+    group: Group,
+    outside: set[Value],
+    cached: bool = True,
+    plain: bool = False,
+    repeated: bool = False,
 ) -> list[KernelStep]:
     """The kernel of a group, or two if it reduces a large array; none if it writes nothing.
 
@@ -86,8 +90,9 @@ def group_kernels(
         outside: the values that something else reads.
         cached: whether what only the group reads may wait in scratch memory.
         plain: whether it is to be a part of another kernel, where small loops are written out.
+        repeated: whether it runs in a loop.
     """
-    step = _group_kernel(group, outside, cached, plain)
+    step = _group_kernel(group, outside, cached, plain, STEP_WORK if repeated else CHUNK_WORK)
     if not step.outputs:
         return []
     if size_of(group.outer) == 1:
@@ -130,14 +135,16 @@ def literal_shape(b: Buffer) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _group_kernel(group: Group, outside: set[Value], cached: bool, plain: bool) -> KernelStep:
+def _group_kernel(
+    group: Group, outside: set[Value], cached: bool, plain: bool, work: int
+) -> KernelStep:
     """The loop nest of a group."""
     for value in group.place:
         if value in outside:
             group.buffer_of(value)
     written = set(group.outputs)
     if group.is_product:
-        tiled = _product_kernel(group, written)
+        tiled = _product_kernel(group, written, work)
         if tiled is not None:
             return KernelStep(tiled, tuple(group.inputs), tuple(group.outputs))
     over_outer = vector_over_outer(group)
@@ -171,7 +178,7 @@ def _group_kernel(group: Group, outside: set[Value], cached: bool, plain: bool) 
     return KernelStep(kernel, tuple(group.inputs), outputs)
 
 
-def _product_kernel(group: Group, written: set[Value]) -> Kernel | None:
+def _product_kernel(group: Group, written: set[Value], work: int) -> Kernel | None:
     """A contraction and what follows each of its sums, in chunks of results."""
     body: list[Stmt] = []
     for loop in group.loops:
@@ -180,7 +187,7 @@ def _product_kernel(group: Group, written: set[Value]) -> Kernel | None:
     nest = wrap(group.index, group.outer, tuple(body), kinds)
     buffers = tuple(group.inputs.values()), tuple(group.outputs.values())
     kernel = Kernel(kernel_name(group), *buffers, (), nest)
-    return block_contraction(collapse(undivide(collapse(kernel))))
+    return block_contraction(collapse(undivide(collapse(kernel))), work)
 
 
 def _in_parallel(kernel: Kernel) -> Kernel:

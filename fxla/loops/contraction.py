@@ -47,7 +47,14 @@ from fxla.loops.rewrite import Rewriter
 from fxla.loops.size import least, whole
 from fxla.loops.view import binary, extent, int_const
 
-__all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "Contraction", "block_contraction", "contraction_of"]
+__all__ = [
+    "CHUNK_BYTES",
+    "CHUNK_ROWS",
+    "STEP_WORK",
+    "Contraction",
+    "block_contraction",
+    "contraction_of",
+]
 
 CHUNK_ROWS = 350
 """Rows of a chunk, at most: a multiple of the rows of the tallest tile. What a chunk packs of the
@@ -63,7 +70,9 @@ FEW_ROWS = 42
 SMALL_RIGHT = 1 << 19
 """Bytes of a right operand that stays in the second cache however its rows are cut."""
 CHUNK_WORK = 1 << 19
-"""Multiplications of a chunk, at least: some five microseconds."""
+"""Multiplications of a chunk, at least: some ten microseconds..."""
+STEP_WORK = 1 << 18
+"""... and in a loop's body, where threads that shared the step before are still awake."""
 CHUNKS = 8
 """Chunks that a contraction with work enough is cut into, at least; twice as many if two threads
 could not share them evenly."""
@@ -174,11 +183,12 @@ def _is_affine(e: Expr, names: set[str]) -> bool:
 # ---------------------------------------------------------------------------- blocks
 
 
-def block_contraction(kernel: Kernel) -> Kernel | None:
+def block_contraction(kernel: Kernel, work: int = CHUNK_WORK) -> Kernel | None:
     r"""Cut a plain nest into chunks of results; None if it is not a contraction.
 
     Args:
         kernel: one nest of loops around a sum of products, with literal extents.
+        work: multiplications of a chunk, at least.
 
     Example:
         >>> import numpy as np
@@ -215,7 +225,7 @@ def block_contraction(kernel: Kernel) -> Kernel | None:
         found = _parts(replace(loops[at], kind="tile", body=(columns,)), columns)
         if found is not None and all(_literal(level.extent) for level in found.levels):
             others = [loop for k, loop in enumerate(loops[:-1]) if k != at]
-            return replace(kernel, body=_chunked(found, others))
+            return replace(kernel, body=_chunked(found, others, work))
     return None
 
 
@@ -234,12 +244,12 @@ def _row_candidates(loops: Sequence[For]) -> list[int]:
     return order
 
 
-def _chunked(c: Contraction, others: list[For]) -> tuple[Stmt, ...]:
+def _chunked(c: Contraction, others: list[For], work: int) -> tuple[Stmt, ...]:
     """The nest in which each iteration of the outermost loop is a chunk."""
     m, n = _number(c.rows.extent), _number(c.columns.extent)
     depth = math.prod(_number(level.extent) for level in c.levels)
     count = math.prod(_number(loop.extent) for loop in others)
-    sizes_of_chunk = chunk_shape(m, n, depth, count, c.total.dtype.itemsize)
+    sizes_of_chunk = chunk_shape(m, n, depth, count, c.total.dtype.itemsize, work)
     row_step, column_step = (
         Extent(INDEX, size, role=role)
         for size, role in zip(sizes_of_chunk, ("rows", "columns"), strict=True)
@@ -321,7 +331,9 @@ def _ordered(c: Contraction) -> For:
     return outermost
 
 
-def chunk_shape(m: int, n: int, depth: int, count: int, itemsize: int) -> tuple[int, int]:
+def chunk_shape(
+    m: int, n: int, depth: int, count: int, itemsize: int, work: int = CHUNK_WORK
+) -> tuple[int, int]:
     """Rows and columns of each chunk of a contraction, by its sizes alone.
 
     Example:
@@ -336,7 +348,7 @@ def chunk_shape(m: int, n: int, depth: int, count: int, itemsize: int) -> tuple[
         chunks = -(-m // rows) * -(-n // columns) * count
         if chunks >= CHUNKS * (1 + chunks % 2):
             break
-        if rows * columns * depth < 2 * CHUNK_WORK:
+        if rows * columns * depth < 2 * work:
             break
         if columns > 2 * panel or (rows < 28 and columns > panel):
             half = -(-columns // 2)
