@@ -42,7 +42,7 @@ def stages(f: Any, *args: Any) -> tuple[list[str], list[str], list[str]]:
 
 
 def products(lines: list[str]) -> int:
-    return sum("dot_general" in line for line in lines)
+    return sum("dot_general" in line or "product of" in line for line in lines)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
