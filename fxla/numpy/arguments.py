@@ -80,6 +80,8 @@ def public_with(numpy_function: Any, *extras: str) -> Callable[[F], F]:
 
         @functools.wraps(plain)
         def call(*args: Any, **kwargs: Any) -> Any:
+            if not kwargs:
+                return plain(*args)
             chosen = {k: v for k, v in kwargs.items() if k in extras}
             if any(v is not None for v in chosen.values()):
                 return plain.traced(*args, **kwargs)

@@ -74,7 +74,7 @@ __all__ = [
     "with_open_size",
 ]
 
-ndarray = np.ndarray
+ndarray, asarray = np.ndarray, np.asarray
 F = TypeVar("F", bound=Callable[..., Any])
 
 dispatched: dict[Any, Callable[..., Any]] = {}
@@ -138,7 +138,7 @@ def result(out: Any) -> Any:
     if isinstance(out, np.ndarray):
         return out.view(Array)
     if isinstance(out, np.generic):
-        return np.asarray(out).view(Array)
+        return asarray(out).view(Array)
     if kind is list:
         return [result(x) for x in out]
     if isinstance(out, tuple):
