@@ -31,10 +31,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import llvmlite
-import numpy as np
 
 from fxla.compile.disk import cache_path, read_entry, write_entry
 from fxla.compile.llvm import emit_object, host_isa, link_object, target_triple
@@ -45,11 +43,7 @@ from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported, native_parts
 from fxla.loops.native_blocks import print_tiles, tile_key
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
-from fxla.loops.native_tiles import (
-    TILE_DTYPES,
-    TILE_PREFIX,
-    tile_symbols,
-)
+from fxla.loops.native_tiles import TILE_KINDS, TILE_PREFIX, TileKind, tile_symbols
 
 __all__ = [
     "Batch",
@@ -246,23 +240,23 @@ def _tiles_of(names: Sequence[str], code: bytes) -> dict[str, int]:
     if TILE_PREFIX.encode() not in code or any(name.startswith(TILE_PREFIX) for name in names):
         return symbols
     for isa in (host_isa(), AVX512, AVX2, BASELINE):
-        for dtype in map(np.dtype, TILE_DTYPES):
-            wanted = tile_symbols(dtype, isa).values()
+        for kind in TILE_KINDS:
+            wanted = tile_symbols(kind, isa).values()
             if not symbols.keys() & wanted and any(name.encode() in code for name in wanted):
-                symbols |= _tiles(dtype, isa)
+                symbols |= _tiles(kind, isa)
     return symbols
 
 
-def _tiles(dtype: np.dtype[Any], isa: Isa) -> dict[str, int]:
-    """The addresses of the tiles of a dtype."""
-    return load_module(_tile_entry(dtype, isa))
+def _tiles(kind: TileKind, isa: Isa) -> dict[str, int]:
+    """The addresses of the tiles of a kind."""
+    return load_module(_tile_entry(kind, isa))
 
 
 @functools.cache
-def _tile_entry(dtype: np.dtype[Any], isa: Isa) -> bytes:
-    """The entry of the tiles of a dtype; printed only if nobody has compiled them."""
-    names = list(tile_symbols(dtype, isa).values())
-    return _entry(tile_key(dtype, isa), names, lambda: print_tiles(dtype, isa), isa, EFFORT)
+def _tile_entry(kind: TileKind, isa: Isa) -> bytes:
+    """The entry of the tiles of a kind; printed only if nobody has compiled them."""
+    names = list(tile_symbols(kind, isa).values())
+    return _entry(tile_key(kind, isa), names, lambda: print_tiles(kind, isa), isa, EFFORT)
 
 
 def shared_module(
@@ -320,7 +314,7 @@ class Batch:
         self.waiting: list[Printed] = []
         self.lines = 0
         self.modules: list[_Module | _TileModule] = []
-        self.tiles: set[str] = set()
+        self.tiles: set[TileKind] = set()
         self.threads: list[threading.Thread] = []
         self.taken = threading.Lock()
         self.next = 0
@@ -370,12 +364,12 @@ class Batch:
     def _want_tiles(self, printed: Printed) -> None:
         """Have the tiles that a kernel calls compiled beside it."""
         declared = "".join(line for line in printed.declared if TILE_PREFIX in line)
-        for dtype in TILE_DTYPES if declared else ():
-            names = list(tile_symbols(np.dtype(dtype), self.isa).values())
-            if dtype in self.tiles or not any(name in declared for name in names):
+        for kind in TILE_KINDS if declared else ():
+            names = tile_symbols(kind, self.isa).values()
+            if kind in self.tiles or not any(name in declared for name in names):
                 continue
-            self.tiles.add(dtype)
-            self.modules.append(_TileModule(np.dtype(dtype)))
+            self.tiles.add(kind)
+            self.modules.append(_TileModule(kind))
             self._start_thread()
 
     def _close(self) -> None:
@@ -424,22 +418,22 @@ class Batch:
 
 
 class _TileModule:
-    """The tiles of a dtype."""
+    """The tiles of a kind."""
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
+    def __init__(self, kind: TileKind) -> None:
+        self.kind = kind
         self.error: BaseException | None = None
 
     def compile(self, isa: Isa) -> None:
         try:
-            _tile_entry(self.dtype, isa)
+            _tile_entry(self.kind, isa)
         except BaseException as error:
             self.error = error
 
     def load(self, isa: Isa) -> None:
         if self.error is not None:
             raise self.error
-        _tiles(self.dtype, isa)
+        _tiles(self.kind, isa)
 
 
 class _Module:

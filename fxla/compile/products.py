@@ -30,7 +30,7 @@ from fxla.compile.library import MIN_DEPTH, dot_layouts, served_by_blas
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Eqn, Var
 from fxla.core.records import dataclass
-from fxla.loops.native_tiles import TILE_DTYPES
+from fxla.loops.native_tiles import tile_kind
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvParams
 from fxla.ops.dot import DotDims, dot_general_p
@@ -68,7 +68,7 @@ def choose_product(eqn: Eqn, tiles: bool) -> Choice:
     blas = served_by_blas(eqn)
     m, n, depth, batch = _sizes(eqn)
     size = f"{m} x {n}, depth {depth}" + (f", {batch} times" if batch != 1 else "")
-    if tiles and lhs.dtype.name in TILE_DTYPES and eqn.outputs[0].aval.dtype == lhs.dtype:
+    if tiles and tile_kind(eqn.outputs[0].aval.dtype, lhs.dtype) is not None:
         if not (m * n * depth * batch and dims.lhs_contract):
             return Choice("loops", f"computed by loops: no sum ({size})")
         if m * n * depth < TILE_LIMIT or depth < MIN_DEPTH:
@@ -125,7 +125,7 @@ def made_tileable(eqn: Eqn, fixed: bool = False) -> list[Eqn] | None:
     lhs, rhs = (a.aval for a in eqn.inputs)
     dims: DotDims = eqn.params["dims"]
     m, n, depth, batch = _sizes(eqn)
-    if lhs.dtype.name not in TILE_DTYPES or out.dtype != lhs.dtype or n == 1:
+    if tile_kind(out.dtype, lhs.dtype) is None or n == 1:
         return None
     if m * n * depth < TILE_LIMIT or depth < MIN_DEPTH or not batch or _is_regular(rhs, dims):
         return [eqn]
@@ -145,7 +145,7 @@ def conv_is_tileable(eqn: Eqn) -> bool:
     conv: ConvParams = eqn.params["conv"]
     lhs, rhs = (a.aval for a in eqn.inputs)
     out = eqn.outputs[0].aval
-    if out.dtype.name not in TILE_DTYPES or out.dtype != lhs.dtype or conv.groups != 1:
+    if tile_kind(out.dtype, lhs.dtype) is None or conv.groups != 1:
         return False
     if 0 in (*lhs.shape, *rhs.shape):
         return False

@@ -27,7 +27,7 @@ from fxla.compile.shipped import OBJECTS, write_shipped
 from fxla.core.records import dataclass
 from fxla.loops.native_blocks import print_tiles, tile_key
 from fxla.loops.native_fourier import fourier_key, fourier_symbols, print_fourier
-from fxla.loops.native_tiles import TILE_DTYPES, tile_symbols
+from fxla.loops.native_tiles import TILE_KINDS, tile_symbols
 
 __all__ = ["OwnModule", "compile_level", "offered", "own_modules"]
 
@@ -60,9 +60,10 @@ def own_modules(level: Level) -> Iterator[OwnModule]:
         texts[entry_text(slot)] = ENTRY_NAMES
     for text, names in texts.items():
         yield OwnModule(text, names, text)
-    for dtype in map(np.dtype, TILE_DTYPES):
-        names = tuple(tile_symbols(dtype, level.isa).values())
-        yield OwnModule(print_tiles(dtype, level.isa), names, tile_key(dtype, level.isa))
+    for kind in TILE_KINDS:
+        names = tuple(tile_symbols(kind, level.isa).values())
+        yield OwnModule(print_tiles(kind, level.isa), names, tile_key(kind, level.isa))
+    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
         names = fourier_symbols(dtype, level.isa)
         yield OwnModule(print_fourier(dtype, level.isa), names, fourier_key(dtype, level.isa))
     yield OwnModule(pocketfft_text(), ("pocketfft",), pocketfft_text())

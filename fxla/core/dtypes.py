@@ -38,6 +38,7 @@ __all__ = [
     "float32",
     "float64",
     "inexact_dtype",
+    "int16",
     "int32",
     "int64",
     "is_bool",
@@ -57,6 +58,7 @@ __all__ = [
 DType = np.dtype[Any]
 
 bool_ = np.dtype(np.bool_)
+int16 = np.dtype(np.int16)
 int32 = np.dtype(np.int32)
 int64 = np.dtype(np.int64)
 uint32 = np.dtype(np.uint32)

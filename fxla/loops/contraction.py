@@ -11,6 +11,8 @@ along it; what follows the sum, up to the stores, is the *epilogue*:
                 sum = sum + left[i, k] * right[k, j]
             out[i, j] = tanh(sum + bias[j])  # any lets and stores
 
+Narrow integers are widened: ``int32(left[i, k]) * int32(right[k, j])``.
+
 A matrix product in any layout is one, and so is a convolution, whose left array is read through a
 shifted view: ``left[n, i + k, c]``. The two loops of kind ``tile`` say that a printer may compute a
 block of results at a time (`fxla.loops.native_contraction`); otherwise they are serial loops.
@@ -29,6 +31,7 @@ from fxla.core.records import dataclass
 from fxla.loops.ir import (
     INDEX,
     Assign,
+    Cast,
     Const,
     Expr,
     Extent,
@@ -43,6 +46,7 @@ from fxla.loops.ir import (
     Store,
     walk_exprs,
 )
+from fxla.loops.native_tiles import tile_kind
 from fxla.loops.rewrite import Rewriter
 from fxla.loops.size import least, whole
 from fxla.loops.view import binary, extent, int_const
@@ -128,12 +132,13 @@ def _parts(rows: For, columns: For) -> Contraction | None:
                 local=into,
                 value=Op(name="add", args=(Local(name=again), Op(name="mul", args=(x, y)))),
             ),
-        ) if into.name == total.name == again and isinstance(x, Load) and isinstance(y, Load):
-            pass
+        ) if into.name == total.name == again:
+            first, second = _operand(x, total), _operand(y, total)
         case _:
             return None
-    if x.dtype != total.dtype or y.dtype != total.dtype:
+    if first is None or second is None or first.dtype != second.dtype:
         return None
+    x, y = first, second
     i, j = rows.index.name, columns.index.name
     left, right = (y, x) if j in _indices(x) else (x, y)
     if j in _indices(left) or i in _indices(right):
@@ -148,6 +153,13 @@ def _parts(rows: For, columns: For) -> Contraction | None:
     if not all(names.isdisjoint(_indices(level.extent)) for level in levels):
         return None
     return Contraction(rows, columns, total, tuple(levels), left, right, tuple(epilogue))
+
+
+def _operand(e: Expr, total: Local) -> Load | None:
+    """The element that is multiplied: of the dtype of the sum, or a narrow integer's, widened."""
+    if isinstance(e, Cast) and e.dtype == total.dtype and isinstance(e.arg, Load):
+        return e.arg if tile_kind(total.dtype, e.arg.dtype) is not None else None
+    return e if isinstance(e, Load) and e.dtype == total.dtype else None
 
 
 def _indices(e: Expr) -> set[str]:

@@ -14,6 +14,8 @@ Which of this happens depends on sizes, and so is decided when they run. `print_
     levels(ptr sums, ptr a, ptr b, ptr shape)    of two, added to the sums if `shape` says so
 
 and what they call, `fxla.loops.native_tiles`: a kernel's own code is a call of one of them.
+Narrow integers are always moved, as they become pairs on the way (`fxla.loops.native_pairs`); their
+`product` adds to the sums, too, and serves any number of levels.
 """
 
 from __future__ import annotations
@@ -21,17 +23,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fxla.core.records import dataclass
-from fxla.loops.ir import DType
 from fxla.loops.native_builder import Builder
 from fxla.loops.native_instructions import Value
 from fxla.loops.native_isa import Isa
+from fxla.loops.native_pairs import pair_functions
 from fxla.loops.native_sources import state_of_sources
 from fxla.loops.native_tiles import (
     BLOCK_DEPTH,
     BLOCKS,
     LAID_STEP,
+    NARROW,
     STEPS,
     TILE_BYTES,
+    TileKind,
     tile_functions,
     tile_shape,
     tile_symbols,
@@ -43,14 +47,15 @@ SHAPE = {
     name: k
     for k, name in enumerate(
         ("rows", "columns", "row", "inner", "inner_a", "inner_b",
-         "outer", "outer_a", "outer_b", "first")
+         "outer", "outer_a", "outer_b", "first", "narrow")
     )
 }  # fmt: skip
 """Name and number of the 8-byte slots of `shape`: rows and columns of results, bytes from row to
 row of the left operand, terms of the inner and the outer level and the operands' strides over them,
-and whether there are no sums yet; `product` reads none of the last four."""
+whether there are no sums yet, and which of `NARROW` the operands are of; `product` reads the last
+two of pairs only, and none of the three before."""
 TILE_SOURCES = (
-    "blocks", "builder", "instructions", "isa", "ops", "shuffles", "special", "tiles",
+    "blocks", "builder", "instructions", "isa", "pairs", "shuffles", "tiles",
 )  # fmt: skip
 """The modules ``native_*`` that decide what `print_tiles` prints."""
 FAR = 2048
@@ -61,25 +66,32 @@ PACK_ROWS = 56
 """Rows of results for which packing the right operand pays."""
 
 
-def tile_key(dtype: DType, isa: Isa) -> str:
+def tile_key(kind: TileKind, isa: Isa) -> str:
     """Stands for what `print_tiles` prints, so that it is found without printing.
 
     It holds the hash of the source that prints; an installation without sources prints.
     """
     state = state_of_sources(TILE_SOURCES)
     return (
-        "\n".join((state, *tile_symbols(dtype, isa).values())) if state else print_tiles(dtype, isa)
+        "\n".join((state, *tile_symbols(kind, isa).values())) if state else print_tiles(kind, isa)
     )
 
 
-def print_tiles(dtype: DType, isa: Isa) -> str:
+def print_tiles(kind: TileKind, isa: Isa) -> str:
     """The module of tiles and the loops around them."""
     declared: dict[str, None] = {}
-    functions = tile_functions(dtype, isa, declared)
-    names = tile_symbols(dtype, isa)
+    functions = tile_functions(kind, isa, declared) + pair_functions(kind, isa, declared)
+    names = tile_symbols(kind, isa)
     for name in BLOCKS:
-        loops = _Blocks(dtype, isa)
-        (loops.product if name == "product" else loops.levels)()
+        if name not in names:
+            continue
+        loops = _Blocks(kind, isa)
+        if name == "levels":
+            loops.levels()
+        elif kind.pairs:
+            loops.product_of_pairs()
+        else:
+            loops.product()
         functions.append(loops.b.function(names[name], "ptr %sums, ptr %a, ptr %b, ptr %shape"))
         declared.update(loops.b.declared)
     return "\n".join([*declared, *functions, ""])
@@ -95,6 +107,7 @@ class _Moves:
         memory: where to.
         count: terms of the sum.
         step: bytes from one term to the next.
+        across: bytes from row to row of what is tiled, after a move and without one.
     """
 
     lay: Value
@@ -102,16 +115,18 @@ class _Moves:
     memory: Value
     count: Value
     step: Value
+    across: Value
 
 
 class _Blocks:
     """One of the functions being printed."""
 
-    def __init__(self, dtype: DType, isa: Isa) -> None:
+    def __init__(self, kind: TileKind, isa: Isa) -> None:
         self.b = Builder()
-        self.shape = tile_shape(isa, dtype)
-        self.symbols = tile_symbols(dtype, isa)
-        self.size = dtype.itemsize
+        self.kind = kind
+        self.shape = tile_shape(isa, kind)
+        self.symbols = tile_symbols(kind, isa)
+        self.size = kind.itemsize
         self.sums, self.left, self.right, shape = (
             Value(self.b, f"%{name}", "ptr") for name in ("sums", "a", "b", "shape")
         )
@@ -135,6 +150,26 @@ class _Blocks:
     def call(self, name: str, *args: Value) -> None:
         symbol = f'@"{self.symbols[name]}"'
         self.b.effect(f"call void {symbol}({', '.join(a.text for a in args)})")
+
+    def move(self, name: str, *args: Value) -> None:
+        """Call a function that moves operands, of narrow ones that of their dtype."""
+        if not self.kind.pairs:
+            self.call(name, *args)
+            return
+
+        def choose(k: int) -> list[Value]:
+            if k == len(NARROW) - 1:
+                self.call(f"{name}.{NARROW[k]}", *args)
+            else:
+                one = self.given["narrow"].cmp("eq", k)
+                self.b.branch(one, lambda: one_of(k), lambda: choose(k + 1))
+            return []
+
+        def one_of(k: int) -> list[Value]:
+            self.call(f"{name}.{NARROW[k]}", *args)
+            return []
+
+        choose(0)
 
     def moved(self, p: Value, nbytes: Value) -> Value:
         return self.b.gep(p, "i8", nbytes)
@@ -188,7 +223,8 @@ class _Blocks:
             self.set(name, self.number(value))
         self.set("inner_b", b.select(pack, self.number(shape.panel * self.size), b1))
         self.set("inner_a", b.select(turn, self.number(across), a1))
-        self.set("rows", b.select(lay, self.number(LAID_STEP), self.row))
+        step = b.select(lay, self.number(LAID_STEP), self.row)
+        self.set("rows", step)
 
         def block(k: Value, _: list[Value]) -> list[Value]:
             count = b.intrinsic("smin", depth - k, BLOCK_DEPTH)
@@ -204,11 +240,40 @@ class _Blocks:
             source = b.select(pack, packed, right)
             per_column = b.select(pack, count * self.size, self.number(self.size))
             self.row_blocks(
-                left, lambda p: (source, p * per_column), _Moves(lay, turn, laid, count, a1)
+                left, lambda p: (source, p * per_column), _Moves(lay, turn, laid, count, a1, step)
             )
             return []
 
         b.loop(self.number(0), depth, BLOCK_DEPTH, [], block)
+
+    def product_of_pairs(self) -> None:
+        """One level of narrow terms, in blocks of `BLOCK_DEPTH` pairs."""
+        b, shape = self.b, self.shape
+        depth, a1, b1 = (self.given[name] for name in ("inner", "inner_a", "inner_b"))
+        given = self.given["first"].cmp("ne", 0)
+        size = b.select(self.given["narrow"].cmp("eq", 0), self.number(2), self.number(1))
+        packed = b.alloca("i8", BLOCK_DEPTH * TILE_BYTES)
+        across = shape.panel * self.size
+        laid = b.alloca("i8", max(shape.rows * LAID_STEP, BLOCK_DEPTH * across))
+        turn = self.row.cmp("eq", size) & a1.cmp("ne", size)
+        step = b.select(turn, self.number(self.size), self.number(LAID_STEP))
+        for name, value in (("outer", 1), ("outer_a", 0), ("outer_b", 0), ("inner_b", across)):
+            self.set(name, self.number(value))
+        self.set("inner_a", b.select(turn, self.number(across), self.number(self.size)))
+        self.set("rows", step)
+
+        def block(k: Value, _: list[Value]) -> list[Value]:
+            terms = b.intrinsic("smin", depth - k, 2 * BLOCK_DEPTH)
+            pairs = (terms + 1) >> 1
+            left, right = self.moved(self.left, k * a1), self.moved(self.right, k * b1)
+            self.set("inner", pairs)
+            self.set("first", b.convert("zext", given & k.cmp("eq", 0), "i64"))
+            self.move("pack", packed, right, terms, b1, self.columns)
+            moves = _Moves(turn ^ True, turn, laid, terms, a1, step)
+            self.row_blocks(left, lambda p: (packed, p * (pairs * self.size)), moves)
+            return []
+
+        b.loop(self.number(0), depth, 2 * BLOCK_DEPTH, [], block)
 
     def row_blocks(
         self,
@@ -236,7 +301,7 @@ class _Blocks:
                 if two <= self.shape.panel:
                     rows = b.select(moves.turn & rest.cmp("sge", two), self.number(two), rows)
                 source = self.fast(source, rows, moves)
-                step = b.select(moves.lay, self.number(LAID_STEP), step)
+                step = moves.across
 
             def block(at: Value, _: list[Value]) -> list[Value]:
                 few = b.intrinsic("smin", rows - at, most)
@@ -254,11 +319,12 @@ class _Blocks:
         b = self.b
 
         def lay() -> list[Value]:
-            self.call("lay", moves.memory, source, rows, self.row, moves.count)
+            inner = (moves.step,) if self.kind.pairs else ()
+            self.move("lay", moves.memory, source, rows, self.row, moves.count, *inner)
             return []
 
         def turn() -> list[Value]:
-            self.call("pack", moves.memory, source, moves.count, moves.step, rows)
+            self.move("pack", moves.memory, source, moves.count, moves.step, rows)
             return []
 
         b.branch(moves.lay, lay, list)

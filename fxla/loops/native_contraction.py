@@ -13,7 +13,14 @@ from fxla.loops.native_expressions import Expressions
 from fxla.loops.native_instructions import Value
 from fxla.loops.native_isa import Isa
 from fxla.loops.native_ops import Unsupported
-from fxla.loops.native_tiles import BLOCKS, TILE_BYTES, TILE_DTYPES, tile_columns, tile_symbols
+from fxla.loops.native_tiles import (
+    NARROW,
+    TILE_BYTES,
+    TileKind,
+    tile_columns,
+    tile_kind,
+    tile_symbols,
+)
 
 __all__ = ["Contractions"]
 
@@ -28,8 +35,9 @@ class Contractions(Expressions):
     def _contract(self, c: Contraction) -> For:
         """Print all of a contraction but its epilogue; returns loops that are the epilogue."""
         dtype = c.total.dtype
-        if dtype.name not in TILE_DTYPES:
-            raise Unsupported(f"tiles of {dtype.name}")
+        kind = tile_kind(dtype, c.left.dtype)
+        if kind is None:
+            raise Unsupported(f"tiles of {c.left.dtype.name} in {dtype.name}")
         self.tiled += 1
         name = f"tile{self.tiled}"
         sums = Buffer(
@@ -38,15 +46,15 @@ class Contractions(Expressions):
         self._add(sums, self.b.alloca("i8", CHUNK_ROWS * TILE_BYTES))
         for scope in self.b.scopes:
             scope.stored = scope.stored | {name}
-        self._sums(c, self.memory[name].pointer)
+        self._sums(c, kind, self.memory[name].pointer)
         self.memory[name].version += 1
         total = Let(c.total, Load(dtype, sums, (c.rows.index, c.columns.index)))
         columns = For(c.columns.index, c.columns.extent, (total, *c.epilogue), "vector")
         return For(c.rows.index, c.rows.extent, (columns,))
 
-    def _sums(self, c: Contraction, sums: Value) -> None:
+    def _sums(self, c: Contraction, kind: TileKind, sums: Value) -> None:
         """Print what makes all sums of a chunk."""
-        b, dtype = self.b, c.total.dtype
+        b = self.b
         left, right = self._start(c.left, c), self._start(c.right, c)
         shape = b.alloca("i64", len(SHAPE))
 
@@ -60,20 +68,24 @@ class Contractions(Expressions):
         counts = [self._uniform(level.extent) for level in c.levels]
         step_a = [self._slope(c.left, level.index.name) for level in c.levels]
         step_b = [self._slope(c.right, level.index.name) for level in c.levels]
-        if len(counts) > 2:
+        served = 1 if kind.pairs else min(len(counts), 2)  # levels of one call
+        if len(counts) > served > 1:
             self._join(counts, step_a, step_b)
         for name, k in (("inner", -1), ("outer", -2)):
-            if len(counts) >= -k:
+            if served >= -k:
                 put(name, counts[k])
                 put(f"{name}_a", step_a[k])
                 put(f"{name}_b", step_b[k])
-        symbol = f'@"{tile_symbols(dtype, self.isa)[BLOCKS[len(counts) > 1]]}"'
+        if kind.pairs:
+            put("narrow", b.constant(NARROW.index(c.left.dtype.name), "i64"))
+        symbols = tile_symbols(kind, self.isa)
+        symbol = f'@"{symbols["levels" if served > 1 else "product"]}"'
         b.declared[f"declare void {symbol}(ptr, ptr, ptr, ptr)"] = None
 
         def outer(level: int, a: Value, other: Value, first: Value) -> None:
-            """All levels but the last two, around those."""
-            if level >= len(counts) - 2:
-                if len(counts) > 1:  # `first`: there are no sums yet
+            """All levels but those of a call, around it."""
+            if level == len(counts) - served:
+                if served > 1 or kind.pairs:  # `first`: there are no sums yet
                     put("first", b.convert("zext", first, "i64"))
                 texts = ", ".join(v.text for v in (sums, a, other, shape))
                 b.effect(f"call void {symbol}({texts})")

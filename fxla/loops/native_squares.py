@@ -12,22 +12,22 @@ from __future__ import annotations
 
 from dataclasses import field
 
-import numpy as np
-
 from fxla.core.records import dataclass
-from fxla.loops.ir import DType, Expr, For, Index, Let, Load, Local, Op, Stmt, Store
+from fxla.loops.ir import Expr, For, Index, Let, Load, Local, Op, Stmt, Store
 from fxla.loops.native_expressions import Expressions, Linear
 from fxla.loops.native_instructions import Value, llvm_type
 from fxla.loops.native_ops import from_memory
 from fxla.loops.native_shuffles import transpose
-from fxla.loops.native_tiles import tile_symbols
+from fxla.loops.native_tiles import TILE_KINDS, TileKind, tile_symbols
 from fxla.loops.native_vectorize import block_cost
 from fxla.loops.rewrite import postorder, stmt_exprs
 
 __all__ = ["Square", "Squares", "transposed_loads"]
 
-_SAME_SIZE: dict[int, DType] = {4: np.dtype("f4"), 8: np.dtype("f8")}
-"""The dtype of the function that transposes elements of so many bytes."""
+_SAME_SIZE: dict[int, TileKind] = {
+    kind.itemsize: kind for kind in TILE_KINDS if kind.register[0] == "f"
+}
+"""The tiles whose function transposes elements of so many bytes."""
 _MAX_COST = 100
 """Cost of a body up to which it is written out for every row of a square."""
 _CHEAP = 12

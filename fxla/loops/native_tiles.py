@@ -12,6 +12,10 @@ rows by one or two vectors of columns. `tile_functions` prints, for one dtype an
     square(ptr to, ptr from, i64 step_to, i64 step)
         a square of as many elements as a vector has lanes, transposed
 
+Unsigned integers are summed as signed ones, whose bits are the same. Of integers of 16 bits or
+fewer, summed in 32, an element of a tile is a *pair* of terms: one instruction multiplies and adds
+both. `fxla.loops.native_pairs` has what makes pairs, instead of `pack` and `lay`.
+
 Strides are arguments, in bytes, so the module is compiled once and its code serves every size and
 layout: what is around them is `fxla.loops.native_blocks`. Rows of `t` are `TILE_BYTES`
 apart. Lanes of b's vectors run over contiguous memory; the last vector is read under a mask.
@@ -22,25 +26,32 @@ and two registers, step and twice the step, so that 14 rows fit the 16 registers
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fxla.core.records import dataclass
 from fxla.loops.ir import DType
 from fxla.loops.native_builder import Builder
 from fxla.loops.native_instructions import BITS, Value, llvm_type
 from fxla.loops.native_isa import Isa
-from fxla.loops.native_ops import register_type
 from fxla.loops.native_shuffles import transpose
 
 __all__ = [
     "BLOCKS",
     "BLOCK_DEPTH",
     "LAID_STEP",
+    "NARROW",
     "STEPS",
     "TILE_BYTES",
     "TILE_DTYPES",
+    "TILE_KINDS",
     "TILE_PREFIX",
+    "Tail",
+    "TileFunction",
+    "TileKind",
     "TileShape",
     "tile_columns",
     "tile_functions",
+    "tile_kind",
     "tile_shape",
     "tile_symbols",
 ]
@@ -56,8 +67,11 @@ BLOCKS = ("product", "levels")
 """The functions of `fxla.loops.native_blocks`, which are in the same module."""
 TILE_PREFIX = "fxla.tiles."
 """What the names of all functions of these modules start with."""
-TILE_DTYPES = ("float32", "float64")
-"""What tiles are made of."""
+TILE_DTYPES = ("float32", "float64", "int32", "uint32", "int64", "uint64")
+"""What tiles sum products of two elements in, the elements being of the same dtype..."""
+NARROW = ("int16", "int8", "uint8")
+"""... and what they sum pairs of products of in int32 or uint32, in the order in which the slot
+``narrow`` of a product numbers them."""
 
 STEPS = {
     name: k
@@ -73,6 +87,50 @@ _ROWS = {1: (1, 4), 2: (1, 2, 4, 7, 8, 10, 12)}
 take several."""
 _GROUP = 3
 """Rows that are read by one pointer."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileKind:
+    """What tiles multiply and add, each in a module of its own.
+
+    Attributes:
+        name: tells modules apart.
+        register: the builder's type of sums, and of the elements that are multiplied.
+        pairs: whether an element is a pair of `NARROW` numbers.
+    """
+
+    name: str
+    register: str
+    pairs: bool = False
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a sum."""
+        return BITS[self.register] // 8
+
+
+_PAIRS = TileKind("pairs", "i32", pairs=True)
+_ELEMENTS = {name: TileKind(name, name) for name in ("f32", "f64", "i32", "i64")}
+TILE_KINDS = (*_ELEMENTS.values(), _PAIRS)
+"""All of them."""
+
+
+def tile_kind(total: DType, operand: DType) -> TileKind | None:
+    """The tiles that sum products of operands in the dtype of `total`; None if there are none.
+
+    Example:
+        >>> import numpy as np
+        >>> tile_kind(np.dtype("u4"), np.dtype("u4")).name
+        'i32'
+        >>> tile_kind(np.dtype("i4"), np.dtype("i1")).name
+        'pairs'
+        >>> tile_kind(np.dtype("i1"), np.dtype("i1"))
+    """
+    if operand == total:
+        kind = "f" if total.kind == "f" else "i"
+        return _ELEMENTS[f"{kind}{8 * total.itemsize}"] if total.name in TILE_DTYPES else None
+    paired = operand.name in NARROW and total.name in ("int32", "uint32")
+    return _PAIRS if paired else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,51 +152,71 @@ def tile_columns(dtype: DType) -> int:
     return TILE_BYTES // dtype.itemsize
 
 
-def tile_shape(isa: Isa, dtype: DType) -> TileShape:
+def tile_shape(isa: Isa, kind: TileKind) -> TileShape:
     """The tile that fills the registers: 14 x 2 vectors in 32 of them, 6 x 2 in 16.
 
     Example:
-        >>> import numpy as np
         >>> from fxla.loops.native_isa import AVX2, AVX512
-        >>> tile_shape(AVX512, np.dtype("f4")), tile_shape(AVX2, np.dtype("f8"))
+        >>> f32, f64, *_ = TILE_KINDS
+        >>> tile_shape(AVX512, f32), tile_shape(AVX2, f64)
         (TileShape(rows=14, vectors=2, lanes=16), TileShape(rows=6, vectors=2, lanes=4))
     """
     rows = 14 if isa.vector_bytes == 64 else 6 if isa.vector_bytes == 32 else 5
-    return TileShape(rows, 2, isa.vector_bytes // dtype.itemsize)
+    return TileShape(rows, 2, isa.vector_bytes // kind.itemsize)
 
 
-def tile_symbols(dtype: DType, isa: Isa) -> dict[str, str]:
+def tile_symbols(kind: TileKind, isa: Isa) -> dict[str, str]:
     """The names under which the functions of a module are linked."""
-    kind = f"{register_type(dtype)}.{isa.name}"
-    names = ("tile", "pack", "lay", "square", *BLOCKS)
-    return {name: f"{TILE_PREFIX}{name}.{kind}" for name in names}
+    names = ["tile", *BLOCKS]
+    if kind.pairs:
+        names = ["tile", "product", *(f"{f}.{dtype}" for dtype in NARROW for f in ("pack", "lay"))]
+    else:
+        names += ["pack", "lay"]
+        if kind.register[0] == "f":
+            names.append("square")
+    return {name: f"{TILE_PREFIX}{name}.{kind.name}.{isa.name}" for name in names}
 
 
-def tile_functions(dtype: DType, isa: Isa, declared: dict[str, None]) -> list[str]:
+def tile_functions(kind: TileKind, isa: Isa, declared: dict[str, None]) -> list[str]:
     """The functions described above; what they declare is added to `declared`."""
-    shape = tile_shape(isa, dtype)
-    kind = register_type(dtype)
-    names = tile_symbols(dtype, isa)
-    return [
-        _tile(names["tile"], kind, shape, declared),
-        _pack(names["pack"], kind, shape, declared),
-        _lay(names["lay"], kind, shape, declared),
-        _square(names["square"], kind, shape, declared),
-    ]
+    shape = tile_shape(isa, kind)
+    names = tile_symbols(kind, isa)
+    printers: dict[str, Callable[[TileFunction], str]] = {
+        "tile": lambda f: _tile(f, names["tile"], shape),
+        "pack": lambda f: _pack(f, names["pack"], shape),
+        "lay": lambda f: _lay(f, names["lay"]),
+        "square": lambda f: _square(f, names["square"]),
+    }
+    texts = []
+    for name, printed in printers.items():
+        if name in names:
+            f = TileFunction(kind, isa)
+            texts.append(printed(f))
+            declared.update(f.b.declared)
+    return texts
 
 
 _PARAMETERS = "ptr %t, ptr %a, ptr %b, ptr %steps"
 
 
-class _Function:
-    """What the printers below share: typed loads and stores of one element kind."""
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The lanes of a vector that are read: those of a mask, and whether these are all."""
 
-    def __init__(self, kind: str, lanes: int) -> None:
-        self.b = Builder()
-        self.kind = kind
-        self.lanes = lanes
-        self.size = BITS[kind] // 8
-        self.vector = llvm_type(kind, lanes)
+    mask: Value
+    full: Value
+
+
+class TileFunction:
+    """What the printers of a module share: typed loads and stores of one element kind."""
+
+    def __init__(self, kind: TileKind, isa: Isa) -> None:
+        self.b = Builder(half=isa.half)
+        self.isa = isa
+        self.pairs = kind.pairs
+        self.kind = kind.register
+        self.lanes = isa.vector_bytes // kind.itemsize
+        self.size = kind.itemsize
 
     def param(self, name: str, kind: str = "ptr") -> Value:
         return Value(self.b, f"%{name}", kind)
@@ -148,16 +226,33 @@ class _Function:
             nbytes = self.b.constant(nbytes, "i64")
         return self.b.gep(p, "i8", nbytes)
 
-    def load(self, p: Value, mask: Value | None = None) -> Value:
-        t = self.vector
-        if mask is None:
-            text = f"load {t}, {p.text}, align {self.size}"
-        else:
-            symbol = f"@llvm.masked.load.v{self.lanes}{self.kind}.p0"
-            self.b.declared[f"declare {t} {symbol}(ptr, <{self.lanes} x i1>, {t})"] = None
-            operands = f"ptr align {self.size} {p.name}, {mask.text}, {t} zeroinitializer"
-            text = f"call {t} {symbol}({operands})"
-        return self.b.emit_here(text, self.kind, self.lanes)
+    def load(self, p: Value, tail: Tail | None = None, kind: str = "", lanes: int = 0) -> Value:
+        """A vector, of which the lanes outside of a tail are 0.
+
+        Args:
+            p: where it is.
+            tail: which lanes are read; default: all.
+            kind: type of the elements; default: the module's.
+            lanes: how many; default: as many of the module's elements as a register holds.
+        """
+        kind, lanes = kind or self.kind, lanes or self.lanes
+        t, size = llvm_type(kind, lanes), BITS[kind] // 8
+
+        def whole() -> list[Value]:
+            return [self.b.emit_here(f"load {t}, {p.text}, align {size}", kind, lanes)]
+
+        def part() -> list[Value]:
+            assert tail is not None
+            symbol = f"@llvm.masked.load.v{lanes}{kind}.p0"
+            self.b.declared[f"declare {t} {symbol}(ptr, <{lanes} x i1>, {t})"] = None
+            operands = f"ptr align {size} {p.name}, {tail.mask.text}, {t} zeroinitializer"
+            return [self.b.emit_here(f"call {t} {symbol}({operands})", kind, lanes)]
+
+        if tail is None:
+            return whole()[0]
+        if size in self.isa.masked:
+            return part()[0]
+        return self.b.branch(tail.full, whole, part)[0]  # lane by lane, where there are fewer
 
     def scalar(self, p: Value) -> Value:
         text = f"load {llvm_type(self.kind)}, {p.text}, align {self.size}"
@@ -175,26 +270,49 @@ class _Function:
         p = self.moved(steps, 8 * STEPS[name])
         return self.b.emit(f"load i64, {p.text}, align 8", "i64", 0, p)
 
-    def mask_below(self, count: Value) -> Value:
+    def tail(self, count: Value, lanes: int = 0) -> Tail:
         """The first `count` lanes, all if there are more."""
-        few = self.b.intrinsic("smin", count, self.lanes)
-        return self.b.lanes("i32", self.lanes).cmp("slt", self.b.convert("trunc", few, "i32"))
+        lanes = lanes or self.lanes
+        few = self.b.convert("trunc", self.b.intrinsic("smin", count, lanes), "i32")
+        return Tail(self.b.lanes("i32", lanes).cmp("slt", few), few.cmp("eq", lanes))
 
-    def finish(self, name: str, params: str, declared: dict[str, None]) -> str:
-        text = self.b.function(name, params)
-        declared.update(self.b.declared)
-        return text
+    def product(self, x: Value, y: Value, total: Value) -> Value:
+        """``x * y + total``."""
+        b = self.b
+        if x.is_float:
+            return b.fma(x, y, total)
+        if not self.pairs:
+            return x * y + total
+        symbol = _PAIR_PRODUCTS.get(self.isa.name)
+        if symbol is None:
+            high = (x >> 16) * (y >> 16)
+            return (x << 16 >> 16) * (y << 16 >> 16) + high + total
+        wide, narrow = llvm_type("i32", self.lanes), llvm_type("i16", 2 * self.lanes)
+        b.declared[f"declare {wide} {symbol}({narrow}, {narrow})"] = None
+        p, q = (self.halves(v) for v in (x, y))
+        return b.emit(f"call {wide} {symbol}({p.text}, {q.text})", "i32", self.lanes, p, q) + total
+
+    def halves(self, v: Value) -> Value:
+        """A vector of pairs as one of their numbers."""
+        lanes = 2 * self.lanes
+        text = f"bitcast {v.text} to {llvm_type('i16', lanes)}"
+        return self.b.emit(text, "i16", lanes, v)
 
 
-def _tile(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> str:
+_PAIR_PRODUCTS = {
+    "avx512": "@llvm.x86.avx512.pmaddw.d.512",
+    "avx2": "@llvm.x86.avx2.pmadd.wd",
+}
+"""By instruction set, products of two vectors of pairs, those of a pair added up."""
+
+
+def _tile(f: TileFunction, name: str, shape: TileShape) -> str:
     """The function that runs the tallest tile there is until all rows are done."""
-    f = _Function(kind, shape.lanes)
     b = f.b
     t, a, right, steps = (f.param(n) for n in ("t", "a", "b", "steps"))
     rows, vectors = (f.param(n, "i64") for n in ("rows", "vectors"))
     slots = {name: f.slot(steps, name) for name in STEPS}
-    mask = f.mask_below(slots["mask"])
-    plain = _Steps(slots, mask)
+    plain = _Steps(slots, f.tail(slots["mask"]))
 
     def run(menu: tuple[int, ...], width: int) -> list[Value]:
         """While there are rows: the first tile of the menu that is not taller."""
@@ -218,7 +336,7 @@ def _tile(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> 
 
     two, one = ((shape.rows, *(r for r in reversed(_ROWS[v]) if r < shape.rows)) for v in (2, 1))
     b.branch(vectors.cmp("eq", 2), lambda: run(two, 2), lambda: run(one, 1))
-    return f.finish(name, f"{_PARAMETERS}, i64 %rows, i64 %vectors", declared)
+    return b.function(name, f"{_PARAMETERS}, i64 %rows, i64 %vectors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +344,7 @@ class _Steps:
     """What all tiles of a call have in common: the slots of `steps`, and lanes of b's end."""
 
     slots: dict[str, Value]
-    mask: Value
+    tail: Tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +358,9 @@ class _Block:
     b: Value
 
 
-def _block(f: _Function, shape: TileShape, tile: _Block, steps: _Steps) -> None:
+def _block(f: TileFunction, shape: TileShape, tile: _Block, steps: _Steps) -> None:
     """Sums of one tile in registers."""
-    b, rows, vectors, slots, mask = f.b, tile.rows, tile.vectors, steps.slots, steps.mask
+    b, rows, vectors, slots, tail = f.b, tile.rows, tile.vectors, steps.slots, steps.tail
     row, inner_a, inner_b = slots["rows"], slots["inner_a"], slots["inner_b"]
     zero = b.constant(0, "i64")
     places = [
@@ -256,14 +374,14 @@ def _block(f: _Function, shape: TileShape, tile: _Block, steps: _Steps) -> None:
     def step(_: Value, carried: list[Value]) -> list[Value]:
         pointers, at_b, sums = carried[:groups], carried[groups], carried[groups + 1 :]
         lane = [f.moved(at_b, v * shape.lanes * f.size) for v in range(vectors)]
-        columns = [f.load(p, mask if v == vectors - 1 else None) for v, p in enumerate(lane)]
+        columns = [f.load(p, tail if v == vectors - 1 else None) for v, p in enumerate(lane)]
         out = []
         for r in range(rows):
             p = pointers[r // _GROUP]
             if r % _GROUP:
                 p = f.moved(p, row if r % _GROUP == 1 else twice)
             x = b.splat(f.scalar(p), shape.lanes)
-            out += [b.fma(x, columns[v], sums[r * vectors + v]) for v in range(vectors)]
+            out += [f.product(x, columns[v], sums[r * vectors + v]) for v in range(vectors)]
         return [*(f.moved(p, inner_a) for p in pointers), f.moved(at_b, inner_b), *out]
 
     def line(_: Value, carried: list[Value]) -> list[Value]:
@@ -272,7 +390,7 @@ def _block(f: _Function, shape: TileShape, tile: _Block, steps: _Steps) -> None:
         sums = b.loop(zero, slots["inner"], 1, [*starts, at_b, *sums], step)[groups + 1 :]
         return [f.moved(at_a, slots["outer_a"]), f.moved(at_b, slots["outer_b"]), *sums]
 
-    none = b.constant(0.0, f.kind, shape.lanes)
+    none = b.constant(0, f.kind, shape.lanes)
     first = b.branch(
         slots["first"].cmp("ne", 0),
         lambda: [none] * len(places),
@@ -283,8 +401,7 @@ def _block(f: _Function, shape: TileShape, tile: _Block, steps: _Steps) -> None:
         f.store(x, p)
 
 
-def _pack(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> str:
-    f = _Function(kind, shape.lanes)
+def _pack(f: TileFunction, name: str, shape: TileShape) -> str:
     b = f.b
     to, source = f.param("to"), f.param("from")
     count, step, columns = (f.param(n, "i64") for n in ("count", "step", "columns"))
@@ -292,26 +409,24 @@ def _pack(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> 
 
     def panel(at: Value, carried: list[Value]) -> list[Value]:
         left = columns - at
-        masks = [f.mask_below(left - v * shape.lanes) for v in range(shape.vectors)]
+        tails = [f.tail(left - v * shape.lanes) for v in range(shape.vectors)]
 
         def line(_: Value, pointers: list[Value]) -> list[Value]:
             here, there = pointers
-            for v, m in enumerate(masks):
+            for v, tail in enumerate(tails):
                 offset = v * shape.lanes * f.size
                 f.prefetch(f.moved(there, offset + shape.panel * f.size))  # of the next panel
-                f.store(f.load(f.moved(there, offset), m), f.moved(here, offset))
+                f.store(f.load(f.moved(there, offset), tail), f.moved(here, offset))
             return [f.moved(here, shape.panel * f.size), f.moved(there, step)]
 
         first = f.moved(source, at * f.size)
         return [b.loop(zero, count, 1, [carried[0], first], line)[0]]
 
     b.loop(zero, columns, shape.panel, [to], panel)
-    params = "ptr %to, ptr %from, i64 %count, i64 %step, i64 %columns"
-    return f.finish(name, params, declared)
+    return b.function(name, "ptr %to, ptr %from, i64 %count, i64 %step, i64 %columns")
 
 
-def _lay(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> str:
-    f = _Function(kind, shape.lanes)
+def _lay(f: TileFunction, name: str) -> str:
     b = f.b
     to, source = f.param("to"), f.param("from")
     rows, step, count = (f.param(n, "i64") for n in ("rows", "step", "count"))
@@ -322,24 +437,22 @@ def _lay(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> s
 
         def part(at: Value, _: list[Value]) -> list[Value]:
             offset = at * f.size
-            m = f.mask_below(count - at)
+            tail = f.tail(count - at)
             f.prefetch(f.moved(f.moved(there, offset), rows * step))  # of the next block of rows
-            f.store(f.load(f.moved(there, offset), m), f.moved(here, offset))
+            f.store(f.load(f.moved(there, offset), tail), f.moved(here, offset))
             return []
 
-        b.loop(zero, count, shape.lanes, [], part)
+        b.loop(zero, count, f.lanes, [], part)
         return [f.moved(here, LAID_STEP), f.moved(there, step)]
 
     b.loop(zero, rows, 1, [to, source], line)
-    params = "ptr %to, ptr %from, i64 %rows, i64 %step, i64 %count"
-    return f.finish(name, params, declared)
+    return b.function(name, "ptr %to, ptr %from, i64 %rows, i64 %step, i64 %count")
 
 
-def _square(name: str, kind: str, shape: TileShape, declared: dict[str, None]) -> str:
-    f = _Function(kind, shape.lanes)
+def _square(f: TileFunction, name: str) -> str:
     to, source = f.param("to"), f.param("from")
     step_to, step = f.param("step_to", "i64"), f.param("step", "i64")
-    rows = [f.load(f.moved(source, step * r)) for r in range(shape.lanes)]
+    rows = [f.load(f.moved(source, step * r)) for r in range(f.lanes)]
     for r, x in enumerate(transpose(f.b, rows)):
         f.store(x, f.moved(to, step_to * r))
-    return f.finish(name, "ptr %to, ptr %from, i64 %step_to, i64 %step", declared)
+    return f.b.function(name, "ptr %to, ptr %from, i64 %step_to, i64 %step")
