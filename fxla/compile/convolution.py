@@ -23,6 +23,7 @@ from fxla.core.jaxpr import Atom, Eqn, Jaxpr
 from fxla.core.primitive import Primitive
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
+from fxla.loops.native_tiles import tile_kind
 from fxla.loops.view import IndexTuple, View, binary, extent
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvDims, ConvParams
@@ -126,7 +127,8 @@ def _pays(eqn: Eqn, tiles: bool) -> bool:
     conv: ConvParams = eqn.params["conv"]
     lhs, rhs = (a.aval for a in eqn.inputs)
     out = eqn.outputs[0].aval
-    if out.dtype.name not in BLAS_DTYPES or out.dtype != lhs.dtype or lhs.dtype != rhs.dtype:
+    by_blas = out.dtype.name in BLAS_DTYPES and out.dtype == lhs.dtype
+    if not by_blas and not (tiles and tile_kind(out.dtype, lhs.dtype) is not None):
         return False
     depth = rhs.size // max(rhs.shape[conv.dims.rhs[0]], 1)
     outputs = rhs.shape[conv.dims.rhs[0]] // conv.groups
@@ -244,7 +246,7 @@ def _as_product(eqn: Eqn) -> list[Eqn]:
     places = conv.spatial_shape(x.aval.shape, kernel.aval.shape)
     sizes = tuple(kernel.aval.shape[a] for a in dims.rhs[2:])
     rank = len(places)
-    new = Equations(eqn)
+    new, preferred = Equations(eqn), eqn.params["preferred_element_type"]
     add = new.add
     windows = add(windows_p, x, conv=conv, kernel=sizes, places=places)
     n_features = kernel.aval.shape[dims.rhs[0]]
@@ -253,14 +255,16 @@ def _as_product(eqn: Eqn) -> list[Eqn]:
         shape = windows.aval.shape[1:]
         windows = add(reshape_p, windows, shape=shape)
         contract = DotDims(tuple(range(1 + rank, 2 + 2 * rank)), (*spatial_axes, c_axis))
-        product = add(dot_general_p, windows, kernel, dims=contract, preferred_element_type=None)
+        params = {"dims": contract, "preferred_element_type": preferred}
+        product = add(dot_general_p, windows, kernel, **params)
     else:
         shape = kernel.aval.shape
         parts = (groups, n_features // groups)
         split = add(reshape_p, kernel, shape=(*shape[:o_axis], *parts, *shape[o_axis + 1 :]))
         moved = [a + (a > o_axis) for a in (*spatial_axes, c_axis)]
         contract = DotDims(tuple(range(2 + rank, 3 + 2 * rank)), tuple(moved), (0,), (o_axis,))
-        product = add(dot_general_p, windows, split, dims=contract, preferred_element_type=None)
+        params = {"dims": contract, "preferred_element_type": preferred}
+        product = add(dot_general_p, windows, split, **params)
         perm = (*range(1, 2 + rank), 0, 2 + rank)
         product = add(transpose_p, product, perm=perm)
         flat = (*product.aval.shape[: 1 + rank], n_features)

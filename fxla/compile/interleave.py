@@ -23,7 +23,7 @@ from fxla.core.primitive import Primitive
 from fxla.core.records import dataclass
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
-from fxla.loops.native_tiles import tile_kind
+from fxla.loops.native_tiles import TILE_DTYPES
 from fxla.loops.view import Contract, IndexTuple, View, binary, int_const
 from fxla.ops.conv_dims import ConvParams
 from fxla.ops.structure import inverse_permutation, reshape_p, transpose_p
@@ -140,7 +140,7 @@ def as_interleaved(eqn: Eqn) -> list[Eqn] | None:
     conv: ConvParams = eqn.params["conv"]
     x, kernel = eqn.inputs
     out = eqn.outputs[0].aval
-    if conv.groups != 1 or tile_kind(out.dtype, x.aval.dtype) is None:
+    if conv.groups != 1 or out.dtype.name not in TILE_DTYPES or out.dtype != x.aval.dtype:
         return None
     dims = _all_phases(eqn)
     if dims is None or all(d.count == 1 for d in dims):

@@ -31,7 +31,7 @@ import numpy as np
 
 from fxla.compile.equations import Equations
 from fxla.compile.library import MIN_DEPTH
-from fxla.compile.products import TILE_LIMIT
+from fxla.compile.products import FEW_NARROW, TILE_LIMIT
 from fxla.compile.transposes import exchange_operands
 from fxla.core.dtypes import DType, float32, int16, int32, is_bool
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
@@ -63,8 +63,10 @@ def widened_products(jaxpr: Jaxpr, tiles: bool) -> Jaxpr:
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
         work = _work(eqn, tiles)
-        pays = work is not None and (tiles if eqn.primitive is not dot_general_p else _pays(eqn))
-        eqns += _widened(eqn, work, made_by, wide) if work is not None and pays else [eqn]
+        if work is not None and (_pays(eqn, work) if eqn.primitive is dot_general_p else tiles):
+            eqns += _widened(eqn, work, made_by, wide)
+        else:
+            eqns.append(eqn)
         for v in eqn.outputs:
             made_by[v] = eqn
     return Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)
@@ -95,23 +97,23 @@ def _work(eqn: Eqn, tiles: bool) -> _Work | None:
 
 def _integer_work(given: DType, out: DType) -> _Work | None:
     """Likewise for integers, which only tiles multiply."""
-    if given == out:
-        if given.itemsize > int16.itemsize:
-            return None
+    if max(given.itemsize, out.itemsize) <= int16.itemsize:
         return _Work(given if given.name in NARROW else int16, int32)
-    if (given.name in NARROW and out.itemsize == int32.itemsize) or out.name not in TILE_DTYPES:
+    own = given.name in NARROW and out.itemsize == int32.itemsize
+    if own or given == out or out.name not in TILE_DTYPES:
         return None
     return _Work(out, out)
 
 
-def _pays(eqn: Eqn) -> bool:
+def _pays(eqn: Eqn, work: _Work) -> bool:
     """Whether a product of matrices has work enough."""
     lhs, rhs = (a.aval for a in eqn.inputs)
     dims: DotDims = eqn.params["dims"]
     m = math.prod(lhs.shape[a] for a in dims.lhs_kept(lhs.ndim))
     n = math.prod(rhs.shape[a] for a in dims.rhs_kept(rhs.ndim))
     depth = math.prod(lhs.shape[a] for a in dims.lhs_contract)
-    return min(m, n) > FEW and depth >= MIN_DEPTH and m * n * depth >= TILE_LIMIT
+    few = FEW_NARROW if work.operands != work.total else FEW
+    return min(m, n) > few and depth >= MIN_DEPTH and m * n * depth >= TILE_LIMIT
 
 
 def _widened(

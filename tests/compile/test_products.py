@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import fxla
 import fxla.numpy as fnp
+from fxla import lax
 from fxla.compile import products
 from fxla.compile.build import build_program
 from fxla.compile.executable import executable_from
@@ -52,8 +53,35 @@ def test_the_choice_depends_on_sizes(dtype: str) -> None:
 
 def test_the_choice_depends_on_the_dtype() -> None:
     assert choice(np.ones((64, 64), "c16"), np.ones((64, 64), "c16")) == "blas"
-    assert choice(np.ones((64, 64), "i4"), np.ones((64, 64), "i4")) == "loops"
+    for name in ("i4", "u4", "i8", "u8"):
+        assert choice(np.ones((64, 64), name), np.ones((64, 64), name)) == "tiles"
+    assert choice(np.ones((64, 64), "i4"), np.ones((64, 64), "i4"), tiles=False) == "loops"
     assert choice(np.ones((64, 64), "f2"), np.ones((64, 64), "f2")) == "loops"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_one_row_reads_a_matrix_row_by_row(dtype: str) -> None:
+    def ones(*shape: int) -> Any:
+        return np.ones(shape, dtype)
+
+    assert choice(ones(1, 512), ones(512, 512)) == "loops"
+    assert choice(ones(512), ones(512, 512)) == "loops"
+    assert choice(ones(4, 1, 512), ones(4, 512, 512)) == "loops"
+    assert choice(ones(1, 512), ones(512, 8)) == "tiles"  # which reads rows, too
+    assert choice(ones(4, 512), ones(512, 512)) == "tiles"
+
+
+def test_few_rows_of_narrow_integers_are_not_paired() -> None:
+    def how(m: int, n: int) -> str:
+        x, y = np.ones((m, 64), "i1"), np.ones((64, n), "i1")
+
+        def product(x: Any, y: Any) -> Any:
+            return lax.dot_general(x, y, (((1,), (0,)), ((), ())), preferred_element_type="int32")
+
+        (eqn,) = jaxpr_of(product, x, y).eqns
+        return choose_product(eqn, True).how
+
+    assert [how(4, 64), how(64, 4), how(5, 64), how(64, 5)] == ["loops", "loops", "tiles", "tiles"]
 
 
 def test_a_transposed_right_operand_is_moved_unless_rows_are_few() -> None:

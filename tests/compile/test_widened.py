@@ -1,4 +1,4 @@
-"""Products of 16-bit floats: which become float32 products, and that they are rounded once."""
+"""Products of narrow numbers: what they are summed in, and that floats are rounded once."""
 
 from __future__ import annotations
 
@@ -189,3 +189,128 @@ def test_every_level_of_processors(dtype: Any, isa: Isa, monkeypatch: pytest.Mon
     x, w = normal(dtype, 33, 70), normal(dtype, 70, 29)
     run = compile_jaxpr(fxla.make_jaxpr(lambda x, w: x @ w)(x, w).jaxpr)
     assert_rounded_once(np.asarray(run(x, w)[0]), wide(x) @ wide(w), dtype)
+
+
+# ------------------------------------------------------------------- integers
+
+
+def numbers(dtype: Any, *shape: int) -> Any:
+    """Over the whole range of a dtype, so that sums wrap around; few of the booleans hold."""
+    rng = np.random.default_rng(sum(shape))
+    if np.dtype(dtype) == np.bool_:
+        return rng.integers(0, 12, shape) == 0
+    ends = np.iinfo(dtype)
+    return rng.integers(ends.min, ends.max, shape, dtype, endpoint=True)
+
+
+INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool"]
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((40, 301), (301, 50)),
+        ((3, 20, 33), (3, 33, 17)),
+        ((1, 300), (300, 70)),
+        ((9, 20), (20,)),
+        ((5, 6), (6, 7)),
+        ((5, 0), (0, 7)),
+    ],
+)
+def test_products_of_integers_are_numpys(name: str, left: Any, right: Any) -> None:
+    """Compiled, as it is and with either operand transposed, against NumPy: exactly."""
+    a, b = numbers(name, *left), numbers(name, *right)
+    want = a @ b
+
+    def turned(x: Any) -> Any:
+        return np.ascontiguousarray(np.swapaxes(x, -1, -2)) if x.ndim > 1 else x
+
+    def back(x: Any) -> Any:
+        return fnp.swapaxes(x, -1, -2) if x.ndim > 1 else x
+
+    for x, y, f in (
+        (a, b, lambda x, y: x @ y),
+        (turned(a), b, lambda x, y: back(x) @ y),
+        (a, turned(b), lambda x, y: x @ back(y)),
+    ):
+        got = fxla.jit(f)(x, y)
+        assert got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize(
+    ("given", "preferred", "work", "total"),
+    [
+        ("int8", None, "int8", "int32"),
+        ("uint8", "int32", "uint8", "int32"),
+        ("int16", "uint32", "int16", "uint32"),
+        ("uint16", None, "int16", "int32"),
+        ("uint16", "int32", "int32", "int32"),
+        ("int8", "int16", "int8", "int32"),
+        ("int8", "int64", "int64", "int64"),
+        ("int32", "int64", "int64", "int64"),
+        ("uint32", None, "uint32", "uint32"),
+        ("int8", "float32", "float32", "float32"),
+        ("bool", None, "float32", "float32"),
+    ],
+)
+def test_integers_are_summed_where_their_tiles_are(
+    given: str, preferred: str | None, work: str, total: str
+) -> None:
+    """The dtypes of what is computed, and NumPy's sums of widened operands."""
+    a, b = numbers(given, 30, 65), numbers(given, 65, 40)
+    into = None if preferred is None else np.dtype(preferred)
+
+    def f(x: Any, y: Any) -> Any:
+        dims = (((1,), (0,)), ((), ()))
+        return lax.dot_general(x, y, dims, preferred_element_type=into)
+
+    jaxpr = widened_products(fxla.make_jaxpr(f)(a, b).jaxpr, True)
+    (product,) = (e for e in jaxpr.eqns if e.primitive.name == "dot_general")
+    assert product.inputs[0].aval.dtype.name == work
+    assert product.outputs[0].aval.dtype.name == total
+    dtype = np.dtype(given) if into is None else into
+    want = a.astype(dtype) @ b.astype(dtype)
+    got = fxla.jit(f)(a, b)
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got, want)
+    (kernel,) = (
+        i.kernel
+        for i in walk_instructions(program(f, a, b).body)
+        if isinstance(i, Launch) and "dot" in i.kernel.name
+    )
+    assert "[tile]" in str(kernel)
+
+
+def test_integers_stay_as_they_are_where_nothing_multiplies_them() -> None:
+    a = numbers("int8", 40, 40)
+    assert widened(lambda x: x @ x, a, tiles=False) == ["int8"]
+    assert widened(lambda x: x @ x, a > 0, tiles=False) == ["float32"]  # which BLAS multiplies
+
+
+def test_a_sum_of_many_that_hold_holds() -> None:
+    """65536 is 0 in 16 bits, and 2**24 + 1 is no float32."""
+    a = np.ones((5, 1 << 16), bool)
+    assert np.all(fxla.jit(lambda x, y: x @ y)(a, a.T))
+
+
+@pytest.mark.parametrize("name", ["int8", "uint8", "int16", "uint16", "int32", "int64"])
+@pytest.mark.parametrize("order", ["NHC", "NCH"])
+def test_convolutions_of_integers(name: str, order: str) -> None:
+    """Against sums of products of windows, which wrap around."""
+    x, kernel = numbers(name, 2, 40, 16), numbers(name, 3, 16, 24)
+    windows = np.lib.stride_tricks.sliding_window_view(x, 3, axis=1)  # [n, i, c, k]
+    want = np.einsum("nick,kco->nio", windows, kernel)
+    if order == "NCH":
+        x, kernel = np.moveaxis(x, 1, 2).copy(), np.moveaxis(kernel, (0, 1), (2, 1)).copy()
+        want = np.moveaxis(want, 1, 2)
+    names = (order, {"NHC": "HIO", "NCH": "OIH"}[order], order)
+
+    def f(x: Any, kernel: Any) -> Any:
+        return lax.conv_general_dilated(x, kernel, (1,), "VALID", dimension_numbers=names)
+
+    got = fxla.jit(f)(x, kernel)
+    assert got.dtype == want.dtype == np.dtype(name)
+    np.testing.assert_array_equal(got, want)
+    assert "computed by tiles" in fxla.jit(f).inspect(x, kernel).plan

@@ -29,7 +29,7 @@ from fxla.loops.native import Unsupported
 from fxla.loops.native_blocks import print_tiles
 from fxla.loops.native_fourier import fourier_symbol, print_fourier
 from fxla.loops.native_isa import NEON
-from fxla.loops.native_tiles import TILE_DTYPES
+from fxla.loops.native_tiles import TILE_KINDS
 from fxla.loops.written import Written
 
 __all__ = ["COMPILER", "EMULATOR", "Emulated", "missing_tools"]
@@ -148,8 +148,9 @@ class Emulated:
             keep("\n".join([*declared, *(p.text for p in module), ""]))
         for text, effort in self.drivers.values():
             keep(text, effort)
-        for dtype in map(np.dtype, TILE_DTYPES):
-            keep(print_tiles(dtype, NEON))
+        for kind in TILE_KINDS:
+            keep(print_tiles(kind, NEON))
+        for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
             keep(print_fourier(dtype, NEON))
         wanted = {str(n) for c in self.cases for kind, n in c.functions if kind == TABLE}
         symbols = {name: n for n, name in enumerate([*self.drivers, *sorted(wanted)])}

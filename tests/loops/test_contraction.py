@@ -39,7 +39,7 @@ from fxla.loops.ir import (
     walk_stmts,
 )
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
-from fxla.loops.native_tiles import TILE_BYTES, tile_shape
+from fxla.loops.native_tiles import TILE_BYTES, tile_kind, tile_shape
 from fxla.loops.view import binary, extent, int_const
 
 RNG = np.random.default_rng(0)
@@ -117,15 +117,21 @@ def product(m: int, n: int, k: int, dtype: Any, turned: bool = False, **options:
 
 
 def whole(*shape: int, dtype: Any = "f8") -> Any:
-    """Integers, whose products are summed exactly."""
+    """Integers, whose products are summed exactly, or wrap around as NumPy's do."""
+    dtype = np.dtype(dtype)
+    if dtype.kind in "iu":
+        ends = np.iinfo(dtype)
+        return RNG.integers(ends.min, ends.max, shape, dtype, endpoint=True)
     return RNG.integers(-4, 5, shape).astype(dtype)
 
 
 @pytest.mark.parametrize("isa", machines())
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "u8"])
 def test_products_of_every_remainder(isa: Isa, dtype: str) -> None:
     """Rows and columns one around every tile, and what is left of them."""
-    shape = tile_shape(isa, np.dtype(dtype))
+    kind = tile_kind(np.dtype(dtype), np.dtype(dtype))
+    assert kind is not None
+    shape = tile_shape(isa, kind)
     rows = [1, 2, 3, shape.rows - 1, shape.rows, shape.rows + 1, 2 * shape.rows + 3]
     lanes = shape.lanes
     columns = [1, lanes - 1, lanes, lanes + 1, 2 * lanes + 1, 100]
@@ -133,7 +139,7 @@ def test_products_of_every_remainder(isa: Isa, dtype: str) -> None:
         for n in columns:
             k = int(RNG.integers(1, 40))
             a, b = whole(m, k, dtype=dtype), whole(k, n, dtype=dtype)
-            got = run(product(m, n, k, dtype), isa, np.full((m, n), np.nan, dtype), a, b)
+            got = run(product(m, n, k, dtype), isa, np.full((m, n), 77, dtype), a, b)
             np.testing.assert_array_equal(got, a @ b)
 
 
@@ -148,13 +154,13 @@ def test_products_of_every_remainder(isa: Isa, dtype: str) -> None:
         (533, 70, 300),  # columns far apart, turned for two blocks of rows where they fit
     ],
 )
-@pytest.mark.parametrize("turned", ["f8", "f8 turned", "f4 turned"])
+@pytest.mark.parametrize("turned", ["f8", "f8 turned", "f4 turned", "i4", "i8 turned"])
 def test_products_whose_operands_are_moved(isa: Isa, m: int, n: int, k: int, turned: str) -> None:
     dtype = turned[:2]
     a, b = whole(m, k, dtype=dtype), whole(k, n, dtype=dtype)
     stored = np.ascontiguousarray(a.T) if "turned" in turned else a
     kernel = product(m, n, k, dtype, "turned" in turned)
-    got = run(kernel, isa, np.full((m, n), np.nan, dtype), stored, b, ranges=3)
+    got = run(kernel, isa, np.full((m, n), 77, dtype), stored, b, ranges=3)
     np.testing.assert_array_equal(got, a @ b)
 
 

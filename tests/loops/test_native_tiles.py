@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-import numpy as np
 import pytest
 
 from fxla.loops import native_blocks, native_tiles
 from fxla.loops.native_blocks import TILE_SOURCES, print_tiles, tile_key
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
 from fxla.loops.native_tiles import (
-    TILE_DTYPES,
+    TILE_KINDS,
+    TileKind,
     tile_shape,
     tile_symbols,
 )
@@ -28,9 +28,9 @@ def test_the_key_holds_all_source_that_prints() -> None:
     before = sys.getprofile()
     sys.setprofile(note)
     try:
-        for name in TILE_DTYPES:
+        for kind in TILE_KINDS:
             for isa in (AVX512, AVX2, BASELINE):
-                print_tiles(np.dtype(name), isa)
+                print_tiles(kind, isa)
     finally:
         sys.setprofile(before)
     printing = {
@@ -39,31 +39,32 @@ def test_the_key_holds_all_source_that_prints() -> None:
     assert printing <= {f"native_{name}.py" for name in TILE_SOURCES}
 
 
-def test_a_key_is_of_dtype_and_processor() -> None:
-    keys = [tile_key(np.dtype(d), isa) for d in TILE_DTYPES for isa in (AVX512, AVX2, BASELINE)]
+def test_a_key_is_of_kind_and_processor() -> None:
+    keys = [tile_key(kind, isa) for kind in TILE_KINDS for isa in (AVX512, AVX2, BASELINE)]
     assert len(set(keys)) == len(keys)
     assert all(len(key) < 1000 for key in keys)
 
 
 def test_without_sources_the_text_is_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_blocks, "state_of_sources", lambda names: "")
-    assert tile_key(np.dtype("f4"), BASELINE) == print_tiles(np.dtype("f4"), BASELINE)
+    kind = TILE_KINDS[0]
+    assert tile_key(kind, BASELINE) == print_tiles(kind, BASELINE)
 
 
 @pytest.mark.parametrize("isa", [AVX512, AVX2, BASELINE], ids=lambda isa: isa.name)
-@pytest.mark.parametrize("name", TILE_DTYPES)
-def test_tiles_fit_the_registers(isa: Isa, name: str) -> None:
-    shape = tile_shape(isa, np.dtype(name))
+@pytest.mark.parametrize("kind", TILE_KINDS, ids=lambda kind: kind.name)
+def test_tiles_fit_the_registers(isa: Isa, kind: TileKind) -> None:
+    shape = tile_shape(isa, kind)
     registers = 32 if isa is AVX512 else 16
     assert shape.rows * shape.vectors + shape.vectors + 1 <= registers
-    assert shape.lanes * np.dtype(name).itemsize == isa.vector_bytes
+    assert shape.lanes * kind.itemsize == isa.vector_bytes
 
 
 def test_modules_do_not_share_names() -> None:
     names = [
         symbol
-        for name in TILE_DTYPES
+        for kind in TILE_KINDS
         for isa in (AVX512, AVX2, BASELINE)
-        for symbol in tile_symbols(np.dtype(name), isa).values()
+        for symbol in tile_symbols(kind, isa).values()
     ]
     assert len(set(names)) == len(names)
