@@ -211,7 +211,7 @@ class TileFunction:
     """What the printers of a module share: typed loads and stores of one element kind."""
 
     def __init__(self, kind: TileKind, isa: Isa) -> None:
-        self.b = Builder(half=isa.half)
+        self.b = Builder()
         self.isa = isa
         self.pairs = kind.pairs
         self.kind = kind.register

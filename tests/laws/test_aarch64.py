@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from fxla.compile import fourier
 from fxla.compile.build import build_program
 from fxla.compile.simplify import inline_calls, simplify
+from fxla.control.api import make_jaxpr
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import typeof
 from fxla.loops.native_isa import NEON
@@ -70,3 +72,22 @@ def test_each_sample(case: Case, results: dict[str, list[Any] | str]) -> None:
         actual, expected = sample.canonical(*actual), sample.canonical(*expected)
     for a, e in zip(actual, expected, strict=True):
         assert_ulps(a, e, sample.kernel_ulps, sample.whole)
+
+
+def test_products_of_integers_by_tiles(tmp_path: Path) -> None:
+    """With remainders of rows, columns and terms, which samples are too small for."""
+    rng = np.random.default_rng(0)
+    emulated, wants = Emulated(tmp_path), []
+    for name in ("int8", "uint8", "int16", "uint16", "int32", "uint64", "bool"):
+        for turned in (False, True):
+            a, b = (rng.integers(-99, 99, shape).astype(name) for shape in ((37, 77), (77, 29)))
+            wants.append(a @ b)
+            given = np.ascontiguousarray(a.T) if turned else a
+            f = (lambda x, y: x.T @ y) if turned else (lambda x, y: x @ y)
+            jaxpr = inline_calls(make_jaxpr(f)(given, b).jaxpr)
+            program = build_program(simplify(jaxpr), tiles=True, noted=False)
+            assert any("[tile]" in str(kernel) for kernel in program.kernels())
+            assert not emulated.add(program, [given, b])
+    for got, want in zip(emulated.run(), wants, strict=True):
+        assert isinstance(got, list)
+        np.testing.assert_array_equal(got[0], want)
