@@ -33,6 +33,7 @@ from fxla.core.aval import Aval
 from fxla.core.records import dataclass
 from fxla.lax import conv_general_dilated, reduce_window
 from fxla.lax import max as largest
+from fxla.lax.linalg import triangular_solve
 from fxla.loops.native import Unsupported
 from fxla.nn import log_softmax, relu, sigmoid, softmax
 
@@ -83,6 +84,7 @@ _STACKS = (
     ((100, 20, 40), (100, 40, 24)),
     ((100, 128, 64), (100, 64, 128)),
 )
+_SQUARES = ((300, 300), (40, 40))
 _IMAGES: tuple[Sequence[Shape], ...] = (
     ((8, 28, 28, 1), (3, 3, 1, 32)),
     ((8, 32, 32, 3), (3, 3, 3, 32)),
@@ -144,6 +146,18 @@ FUNCTIONS: tuple[Common, ...] = (
     *[
         Common(f"convolution, {padding}", functools.partial(_convolution, padding=padding), _IMAGES)
         for padding in ("SAME", "VALID")
+    ],
+    Common("Cholesky's factor", fnp.linalg.cholesky, [(s,) for s in _SQUARES]),
+    *[
+        Common(
+            f"triangular system, {left_side=}, {transpose_a=}",
+            functools.partial(
+                triangular_solve, left_side=left_side, lower=True, transpose_a=transpose_a
+            ),
+            [(s, s) for s in _SQUARES],
+        )
+        for left_side in (True, False)
+        for transpose_a in (False, True)
     ],
     Common("largest of 2 x 2", _largest_of_four, [(image,) for image, _ in _IMAGES]),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.compile.matrix_blocks import in_matrix_blocks
 from fxla.compile.convolution import products_for_convolutions
 from fxla.compile.fourier import fourier_passes
 from fxla.compile.fusion import plan_lines, plan_storage
@@ -18,7 +19,7 @@ from fxla.compile.group import Group
 from fxla.compile.in_blocks import in_blocks
 from fxla.compile.in_place import InPlace, find_in_place, kept_carries
 from fxla.compile.invariant import invariant_part, weights_by_column
-from fxla.compile.kernels import KernelStep, group_kernels, nest_kernels
+from fxla.compile.kernels import KernelStep, RepeatedSteps, group_kernels, nest_kernels
 from fxla.compile.library import gemm_of
 from fxla.compile.memory import assign_offsets
 from fxla.compile.merge import NotMergeableError, merge
@@ -203,7 +204,7 @@ class Build:
             for i, o in item.in_place:
                 place[item.outputs[o]] = pointer_of(item.inputs[i], place)
             if isinstance(item.form, Nest):
-                body += [self.launch(step, place) for step in nest_kernels(graph, item)]
+                body += self.nest(nest_kernels(graph, item), place)
             else:
                 body += self.node(item, place)
         for value, target in late:
@@ -289,22 +290,46 @@ class Build:
         if not self.use_library:
             return None
         found = sorting_nest(eqn, views) or selecting_nest(eqn, views)
-        return written_out_nest(eqn, views) if found is None and self.tiles else found
+        if found is not None or not self.tiles:
+            return found
+        written_out = written_out_nest(eqn, views)
+        if written_out is not None:
+            return written_out
+        blocks = in_matrix_blocks(eqn, views)
+        if blocks is None:
+            return None
+        self.notes.append(f"{eqn.primitive.name} {eqn.outputs[0].aval}: {blocks.reason}")
+        return blocks.nest
 
     def launch(self, step: KernelStep, place: dict[Value, Pointer]) -> Launch:
         """The launch of a kernel, with results that have no place yet put in temporaries."""
         for value in step.outputs:
             pointer_of(value, place)
         args = tuple([place[v] for v in (*step.inputs, *step.outputs)])
-        return self.launch_of(step.kernel, args, len(step.outputs))
+        return self.launch_of(step.kernel, args, len(step.outputs), step.work)
 
-    def launch_of(self, literal: Kernel, args: tuple[Pointer, ...], n_outputs: int) -> Launch:
+    def nest(
+        self, steps: Sequence[KernelStep | RepeatedSteps], place: dict[Value, Pointer]
+    ) -> list[Instruction]:
+        """The launches of a nest's phases, and loops around those that are repeated."""
+        body: list[Instruction] = []
+        for step in steps:
+            if isinstance(step, KernelStep):
+                body.append(self.launch(step, place))
+                continue
+            inner: list[Instruction] = [self.launch(s, place) for s in step.steps]
+            body.append(Loop(LoopIndex(), step.times, False, inner, ()))
+        return body
+
+    def launch_of(
+        self, literal: Kernel, args: tuple[Pointer, ...], n_outputs: int, work: int = 0
+    ) -> Launch:
         """The launch of a kernel with literal sizes."""
         count = 0
         first = literal.body[0] if len(literal.body) == 1 else None
         if isinstance(first, For) and first.kind == "parallel":
             count = int_value(first.extent)
-        grain = chunk_size(literal)
+        grain = chunk_size(literal, work)
         if self.merging:
             if 0 < grain < count:
                 raise NotMergeableError  # several threads would share it

@@ -87,6 +87,9 @@ def plan_storage(graph: Graph, cached: bool = True) -> dict[Value, str]:
         if isinstance(node.form, (Opaque, Handed, Region, Contract, FromMemory)):
             for v in node.inputs:
                 store(v, f"is an operand of {node.eqn.primitive.name}")
+        if isinstance(node.form, Nest):
+            for i in node.form.operands:
+                store(node.inputs[i], f"is an operand of {node.eqn.primitive.name}")
         for i, _ in node.in_place:
             store(node.inputs[i], f"is what {node.eqn.primitive.name} writes over")
     for out in graph.outputs:

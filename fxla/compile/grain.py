@@ -45,11 +45,12 @@ _UNKNOWN = 16
 """A guess at how often a loop runs whose extent is computed."""
 
 
-def chunk_size(kernel: Kernel) -> int:
+def chunk_size(kernel: Kernel, work: int = 0) -> int:
     """Iterations of the outermost loop for one chunk; 0 if the kernel cannot be split.
 
     Args:
         kernel: with literal extents (before `parametrise`).
+        work: of an iteration, if somebody knows it better than its statements tell.
 
     Example:
         >>> import numpy as np
@@ -67,7 +68,7 @@ def chunk_size(kernel: Kernel) -> int:
     count = count_of(first.extent)
     if count is None or count < 2:
         return max(count or 0, 1)
-    wanted = math.floor(count * _block_work(first.body) / CHUNK_WORK)
+    wanted = math.floor(count * (work or _block_work(first.body)) / CHUNK_WORK)
     chunks = least(wanted, CHUNKS, count)
     if chunks < 2:
         return count

@@ -52,6 +52,7 @@ from fxla.loops.view import (
     Nest,
     Phase,
     Reduce,
+    Repeat,
     binary,
     cast,
     const,
@@ -61,7 +62,7 @@ from fxla.loops.view import (
     op,
 )
 
-__all__ = ["KernelStep", "group_kernels", "nest_kernels"]
+__all__ = ["KernelStep", "RepeatedSteps", "group_kernels", "nest_kernels"]
 
 LANES = 256
 """Examples side by side that one chunk of a nest runs."""
@@ -69,11 +70,24 @@ LANES = 256
 
 @dataclass(eq=False, slots=True)
 class KernelStep:
-    """A kernel and the values behind its parameters."""
+    """A kernel and the values behind its parameters.
+
+    Attributes:
+        work: of an iteration of its outermost loop; 0 if nobody said.
+    """
 
     kernel: Kernel
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
+    work: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class RepeatedSteps:
+    """Kernels that run `times` times, one after the other."""
+
+    times: int
+    steps: tuple[KernelStep, ...]
 
 
 def group_kernels(
@@ -285,15 +299,22 @@ def _in_blocks(i: Index, n: int, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
     return (For(block, blocks(extent(n), LANES), (inner,), "parallel"),)
 
 
-def nest_kernels(graph: Graph, node: Node) -> list[KernelStep]:
+def nest_kernels(graph: Graph, node: Node) -> list[KernelStep | RepeatedSteps]:
     """The loop nests of a node that wrote its own statements, one for each of its phases."""
     form = node.form
     assert isinstance(form, Nest)
     scratch = [Value(Aval(shape, dtype), stored=True) for shape, dtype in form.scratch]
     written = (*node.outputs, *scratch)
-    phases = [*form.before, Phase(form.parallel, form.body)]
+    phases = [*form.before, Phase(form.parallel, form.body, form.work)]
+
+    def kernel(phase: Phase) -> KernelStep:
+        return _phase_kernel(graph, node, phase, written, form.lanes, len(phases) > 1)
+
     return [
-        _phase_kernel(graph, node, phase, written, form.lanes, len(phases) > 1) for phase in phases
+        RepeatedSteps(phase.times, tuple([kernel(p) for p in phase.phases]))
+        if isinstance(phase, Repeat)
+        else kernel(phase)
+        for phase in phases
     ]
 
 
@@ -331,4 +352,4 @@ def _phase_kernel(
     name = node.eqn.primitive.name
     kernel = Kernel(name, tuple(inputs.values()), tuple(given.values()), (), nest)
     kernel = many_first(kernel, lambda loop: loop.index in index)
-    return KernelStep(kernel, tuple(inputs), tuple(given))
+    return KernelStep(kernel, tuple(inputs), tuple(given), phase.work)

@@ -114,7 +114,7 @@ def _outlined(exprs: list[Expr]) -> frozenset[str]:
 
 def _has_vectors(body: tuple[Stmt, ...]) -> bool:
     """Whether a loop below a condition is the one that has elements side by side."""
-    return any(isinstance(s, For) and s.kind == "vector" for s in walk_stmts(body))
+    return any(isinstance(s, For) and s.kind in ("vector", "tile") for s in walk_stmts(body))
 
 
 def _is_loop(s: Stmt) -> bool:

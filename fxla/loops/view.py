@@ -48,6 +48,7 @@ __all__ = [
     "Opaque",
     "Phase",
     "Reduce",
+    "Repeat",
     "View",
     "binary",
     "cast",
@@ -120,10 +121,25 @@ class Phase:
     Attributes:
         parallel, body: as of a `Nest`. It may write part of an output or of a scratch array, and
             read what phases before it wrote.
+        work: multiplications for each outermost index, by which threads share it; 0 if they
+            are to be estimated from the statements.
     """
 
     parallel: tuple[int, ...]
     body: Callable[[IndexTuple, tuple[Buffer, ...]], Sequence[Stmt]]
+    work: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Phases that run `times` times, one after the other: which time it is, they count themselves.
+
+    Their kernels are the same every time, so what they compute is told by memory that one of them
+    writes.
+    """
+
+    times: int
+    phases: tuple[Phase, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +156,8 @@ class Nest:
         lanes: whether the last outer index suits vectors although it is not that of neighbours.
         scratch: (shape, dtype) of arrays that it writes and reads for itself.
         before: what runs before it, one after the other; each is a kernel of its own.
+        work: as of a `Phase`.
+        operands: positions of the operands that must be in memory, not computed where it reads.
     """
 
     outputs: tuple[tuple[tuple[int, ...], DType], ...]
@@ -148,7 +166,9 @@ class Nest:
     failure: str | None = None
     lanes: bool = False
     scratch: tuple[tuple[tuple[int, ...], DType], ...] = ()
-    before: tuple[Phase, ...] = ()
+    before: tuple[Phase | Repeat, ...] = ()
+    work: int = 0
+    operands: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

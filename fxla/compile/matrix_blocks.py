@@ -1,0 +1,79 @@
+"""Which factorisations and triangular systems are computed in blocks, and why others are not.
+
+Real ones are, unless they are so small that they are written out (`fxla.ops.small_matrix`): loops
+around tiles on all cores, where LAPACK would be called through Python, for each matrix of a stack,
+and held to one thread beside the pool. Least times in microseconds on two cores of an AMD EPYC
+(Zen 4) that other processes kept busy, by turns with LAPACK's (NumPy's OpenBLAS) in parentheses:
+
+    ===========================  ============  ============
+    Cholesky's factor of         float32       float64
+    ===========================  ============  ============
+    16 x 16                      0.9 (14)      1.0 (14)
+    64 x 64                      5.6 (25)      7.1 (27)
+    256 x 256                    107 (329)     181 (575)
+    512 x 512                    619 (2070)    1470 (3860)
+    a system of 16, 16 columns   1 (18)        1 (18)
+    of 64, 64 columns            4 (30)        8 (36)
+    of 256, 256 columns          95 (364)      200 (690)
+    of 512, 512 columns          770 (1490)    1930 (3320)
+    ===========================  ============  ============
+
+A single system with few columns reads its matrix once, and nothing else takes its time: from
+`LARGE` rows on one call of BLAS reads it as fast or faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from fxla.compile.blocked_cholesky import blocked_cholesky_nest
+from fxla.compile.blocked_solve import blocked_solve_nest
+from fxla.core.dtypes import float32, float64
+from fxla.core.jaxpr import Eqn
+from fxla.core.records import dataclass
+from fxla.loops.view import Nest, View
+from fxla.ops.linalg import cholesky_p, triangular_solve_p
+from fxla.ops.small_matrix import is_small, triangular_most
+
+__all__ = ["Blocks", "in_matrix_blocks"]
+
+LARGE = 1024
+"""Rows of a system with few right-hand sides that BLAS solves..."""
+NARROW = 64
+"""... and bytes of a row of them, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """How a factorisation or a system is computed: in a nest, if there is one, and why."""
+
+    nest: Nest | None
+    reason: str
+
+
+def in_matrix_blocks(eqn: Eqn, views: Sequence[View]) -> Blocks | None:
+    """The loops of a factorisation or a system in blocks; None if it is no case for them."""
+    if eqn.primitive not in (cholesky_p, triangular_solve_p):
+        return None
+    a = views[0]
+    if any(0 in x.shape for x in views):
+        return None
+    if a.dtype not in (float32, float64):
+        return Blocks(None, "computed by LAPACK: complex")
+    n = a.shape[-1]
+    if eqn.primitive is cholesky_p:
+        if is_small(a):
+            return None
+        return Blocks(blocked_cholesky_nest(a), f"computed in blocks, by tiles ({n} x {n})")
+    b = views[1]
+    columns = b.shape[-1 if eqn.params["left_side"] else -2]
+    if is_small(a, triangular_most(columns)):
+        return None
+    size = f"{n} x {n}, {columns} right-hand sides"
+    narrow = columns * b.dtype.itemsize <= NARROW and math.prod(a.shape[:-2]) == 1
+    slow = a.dtype == float32 or not eqn.params["left_side"]
+    if n >= LARGE and narrow and slow:
+        return Blocks(None, f"computed by LAPACK: read once ({size})")
+    params = {k: v for k, v in eqn.params.items() if k != "conjugate_a"}  # they are real
+    return Blocks(blocked_solve_nest(a, b, **params), f"computed in blocks, by tiles ({size})")
