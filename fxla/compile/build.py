@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.matrix_blocks import in_matrix_blocks
 from fxla.compile.convolution import products_for_convolutions
 from fxla.compile.fourier import fourier_passes
 from fxla.compile.fusion import plan_lines, plan_storage
@@ -21,6 +20,7 @@ from fxla.compile.in_place import InPlace, find_in_place, kept_carries
 from fxla.compile.invariant import invariant_part, weights_by_column
 from fxla.compile.kernels import KernelStep, RepeatedSteps, group_kernels, nest_kernels
 from fxla.compile.library import gemm_of
+from fxla.compile.matrix_blocks import in_matrix_blocks
 from fxla.compile.memory import assign_offsets
 from fxla.compile.merge import NotMergeableError, merge
 from fxla.compile.privatise import sums_in_parts
