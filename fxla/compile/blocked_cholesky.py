@@ -12,6 +12,7 @@ Everything depends on the size alone, and so do the bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from fxla.compile.elimination import (
@@ -69,18 +70,15 @@ def blocked_cholesky_nest(a: View) -> Nest:
         ((*lead, 2), INDEX),
     )
 
-    def work(columns: int, depth: int) -> int:
-        """Of one outermost index: a matrix of a stack, or a part of one."""
-        one = columns * BLOCK * depth * dtype.itemsize // 4
-        return one * 2 * blocks if lead else one
-
+    # of a step; what `fill` and `finish` do is as much as to multiply with eight columns
+    work = math.prod(lead) * n * side * dtype.itemsize // 4
     step = (
-        Phase((*lead, 2 * blocks), factor.update, work(HALF, n // 2)),
-        Phase(lead, factor.diagonal, BLOCK**3),
-        Phase((*lead, 2 * blocks), factor.substitute, work(HALF, BLOCK)),
+        Phase((*lead, 2 * blocks), factor.update, work * n // 2),
+        Phase(lead, factor.diagonal, math.prod(lead) * side**3),
+        Phase((*lead, 2 * blocks), factor.substitute, work * side),
     )
     before = (
-        Phase((*lead, blocks), factor.fill, work(BLOCK, 8)),
+        Phase((*lead, blocks), factor.fill, work * ROWS * blocks),
         Repeat(blocks, step if blocks > 1 else step[1:2]),
     )
     outputs = ((a.shape, dtype), ((), int32))
@@ -91,7 +89,7 @@ def blocked_cholesky_nest(a: View) -> Nest:
         failure=NOT_POSITIVE,
         scratch=scratch,
         before=before,
-        work=work(BLOCK, 8),
+        work=work * ROWS * blocks,
     )
 
 

@@ -12,6 +12,7 @@ Substitution in the order of LAPACK's, so it is as accurate; no block is inverte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from fxla.compile.elimination import (
@@ -72,8 +73,8 @@ def blocked_solve_nest(
     n, m = a.shape[-1], system.count
     lead = a.shape[:-2]
     blocks, chunks = blocks_of(n), blocks_of(m, system.chunk)
-    pack = Phase((*lead, blocks), system.pack, BLOCK * BLOCK)
-    of_one = system.chunk * n * n
+    many = math.prod(lead)
+    pack = Phase((*lead, blocks), system.pack, many * blocks * BLOCK * BLOCK)
     side = block_side(n)
     scratch = (
         ((*lead, blocks, side, side), a.dtype),
@@ -86,7 +87,7 @@ def blocked_solve_nest(
         system.solve,
         scratch=scratch,
         before=(pack,),
-        work=of_one * chunks if lead else of_one,
+        work=many * m * n * n,
         operands=(0,),
     )
 

@@ -50,7 +50,7 @@ def chunk_size(kernel: Kernel, work: int = 0) -> int:
 
     Args:
         kernel: with literal extents (before `parametrise`).
-        work: of an iteration, if somebody knows it better than its statements tell.
+        work: of all iterations, if somebody knows it better than the statements tell.
 
     Example:
         >>> import numpy as np
@@ -68,7 +68,7 @@ def chunk_size(kernel: Kernel, work: int = 0) -> int:
     count = count_of(first.extent)
     if count is None or count < 2:
         return max(count or 0, 1)
-    wanted = math.floor(count * (work or _block_work(first.body)) / CHUNK_WORK)
+    wanted = math.floor((work or count * _block_work(first.body)) / CHUNK_WORK)
     chunks = least(wanted, CHUNKS, count)
     if chunks < 2:
         return count

@@ -73,7 +73,7 @@ class KernelStep:
     """A kernel and the values behind its parameters.
 
     Attributes:
-        work: of an iteration of its outermost loop; 0 if nobody said.
+        work: of all its iterations; 0 if nobody said.
     """
 
     kernel: Kernel

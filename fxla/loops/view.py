@@ -121,8 +121,8 @@ class Phase:
     Attributes:
         parallel, body: as of a `Nest`. It may write part of an output or of a scratch array, and
             read what phases before it wrote.
-        work: multiplications for each outermost index, by which threads share it; 0 if they
-            are to be estimated from the statements.
+        work: all its multiplications, by which threads share it; 0 if they are to be estimated
+            from the statements.
     """
 
     parallel: tuple[int, ...]
