@@ -73,6 +73,8 @@ FEW_ROWS = 42
 """Rows of a chunk whose right operand is small: its results stay in the first cache."""
 SMALL_RIGHT = 1 << 19
 """Bytes of a right operand that stays in the second cache however its rows are cut."""
+RUN = 8
+"""Iterations of a sum's innermost loop that are enough for a tile."""
 CHUNK_WORK = 1 << 19
 """Multiplications of a chunk, at least: some ten microseconds..."""
 STEP_WORK = 1 << 18
@@ -333,14 +335,48 @@ def _moved(s: Stmt, moved: Rewriter) -> Stmt:
 
 
 def _ordered(c: Contraction) -> For:
-    """The loops of the sum, the longest innermost: a tile runs over it without interruption."""
+    """The loops of the sum: a tile runs over the innermost without interruption.
+
+    That is the longest, if all are short. Else it is the one of at least `RUN` iterations along
+    which memory is nearest, and the nearest are around it: the sum of a kernel's derivative, over
+    images and places, runs along places, for elements of two images lie in different pages.
+    """
     levels = sorted(c.levels, key=lambda level: _number(level.extent))
+    if _number(levels[-1].extent) >= RUN:
+        levels.sort(key=lambda level: -_step(c, level.index.name))
+        inner = [level for level in levels if _number(level.extent) >= RUN][-1]
+        levels = [*[level for level in levels if level is not inner], inner]
     body = c.levels[-1].body
     for level in reversed(levels):
         body = (replace(level, body=body),)
     (outermost,) = body
     assert isinstance(outermost, For)
     return outermost
+
+
+def _step(c: Contraction, name: str) -> int:
+    """By how many elements both operands' places grow with a loop's index, about."""
+    total = 0
+    for load in (c.left, c.right):
+        stride = 1
+        for e, n in zip(reversed(load.index), reversed(load.buffer.shape), strict=True):
+            total += _coefficient(e, name) * stride
+            stride *= _number(n)
+    return total
+
+
+def _coefficient(e: Expr, name: str) -> int:
+    """By how much an affine index grows with a loop's index, without its sign."""
+    match e:
+        case Index():
+            return int(e.name == name)
+        case Op(name="add" | "sub", args=(x, y)):
+            return _coefficient(x, name) + _coefficient(y, name)
+        case Op(name="mul", args=(x, y)):
+            p, q = _coefficient(x, name), _coefficient(y, name)
+            factor = y if p else x
+            return (p + q) * (_number(factor) if _literal(factor) else 1)
+    return 0
 
 
 def chunk_shape(
@@ -355,16 +391,16 @@ def chunk_shape(
     panel = PANEL_BYTES // itemsize
     most = FEW_ROWS if depth * n * itemsize <= SMALL_RIGHT else CHUNK_ROWS
     rows = _whole_tiles(m, -(-m // most))
-    columns = least(n, CHUNK_BYTES // itemsize)
+    columns = _whole_panels(n, -(-n * itemsize // CHUNK_BYTES), panel)
     while True:
         chunks = -(-m // rows) * -(-n // columns) * count
         if chunks >= CHUNKS * (1 + chunks % 2):
             break
-        if rows * columns * depth < 2 * work:
+        # an odd number of chunks leaves one of two threads without any for the time of one
+        if rows * columns * depth < (work if chunks % 2 and chunks > 1 else 2 * work):
             break
         if columns > 2 * panel or (rows < 28 and columns > panel):
-            half = -(-columns // 2)
-            columns = -(-half // panel) * panel
+            columns = _whole_panels(columns, 2, panel)
         elif rows >= 28:
             rows = _whole_tiles(rows, 2)
         elif columns > panel // 2:
@@ -372,6 +408,11 @@ def chunk_shape(
         else:
             break
     return rows, columns
+
+
+def _whole_panels(n: int, parts: int, panel: int) -> int:
+    """Columns of each of so many parts: whole panels, if they have more than one."""
+    return least(-(-n // (parts * panel)) * panel, n)
 
 
 def _whole_tiles(m: int, parts: int) -> int:

@@ -264,3 +264,34 @@ def test_chunks_fit_their_memory(sizes: tuple[int, int, int], count: int) -> Non
     assert 1 <= columns <= min(n, CHUNK_BYTES // 4)
     assert columns == n or columns % 32 == 0
     assert CHUNK_BYTES <= TILE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("images", "side", "innermost"), [(48, 16, 16), (6, 16, 16), (48, 4, 48), (5, 4, 5)]
+)
+def test_a_kernel_s_derivative_is_summed_along_places(
+    images: int, side: int, innermost: int
+) -> None:
+    """Not along images, whose elements lie far apart, unless places are few."""
+    x = array("x", "f4", images, side + 2, side + 2, 7)
+    dz = array("dz", "f4", images, side, side, 24)
+    at = Load(x.dtype, x, (G, binary("add", Index(INDEX, "p"), K), L, Y))
+    product = nest(
+        [(Index(INDEX, "p"), 3), (Y, 7), (X, 24)], [(K, side), (L, side), (G, images)],
+        at, Load(dz.dtype, dz, (G, K, L, X)), array("out", "f4", 3, 7, 24),
+    )  # fmt: skip
+    blocked = block_contraction(product)
+    assert blocked is not None
+    *_, last = (s for s in walk_stmts(blocked.body) if isinstance(s, For) and s.kind == "serial")
+    assert int_value(last.extent) == innermost
+
+
+@pytest.mark.parametrize("sizes", [(20, 640, 160), (24, 4608, 64), (16, 1536, 128), (24, 784, 96)])
+def test_two_threads_have_about_as_much_to_do(sizes: tuple[int, int, int]) -> None:
+    m, n, depth = sizes
+    rows, columns = chunk_shape(m, n, depth, 1, 4)
+    chunks = [min(columns, n - at) for at in range(0, n, columns)] * -(-m // rows)
+    busy = [0, 0]
+    for work in chunks:
+        busy[busy.index(min(busy))] += work
+    assert max(busy) <= 1.1 * sum(busy) / 2
