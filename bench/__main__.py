@@ -7,6 +7,7 @@
     python -m bench heldout                     # the programs that nobody tunes on
     python -m bench --floor                     # what the machine can do, and how close fxla comes
     python -m bench scaling                     # cost against size and against threads
+    python -m bench stages --only LSTM          # what threads do, and who waits, kernel by kernel
     python -m bench sizes                       # 200 batch sizes through one function
     python -m bench import                      # what importing costs
     python -m bench surface                     # every function of fxla.numpy beside NumPy's

@@ -23,6 +23,7 @@ from bench.processes import ROOT, interpreters
 from bench.record import Measured
 from bench.scaling import new_sizes_page, scaling_page
 from bench.surface import Turns, surface_page
+from bench.timeline import stages_page
 from bench.training.page import training_page
 from bench.workloads import TUNED, Workload
 
@@ -58,6 +59,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "list",
         "peers",
         "scaling",
+        "stages",
         "sizes",
         "import",
         "surface",
@@ -74,7 +76,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--firsts", type=int, default=3, help="processes that make first calls")
     parser.add_argument("--minima", action="store_true", help="for a machine that is not idle")
     parser.add_argument("--floor", action="store_true", help="compare with what the machine can do")
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], help="of `scaling`")
+    parser.add_argument(
+        "--threads", nargs="+", type=int, default=[1, 2], help="of `scaling`, `stages`"
+    )
     parser.add_argument("--count", type=int, default=200, help="of `sizes`")
     parser.add_argument("--alone", action="store_true", help="time no peer")
     parser.add_argument("--no-second", action="store_true", help="start no second processes")
@@ -180,6 +184,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(every))
     elif options.command == "scaling":
         show(scaling_page(every, options.seconds, options.threads), "scaling", options.write)
+    elif options.command == "stages":
+        own_objects()
+        show(stages_page(every, options.threads[-1]), "stages", options.write)
     elif options.command == "sizes":
         own_objects()
         show(new_sizes_page(pythons(options), options.count), "sizes", options.write)
