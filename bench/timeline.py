@@ -24,6 +24,7 @@ from bench.timeline_text import CHUNK, FIELDS, JOB, KERNEL, exchanged_text
 from bench.workloads import Workload
 from fxla.compile.executable import Executable, compile_jaxpr
 from fxla.compile.image import HostFunction
+from fxla.compile.improve import wait_for_improvements
 from fxla.compile.native import compile_text
 from fxla.compile.pool import pool
 
@@ -32,9 +33,8 @@ __all__ = ["Stage", "stages", "stages_page", "stages_table"]
 ROOM = 1 << 18
 """Notes that there is memory for."""
 CALLS = 20
-WARM = 4
-PAUSE = 0.1
-"""Calls before, and seconds between them: what was compiled in haste is compiled well meanwhile."""
+WARM = 3
+"""Calls before: what was compiled in haste is compiled well after some."""
 
 
 @dataclass
@@ -137,7 +137,7 @@ def stages(
     leaves = [*closed.consts, *fxla.tree.leaves(tuple(arguments))]
     for _ in range(WARM):
         executable(*leaves)
-        time.sleep(PAUSE)
+    wait_for_improvements()
     found: dict[tuple[str, int], Stage] = {}
     spans: list[float] = []
     with _noted(executable) as log:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 import fxla
 import fxla.numpy as fnp
@@ -10,11 +9,6 @@ from bench.workloads import TUNED
 from fxla import lax
 
 X = np.random.default_rng(0).standard_normal((1000, 300)).astype("f4")
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.timeline.PAUSE", 0.0)
 
 
 def test_kernels_in_order_and_how_they_are_shared() -> None:
