@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import fxla
 import fxla.numpy as fnp
 from bench.timeline import Stage, stages, stages_page, stages_table
 from bench.workloads import TUNED
 from fxla import lax
+from fxla.compile.compiled import target
+
+pytestmark = pytest.mark.skipif(target() != "native", reason="numba's kernels are called directly")
 
 X = np.random.default_rng(0).standard_normal((1000, 300)).astype("f4")
 
