@@ -50,6 +50,9 @@ class AxisError(FxlaError, np.exceptions.AxisError):
     def __init__(self, message: str) -> None:
         np.exceptions.AxisError.__init__(self, message)
 
+    def __str__(self) -> str:
+        return str(self.args[0])  # NumPy's keeps the message that it was made with
+
 
 class TracerIndexError(FxlaError, IndexError):
     """An index expression is not valid for the traced array it is applied to."""

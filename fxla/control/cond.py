@@ -26,7 +26,7 @@ from fxla.core.trace import AxisFrame, Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.elementwise import convert, eq, maximum, minimum, ne, select
 from fxla.ops.structure import batch_in_front, broadcast_in_dim, move_axis, zeros_of
-from fxla.transforms.api import check_leaf, function_name, traced_call
+from fxla.transforms.api import check_leaf, function_name, traced_call, what_is
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import transpose_jaxpr
 
@@ -204,10 +204,13 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
         Array(20.)
     """
     if not branches:
-        raise ValueError("lax.switch: give at least one branch")
+        raise ValueError(f"lax.switch: give at least one branch{where_am_i()}")
     aval = typeof(index)
     if aval.shape or not is_integer(aval.dtype):
-        raise TypeError(f"lax.switch: the index must be an integer scalar, got {aval}")
+        raise TypeError(
+            f"lax.switch: the index must be an integer scalar, got "
+            f"{aval}{where_am_i()}. Convert it with `.astype(int)`."
+        )
     return _branch("lax.switch", index, list(branches), operands)
 
 
@@ -254,6 +257,12 @@ def _branch(
     call: str, index: Any, functions: list[Callable[..., Any]], operands: tuple[Any, ...]
 ) -> Any:
     """Trace all branches and bind them as one equation."""
+    for f in functions:
+        if not callable(f):
+            raise TypeError(
+                f"{call}: a branch is a function of the operands, got {what_is(f)}{where_am_i()}. "
+                "Write `lambda: x` for a value, or choose between values with `np.where`."
+            )
     leaves, tree = tree_flatten(operands)
     for x in leaves:
         check_leaf(x, "an operand", call)

@@ -371,13 +371,21 @@ def _named_arguments(
     positional = [
         p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
-    known = {p.name for p in parameters}
+    known = [p.name for p in parameters]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
     for name in names:
         if name not in known and not open_ended:
             raise ValueError(
                 f"jit of {function_name(f)}: {option} has {name!r}, but the arguments are "
-                f"{', '.join(known)}"
+                f"{', '.join(known)}{where_am_i()}"
+            )
+    any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    for i in nums:
+        if not (any_number or -len(positional) <= i < len(positional)):
+            raise ValueError(
+                f"jit of {function_name(f)}: {option.replace('names', 'nums')} has {i}, but the "
+                f"positional arguments are {', '.join(positional) or 'none'}{where_am_i()}. "
+                "The first argument has the number 0."
             )
     all_nums = {*nums, *(positional.index(n) for n in names if n in positional)}
     all_names = {*names, *(positional[i] for i in nums if -len(positional) <= i < len(positional))}
@@ -426,7 +434,8 @@ def jit(
 
     Raises:
         TypeError: if an argument is not an array, or a static one is not hashable.
-        ValueError: if `control_flow` is neither ``"python"`` nor ``"capture"``.
+        ValueError: if `control_flow` is neither ``"python"`` nor ``"capture"``, or the function has
+            no argument of a number or name that was given.
 
     Example:
         >>> import fxla, fxla.numpy as fnp

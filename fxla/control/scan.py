@@ -25,6 +25,7 @@ from fxla.control.programs import (
 from fxla.control.reuse import reused
 from fxla.control.while_loop import while_loop
 from fxla.core.aval import Aval
+from fxla.core.dtypes import is_integer
 from fxla.core.jaxpr import ClosedJaxpr, Eqn, Jaxpr
 from fxla.core.primitive import Linear, Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import TreeDef, tree_flatten, tree_unflatten
@@ -512,7 +513,8 @@ def _scan_length(xs: Sequence[Value], length: int | None, name: str) -> int:
         aval = typeof(x)
         if aval.ndim == 0:
             raise ShapeError(
-                f"lax.scan of {name}: xs holds a scalar {aval}; give it a leading axis"
+                f"lax.scan of {name}: xs holds a scalar {aval}{where_am_i()}. Give it a leading "
+                "axis, which is scanned over, or close over what is the same for all steps."
             )
         found.add(aval.shape[0])
     if length is not None:
@@ -522,9 +524,14 @@ def _scan_length(xs: Sequence[Value], length: int | None, name: str) -> int:
         raise ShapeError(
             f"lax.scan of {name}: leading axes differ: {shapes}"
             + (f", length={length}" if length is not None else "")
+            + f"{where_am_i()}. Give arrays whose leading axes, which are scanned over, have one "
+            "length."
         )
     if not found:
-        raise ValueError(f"lax.scan of {name}: xs holds no arrays, so length must be given")
+        raise ValueError(
+            f"lax.scan of {name}: xs holds no arrays, so length must be "
+            f"given{where_am_i()}. Write `lax.scan(f, init, None, length=n)`."
+        )
     return found.pop()
 
 
@@ -548,6 +555,9 @@ def fori_loop(
         init_val: the first value, a pytree.
         unroll: accepted for compatibility with JAX.
 
+    Raises:
+        TypeError: if a bound is not an integer scalar, or the value changes its type.
+
     Example:
         >>> from fxla import lax
         >>> lax.fori_loop(0, 5, lambda i, total: total + i, 0)
@@ -555,6 +565,13 @@ def fori_loop(
     """
     del unroll
     name = function_name(body_fun)
+    for bound in (lower, upper):
+        aval = typeof(bound)
+        if aval.shape or not is_integer(aval.dtype):
+            raise TypeError(
+                f"lax.fori_loop of {name}: the bounds must be integer scalars, got "
+                f"{aval}{where_am_i()}. Convert it with `int` or `.astype(int)`."
+            )
     bounds = _concrete_bounds(lower, upper)
     if bounds is not None:
         first, last = bounds

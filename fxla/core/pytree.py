@@ -77,7 +77,23 @@ def tree_map(
                     f"{k + 1}){place}. Give trees of one structure; gradients, updates and the "
                     "state of an optimiser have that of the parameters which `init` was given."
                 ) from error
+        differ = _shapes_that_differ(tree, rest, is_leaf)
+        if differ:
+            error.add_note(f"The shapes differ at {differ}.")
         raise  # from `f`
+
+
+def _shapes_that_differ(tree: Any, rest: Any, is_leaf: Callable[[Any], bool] | None) -> str:
+    """The leaves, by path, that have other shapes in one tree than in another."""
+    structure = tree_structure(tree, is_leaf)
+    columns = [structure.flatten_up_to(other) for other in (tree, *rest)]
+    paths = [key_path(a, "tree") for a in tree_accessors(tree, is_leaf)]
+    found = [
+        f"{path}: {', '.join(str(getattr(x, 'shape', '-')) for x in leaves)}"
+        for path, *leaves in zip(paths, *columns, strict=True)
+        if len({getattr(x, "shape", None) for x in leaves}) > 1
+    ]
+    return "; ".join(found[:_MANY]) + (" ..." if found[_MANY:] else "")
 
 
 def _difference(tree: Any, other: Any, is_leaf: Callable[[Any], bool] | None) -> str:
@@ -86,7 +102,7 @@ def _difference(tree: Any, other: Any, is_leaf: Callable[[Any], bool] | None) ->
     try:
         structure.flatten_up_to(other)
     except (ValueError, TypeError):
-        ours, theirs = [dict.fromkeys(leaf_paths(x)) for x in (tree, other)]
+        ours, theirs = [dict.fromkeys(leaf_paths(x, "tree")) for x in (tree, other)]
         lacks, has = [[p for p in a if p not in b] for a, b in ((ours, theirs), (theirs, ours))]
         if not (lacks or has) or max(len(lacks), len(has)) > _MANY:
             texts = structure_text(structure), structure_text(tree_structure(other))

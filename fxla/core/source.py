@@ -10,7 +10,7 @@ import os
 import sys
 from types import CodeType, FrameType
 
-__all__ = ["Source", "user_source"]
+__all__ = ["Source", "source_of_error", "user_source"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _internal: dict[str, bool] = {}
@@ -74,3 +74,17 @@ def user_source() -> Source | None:
             return Source(code, frame.f_lasti)
         frame = frame.f_back
     return None
+
+
+def source_of_error(error: BaseException) -> Source | None:
+    """The innermost line of the user's that led to an error of fxla's; None for other errors."""
+    found: Source | None = None
+    innermost = ""
+    step = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        innermost = code.co_filename
+        if not _is_internal(innermost):
+            found = Source(code, step.tb_lasti)
+        step = step.tb_next
+    return found if innermost.startswith(_PACKAGE) else None

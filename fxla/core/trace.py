@@ -437,12 +437,12 @@ class Tracer:
 
     def __len__(self) -> int:
         if not self.aval.shape:
-            raise TypeError("len() of unsized object")
+            raise TypeError(f"len() of unsized object: a traced {self.aval}{where_am_i()}")
         return self.aval.shape[0]
 
     def __iter__(self) -> Any:
         if not self.aval.shape:
-            raise TypeError("iteration over a 0-d array")
+            raise TypeError(f"iteration over a 0-d array: a traced {self.aval}{where_am_i()}")
         return (self[i] for i in range(self.aval.shape[0]))
 
     def __getitem__(self, index: Any) -> Any:
@@ -595,13 +595,15 @@ def is_same(x: Value, y: Value) -> bool:
 def where_am_i() -> str:
     """``, at model.py:12, in "loss" traced by grad`` for the end of a message's first sentence."""
     source = user_source()
-    place = f", at {source}" if source is not None else ""
+    return (f", at {source}" if source is not None else "") + traced_by()
+
+
+def traced_by() -> str:
+    """``, in "loss" traced by grad``, or nothing outside of transformations."""
     trace: Trace | None = state.trace
     while trace is not None and not trace.function:
         trace = trace.parent
-    if trace is None:
-        return place
-    return f'{place}, in "{trace.function}" traced by {trace.label}'
+    return "" if trace is None else f', in "{trace.function}" traced by {trace.label}'
 
 
 def leaked(x: Value) -> Value:

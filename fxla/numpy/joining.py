@@ -186,7 +186,10 @@ def stack(
     shape = typeof(values[0]).shape
     if any(typeof(x).shape != shape for x in values):
         listed = ", ".join(str(typeof(v)) for v in values[:6])
-        raise ShapeError(f"np.stack: all input arrays must have the same shape: {listed}")
+        raise ShapeError(
+            f"np.stack: all input arrays must have the same shape: {listed}. "
+            "Pad, slice or reshape them to one shape, or join them with `np.concatenate`."
+        )
     return ops_shape.stack(values, normalise_axis(axis, len(shape) + 1, "np.stack"))
 
 

@@ -171,7 +171,7 @@ def _power(call: str, x1: Any, x2: Any, dtype: Any) -> Any:
     loop = loop_dtypes(call, np.power, [x, y])
     if n < 0 and not is_inexact(loop[-1]):
         raise ValueError(
-            f"{call}: Integers to negative integer powers are not allowed.{where_am_i()} Convert "
+            f"{call}: Integers to negative integer powers are not allowed{where_am_i()}. Convert "
             "the base with `.astype(float)`."
         )
     return ops.integer_pow(convert_all([x], loop[-1])[0], n)

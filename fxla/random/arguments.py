@@ -69,9 +69,11 @@ def shape_tuple(shape: Any, call: str) -> tuple[int, ...]:
     try:
         sizes = tuple(operator.index(n) for n in shape)
     except TypeError:
-        raise TypeError(f"random.{call}: shape must be integers, got {shape}") from None
+        raise TypeError(
+            f"random.{call}: shape must be integers, got {shape}{where_am_i()}"
+        ) from None
     if any(n < 0 for n in sizes):
-        raise ShapeError(f"random.{call}: negative size in shape {sizes}")
+        raise ShapeError(f"random.{call}: negative size in shape {sizes}{where_am_i()}")
     return sizes
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from fxla.core.aliasing import freeze
 from fxla.core.array import as_array
 from fxla.core.dtypes import bfloat16
+from fxla.core.located import locate
 from fxla.core.pytree import TreeDef, leaf_paths, tree_flatten, tree_unflatten
 from fxla.core.records import dataclass
 from fxla.core.stateful import hold, is_stateful, updates
@@ -44,7 +45,16 @@ def function_name(f: Callable[..., Any]) -> str:
 
 
 def wraps_as(transform: str, f: Callable[..., Any]) -> Callable[[F], F]:
-    """Decorator: make a wrapper look like `f` under a transformation."""
+    """Decorator: make a wrapper look like `f` under a transformation.
+
+    Raises:
+        TypeError: if `f` is not a function.
+    """
+    if not callable(f):
+        raise TypeError(
+            f"{transform} of what is not a function: got {what_is(f)}{where_am_i()}. Give the "
+            "function itself, and its arguments to what comes back: `grad(f)(x)`, not `grad(f(x))`."
+        )
 
     def decorate(wrapper: F) -> F:
         functools.update_wrapper(wrapper, f, updated=())
@@ -69,7 +79,8 @@ def check_leaf(x: Any, path: str, call: str) -> None:
     if isinstance(x, (Tracer, np.ndarray, np.generic, bool, int, float, complex)):
         if isinstance(x, np.ndarray) and x.dtype.kind in "OSUmMV" and x.dtype != bfloat16:
             raise TypeError(
-                f"{call}: {path} is an array of dtype {x.dtype}, which cannot be traced. "
+                f"{call}: {path} is an array of dtype {x.dtype}, which cannot be "
+                f"traced{where_am_i()}. "
                 "Convert it to numbers first, or make the argument static."
             )
         return
@@ -113,8 +124,12 @@ def argument(x: Any) -> Any:
 
 def traced_call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a user's function that is being traced."""
-    with local_arrays[0](f):
-        return f(*args, **kwargs)
+    try:
+        with local_arrays[0](f):
+            return f(*args, **kwargs)
+    except Exception as error:
+        locate(error)
+        raise
 
 
 @dataclass
@@ -155,7 +170,7 @@ class FlatFunction:
             if not (isinstance(out, tuple) and len(out) == 2):
                 raise TypeError(
                     f'"{function_name(self.f)}" must return a pair (value, aux) because '
-                    f"has_aux=True; it returned {type(out).__qualname__}"
+                    f"has_aux=True; it returned {what_is(out)}{where_am_i()}"
                 )
             out, self.aux = out
         if isinstance(out, (Tracer, np.ndarray)):

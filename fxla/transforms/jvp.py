@@ -253,7 +253,10 @@ def jvp(
     """
     call = f"jvp of {function_name(f)}"
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
-        raise TypeError(f"{call}: primals and tangents must be tuples or lists of arguments")
+        raise TypeError(
+            f"{call}: primals and tangents must be tuples or lists of "
+            f"arguments{where_am_i()}. Write `jvp(f, (x,), (t,))`."
+        )
     selected = select(f, tuple(primals), {}, tuple(range(len(primals))), has_aux)
     flat_f, flat = selected.flat_f, selected.flat
     flat_t = selected.tangents(tangents, call)

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fxla.core.pytree import (
@@ -82,22 +83,38 @@ def test_is_leaf_stops_the_descent() -> None:
 
 def test_structures_that_differ_are_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"\(\*, \*\) and \(\*, \*, \*\)|only the second has \*\[2\]"
+        ValueError, match=r"\(\*, \*\) and \(\*, \*, \*\)|only the second has tree\[2\]"
     ):
         tree_map(lambda x, y: x, (1, 2), (1, 2, 3))
     with pytest.raises(
         ValueError,
-        match=r"only the first has \*\['a'\], only the second has \*\['b'\] \(.*number 2\), "
+        match=r"only the first has tree\['a'\], only the second has tree\['b'\] \(.*number 2\), "
         r"at test_pytree.py:\d+",
     ):
         tree_map(lambda *x: x, {"a": 1}, {"a": 2}, {"b": 1})
     with pytest.raises(ValueError, match=r"\[\*, \*\] and \(\*, \*\)"):
         tree_map(lambda *x: x, [1, 2], (1, 2))
     many = {str(k): k for k in range(100)}
-    with pytest.raises(ValueError, match=r"first has \*\['0'\], \*\['1'\], \*\['10'\] \.\.\. \("):
+    with pytest.raises(ValueError, match=r"has tree\['0'\], tree\['1'\], tree\['10'\] \.\.\. \("):
         tree_map(lambda *x: x, many, {})
     with pytest.raises(ValueError):
         tree_unflatten(tree_structure((1, 2)), [1])
+
+
+def test_leaves_whose_shapes_do_not_fit_are_named() -> None:
+    weights = {"w": np.ones((2, 3)), "b": np.ones(3)}
+    with pytest.raises(ValueError, match="broadcast") as info:
+        tree_map(np.add, weights, {"w": np.ones((4, 5)), "b": np.ones(3)})
+    assert info.value.__notes__ == ["The shapes differ at tree['w']: (2, 3), (4, 5)."]
+
+
+def test_what_a_function_raises_for_leaves_of_one_shape_is_its_own() -> None:
+    def refuse(x: object, y: object) -> None:
+        raise ValueError("not this")
+
+    with pytest.raises(ValueError, match="not this") as info:
+        tree_map(refuse, [np.ones(2)], [np.ones(2)])
+    assert not hasattr(info.value, "__notes__")
 
 
 def test_errors_of_the_function_stay_as_they_are() -> None:

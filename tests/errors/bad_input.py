@@ -406,3 +406,61 @@ def gradient_of_a_captured_while() -> Any:
         return y
 
     return fxla.jit(fxla.grad(fxla.capture(root)))(SCALAR)
+
+
+@raises(ValueError)
+def shapes_do_not_stack() -> Any:
+    def model(x: Any) -> Any:
+        return fnp.stack([x, x[:1]])
+
+    return fxla.jit(model)(A)
+
+
+@raises(TypeError)
+def gradient_of_a_value() -> Any:
+    return fxla.grad(fnp.sum(X))
+
+
+@raises(TypeError)
+def branch_is_a_value() -> Any:
+    return lax.cond(True, 1.0, 2.0)  # type: ignore[arg-type]
+
+
+@raises(TypeError)
+def bound_is_a_float() -> Any:
+    return lax.fori_loop(0, 2.5, lambda i, total: total + i, 0.0)
+
+
+@raises(TypeError)
+def branch_number_is_a_float() -> Any:
+    return lax.switch(1.0, [fnp.sin, fnp.cos], X)
+
+
+@raises(ValueError)
+def static_argument_that_there_is_not() -> Any:
+    return fxla.jit(lambda x: x, static_argnums=1)(X)
+
+
+@raises(ValueError)
+def scanned_lengths_differ() -> Any:
+    return lax.scan(lambda total, x: (total + x[0], None), 0.0, (X, fnp.ones(4)))
+
+
+@raises(ValueError)
+def scan_without_a_length() -> Any:
+    return lax.scan(lambda total, _: (total, None), 0.0, None)
+
+
+@raises(ValueError)
+def scan_over_a_scalar() -> Any:
+    return lax.scan(lambda total, x: (total + x, None), 0.0, 2.0)
+
+
+@raises(TypeError)
+def primals_without_a_tuple() -> Any:
+    return fxla.jvp(fnp.sin, X, X)
+
+
+@raises(ValueError)
+def negative_power_of_integers() -> Any:
+    return fxla.jit(lambda x: x**-1)(np.arange(3))
