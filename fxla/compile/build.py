@@ -30,6 +30,7 @@ from fxla.compile.program import (
     Branch,
     Buffer,
     Copy,
+    Failure,
     HostCall,
     Instruction,
     Launch,
@@ -248,7 +249,7 @@ class Build:
     def raised_failures(self) -> list[Instruction]:
         """Raise what has failed."""
         return [
-            Branch(Pointer(b), [[], [HostCall(raising(text), "raise", (), (), (), ())]])
+            Branch(Pointer(b), [[], [HostCall(Failure(text), "raise", (), (), (), ())]])
             for text, b in self.failures.items()
         ]
 
@@ -650,15 +651,6 @@ def check_size(eqn: Eqn, tiles: bool) -> None:
         too_large = work > MAX_PRODUCT or choose_product(tileable[-1], tiles).how == "tiles"
     if too_large:
         raise NotMergeableError
-
-
-def raising(text: str) -> Callable[..., Sequence[Any]]:
-    """A function that raises NumPy's error of linear algebra."""
-
-    def fail() -> Sequence[Any]:
-        raise np.linalg.LinAlgError(text)
-
-    return fail
 
 
 def pointer_of(value: Value, place: dict[Value, Pointer]) -> Pointer:

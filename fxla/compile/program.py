@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from typing import Any
 
+import numpy as np
+
 from fxla.core.aval import Aval
 from fxla.core.dtypes import DType
 from fxla.core.primitive import Primitive, registered
@@ -22,6 +24,7 @@ __all__ = [
     "Branch",
     "Buffer",
     "Copy",
+    "Failure",
     "Fourier",
     "Gemm",
     "HostCall",
@@ -178,6 +181,16 @@ class NumpyValue:
 
 def _numpy_value(name: str, params: dict[str, Any]) -> NumpyValue:
     return NumpyValue(registered[name], params)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A function that raises NumPy's error of linear algebra. Unlike a closure it can be kept."""
+
+    text: str
+
+    def __call__(self) -> Sequence[Any]:
+        raise np.linalg.LinAlgError(self.text)
 
 
 @dataclass(eq=False, slots=True)
