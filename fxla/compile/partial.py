@@ -33,6 +33,7 @@ from fxla.loops.ir import (
 )
 from fxla.loops.native_vectorize import stored_buffers
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
+from fxla.loops.tile import power_below
 from fxla.loops.view import binary, extent, fresh_index, int_const
 
 __all__ = ["BLOCK", "LARGE", "TwoKernels", "cuts_into_blocks", "in_two", "loaded_buffers"]
@@ -52,7 +53,7 @@ def cuts_into_blocks(sizes: Sequence[int]) -> bool:
 
 def _rows(sizes: Sequence[int]) -> int:
     """How many of the outermost axis make a block."""
-    return _power_below(max(1, BLOCK // math.prod(sizes[1:])))
+    return power_below(max(1, BLOCK // math.prod(sizes[1:])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,3 @@ def loaded_buffers(body: Iterable[Stmt]) -> set[str]:
         for e in postorder(stmt_exprs(s))
         if isinstance(e, Load)
     }
-
-
-def _power_below(n: int) -> int:
-    return 1 << (n.bit_length() - 1)

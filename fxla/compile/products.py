@@ -32,6 +32,7 @@ from fxla.compile.library import MIN_DEPTH, dot_layouts, served_by_blas
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Eqn, Var
 from fxla.core.records import dataclass
+from fxla.loops.columns import CACHED
 from fxla.loops.native_tiles import NARROW, tile_kind
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvParams
@@ -48,6 +49,11 @@ FEW_NARROW = 4
 """Rows or columns of results for which pairing narrow integers costs more than tiles gain."""
 TRANSPOSED_ROWS = 9
 """Rows of results below which transposing the right operand costs more than tiles gain."""
+
+
+MANY_ROWS = 8
+"""Rows for each column from which on all cores multiply a matrix in memory by a vector in a quarter
+to two thirds of OpenBLAS's time, from either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,8 @@ def choose_product(eqn: Eqn, tiles: bool) -> Choice:
         if m == n == 1:
             return Choice("loops", f"computed by loops: an inner product ({size})")
         if n == 1:
+            if _has_many_rows(lhs, dims):
+                return Choice("loops", f"computed by loops: many rows from memory ({size})")
             return _blas_or_loops(blas, f"a matrix times a column ({size})")
         if m == 1 and n * rhs.dtype.itemsize > ONE_LINE:
             return Choice("loops", f"computed by loops: a row times a matrix ({size})")
@@ -93,6 +101,15 @@ def choose_product(eqn: Eqn, tiles: bool) -> Choice:
             return Choice("loops", f"computed by loops: transposed ({size})")
         return Choice("tiles", f"computed by tiles ({size})")
     return _blas_or_loops(blas, size)
+
+
+def _has_many_rows(lhs: Aval, dims: DotDims) -> bool:
+    """Whether a large left operand has many rows for each column; it is summed over either."""
+    if lhs.size * lhs.dtype.itemsize <= CACHED or dims.lhs_batch:
+        return False
+    sides = sorted([dims.lhs_kept(lhs.ndim), dims.lhs_contract])
+    rows, columns = [math.prod([lhs.shape[a] for a in axes]) for axes in sides]
+    return max(sides[0]) < min(sides[1]) and rows >= MANY_ROWS * columns
 
 
 def _blas_or_loops(blas: bool, why: str) -> Choice:

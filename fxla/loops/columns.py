@@ -38,7 +38,7 @@ from fxla.loops.ir import (
 )
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.scalar import SCALAR_OPS
-from fxla.loops.tile import blocks, within
+from fxla.loops.tile import blocks, power_below, within
 from fxla.loops.view import binary, extent, int_const
 
 __all__ = ["COLUMNS", "SMALL_WORK", "Columns", "sum_columns"]
@@ -57,6 +57,11 @@ SMALL_WORK = 80 * 1024
 """Elements that one core reads before others could help. Smaller shapes share one kernel."""
 UNROLL = 8
 """Rows that are added at once, if adding one is cheap."""
+CACHED = 24 << 20
+"""Bytes of an array that comes from memory every time."""
+WINDOW = 1024
+"""Bytes of such an array that are read at once. Rows side by side are as many streams, each of
+which ends with its row; more of them than fit here halve what the prefetchers bring."""
 
 _names = itertools.count()
 
@@ -127,15 +132,19 @@ def sum_columns(kernel: Kernel) -> Columns | None:
         return None
     first = size_of_extent(parts.rows[0].extent)
     assert first is not None
+    several = _unrolled(parts.steps)
+    row = width * max(s.local.dtype.itemsize for s in parts.accumulators)
+    if width <= COLUMNS and lead * rows * row > CACHED:
+        several = min(several, power_below(max(1, WINDOW // row)))
     if lead * -(-width // COLUMNS) >= PIECES or lead * width * rows < SMALL_WORK:
-        return Columns(_whole(kernel, parts, COLUMNS))
+        return Columns(_whole(kernel, parts, COLUMNS, several))
     if lead * -(-width // NARROW) >= PIECES and first < BLOCKS * MIN_BLOCK:
-        return Columns(_whole(kernel, parts, NARROW))
+        return Columns(_whole(kernel, parts, NARROW, several))
     size = max(MIN_BLOCK, -(-first // BLOCKS))
     size = -(-size // UNROLL) * UNROLL
     if -(-first // size) < 2:
-        return Columns(_whole(kernel, parts, NARROW))
-    return _in_blocks(kernel, parts, size)
+        return Columns(_whole(kernel, parts, NARROW, several))
+    return _in_blocks(kernel, parts, size, several)
 
 
 def _parts(kernel: Kernel) -> _Parts | None:
@@ -205,7 +214,7 @@ def _unrolled(steps: Sequence[Assign]) -> int:
 
 
 def _row_loops(
-    parts: _Parts, piece: For, places: dict[str, Expr], home: dict[str, Load]
+    parts: _Parts, piece: For, places: dict[str, Expr], home: dict[str, Load], several: int
 ) -> tuple[Stmt, ...]:
     """All rows, several at once, into accumulators that live at `home`.
 
@@ -214,9 +223,9 @@ def _row_loops(
         piece: the loop over the lanes of a piece, without its body.
         places: what stands for the columns' index, and for locals from before the rows.
         home: where each accumulator lives.
+        several: how many rows.
     """
     *outer, last = parts.rows
-    several = _unrolled(parts.steps)
 
     def lanes(rows: Sequence[Expr]) -> For:
         """Adding some rows to the accumulators."""
@@ -257,8 +266,10 @@ def _row_loops(
     return body
 
 
-def _lane_body(parts: _Parts, block: Index, columns: int, rows: _Parts) -> tuple[Stmt, ...]:
-    """What is done for a piece of `columns` columns: declare, add rows, use the sums."""
+def _lane_body(
+    parts: _Parts, block: Index, columns: int, rows: _Parts, several: int
+) -> tuple[Stmt, ...]:
+    """What is done for a piece of `columns` columns: declare, add `several` rows, use the sums."""
     lane = _fresh("k")
     position = binary("add", binary("mul", block, int_const(columns)), lane)
     piece = For(lane, within(parts.lanes.extent, block, columns), (), "vector")
@@ -284,15 +295,15 @@ def _lane_body(parts: _Parts, block: Index, columns: int, rows: _Parts) -> tuple
     return (
         *allocs,
         replace(piece, body=tuple(start)),
-        *_row_loops(rows, piece, places, home),
+        *_row_loops(rows, piece, places, home, several),
         replace(piece, body=end),
     )
 
 
-def _whole(kernel: Kernel, parts: _Parts, columns: int) -> Kernel:
+def _whole(kernel: Kernel, parts: _Parts, columns: int, several: int) -> Kernel:
     """One kernel, whose pieces of rows are independent of each other."""
     block = _fresh("b")
-    body = _lane_body(parts, block, columns, parts)
+    body = _lane_body(parts, block, columns, parts, several)
     loops = [*parts.lead, For(block, blocks(parts.lanes.extent, columns), ())]
     return replace(kernel, body=_nested(loops, body))
 
@@ -304,7 +315,7 @@ def _nested(loops: Sequence[For], body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
     return body
 
 
-def _in_blocks(kernel: Kernel, parts: _Parts, size: int) -> Columns:
+def _in_blocks(kernel: Kernel, parts: _Parts, size: int, several: int) -> Columns:
     """A kernel for blocks of `size` rows, and one that combines their results."""
     first, *others = parts.rows
     n = size_of_extent(first.extent)
@@ -333,7 +344,7 @@ def _in_blocks(kernel: Kernel, parts: _Parts, size: int) -> Columns:
     lets = tuple([s for s in parts.before if isinstance(s, Let)])
     part = replace(parts, before=lets, after=kept)
     block = _fresh("b")
-    body = _lane_body(part, block, COLUMNS, rows)
+    body = _lane_body(part, block, COLUMNS, rows, several)
     loops = [
         For(number, extent(count), ()),
         *parts.lead,

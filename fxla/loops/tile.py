@@ -30,7 +30,7 @@ from fxla.loops.ir import (
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.view import binary, int_const
 
-__all__ = ["TILE", "blocks", "tile_transposed", "within"]
+__all__ = ["TILE", "blocks", "power_below", "tile_transposed", "within"]
 
 TILE = 64
 """Elements of a tile's side."""
@@ -49,6 +49,16 @@ def within(n: Expr, block: Expr, size: int) -> Expr:
     """Elements of a block: `size`, or what is left for the last one."""
     rest = binary("sub", n, binary("mul", block, int_const(size)))
     return Op(INDEX, "minimum", (int_const(size), rest))
+
+
+def power_below(n: int) -> int:
+    """The largest power of two that is not above `n`, a positive number.
+
+    Example:
+        >>> power_below(1), power_below(7), power_below(8)
+        (1, 4, 8)
+    """
+    return 1 << (n.bit_length() - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,25 @@ def test_one_row_reads_a_matrix_row_by_row(dtype: str) -> None:
     assert choice(ones(4, 512), ones(512, 512)) == "tiles"
 
 
+def test_tall_matrices_from_memory_are_multiplied_by_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    tall, wide, w = whole(900, 100), whole(100, 900), whole(100)
+    v = whole(900)
+    cases = [(tall, w, "loops"), (tall.T, v, "loops"), (wide, v, "blas"), (wide.T, w, "blas")]
+    monkeypatch.setattr(products, "CACHED", tall.nbytes - 1)
+    for x, y, how in cases:
+        base = x if x.flags.c_contiguous else x.T
+
+        def product(base: Any, y: Any, turned: bool = base is not x) -> Any:
+            return (base.T if turned else base) @ y
+
+        program = build_program(jaxpr_of(product, base, y), tiles=True)
+        kinds = {type(i).__name__ for i in walk_instructions(program.body)}
+        assert kinds == {"Launch" if how == "loops" else "Gemm"}, (x.shape, how)
+        np.testing.assert_array_equal(executable_from(program)(base, y)[0], x @ y)
+    monkeypatch.setattr(products, "CACHED", tall.nbytes)
+    assert choice(tall, w) == "blas"
+
+
 def test_few_rows_of_narrow_integers_are_not_paired() -> None:
     def how(m: int, n: int) -> str:
         x, y = np.ones((m, 64), "i1"), np.ones((64, n), "i1")

@@ -10,8 +10,11 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from fxla.compile.build import build_program
-from fxla.loops.columns import BLOCKS, COLUMNS, MIN_BLOCK, PIECES, sum_columns
-from fxla.loops.ir import For, Kernel
+from fxla.compile.executable import executable_from
+from fxla.compile.program import Program
+from fxla.loops import columns
+from fxla.loops.columns import BLOCKS, COLUMNS, MIN_BLOCK, PIECES, UNROLL, sum_columns
+from fxla.loops.ir import For, Kernel, Let, walk_stmts
 
 RNG = np.random.default_rng(0)
 
@@ -52,6 +55,27 @@ def test_rows_of_few_columns_are_cut_into_blocks() -> None:
     assert isinstance(first, For)
     assert first.kind == "parallel"
     assert len(rest.inputs) == 1
+
+
+@pytest.mark.parametrize(("width", "at_once"), [(30, 8), (60, 4), (100, 2), (200, 1), (1000, 1)])
+def test_an_array_from_memory_is_read_in_one_stream(
+    width: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = RNG.standard_normal((3500, width)).astype(np.float32)
+    jaxpr = fxla.make_jaxpr(lambda x: fnp.sum(x, 0))(x).jaxpr
+
+    def rows_at_once(program: Program) -> int:
+        """The most that a loop adds to its accumulator."""
+        loops = [s for s in walk_stmts(program.kernels()[0].body) if isinstance(s, For)]
+        return max(sum(isinstance(s, Let) for s in lp.body) for lp in loops)
+
+    usual = build_program(jaxpr)
+    monkeypatch.setattr(columns, "CACHED", x.nbytes - 1)
+    streamed = build_program(jaxpr)
+    assert (rows_at_once(usual), rows_at_once(streamed)) == (UNROLL, at_once)
+    (expected,), (found,) = executable_from(usual)(x), executable_from(streamed)(x)
+    assert found.tobytes() == expected.tobytes()
+    np.testing.assert_allclose(found, x.sum(0, np.float64), rtol=1e-4, atol=1e-4)
 
 
 def test_blocks_follow_from_the_shape_alone() -> None:
