@@ -6,7 +6,8 @@ operand are written out, and layouts in which neither operand is contiguous alon
 changed.
 
 Otherwise, in groups, and where a large kernel meets few places, it is the product of its windows,
-written out, with its kernel. Depthwise and tiny ones stay loops.
+written out, with its kernel. Depthwise and tiny ones stay loops, and ones with few output features
+unless their operands can be exchanged (`fxla.compile.few_outputs`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from fxla.compile.equations import Equations, after_transforms
+from fxla.compile.few_outputs import exchanged
 from fxla.compile.interleave import as_interleaved, has_places
 from fxla.compile.phases import without_holes
 from fxla.core.aval import Aval, Shape
@@ -115,11 +117,16 @@ def products_for_convolutions(jaxpr: Jaxpr, tiles: bool = False) -> Jaxpr:
             eqns += (as_interleaved(eqn) if one else None) or [eqn]
         jaxpr, eqns = without_holes(Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)), []
     for eqn in jaxpr.eqns:
-        if eqn.primitive is conv_general_dilated_p and _pays(eqn, tiles):
-            tiled = tiles and _has_rows(eqn)
-            eqns += _as_shifted_view(eqn) if tiled else _as_product(eqn)
-        else:
+        if eqn.primitive is not conv_general_dilated_p:
             eqns.append(eqn)
+            continue
+        some = None if _pays(eqn, tiles) or not tiles else exchanged(eqn)
+        first, *after = [eqn] if some is None or not _pays(some[0], tiles) else some
+        if not _pays(first, tiles):
+            eqns.append(eqn)
+            continue
+        tiled = tiles and _has_rows(first)
+        eqns += [*(_as_shifted_view(first) if tiled else _as_product(first)), *after]
     return Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)
 
 
