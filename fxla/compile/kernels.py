@@ -119,6 +119,7 @@ def group_kernels(
             return _in_two_steps(group, step, columns.kernel, columns.rest, columns.partial)
         if columns is not None:
             return [replace(step, kernel=columns.kernel)]
+        return [replace(step, kernel=_lanes_in_parallel(step.kernel))]
     return [step]
 
 
@@ -215,6 +216,14 @@ def _in_parallel(kernel: Kernel) -> Kernel:
                 return replace(kernel, body=(replace(loop, kind="parallel"),))
         case (For(kind="serial", body=(For(),)) as loop,) if _is_map(loop):
             return replace(kernel, body=(replace(loop, kind="parallel"),))
+    return kernel
+
+
+def _lanes_in_parallel(kernel: Kernel) -> Kernel:
+    """Examples side by side in lanes, each with a loop of its own, are shared out in blocks."""
+    match kernel.body:
+        case (For(kind="vector", extent=Extent(value=n), body=body) as loop,) if n >= 2 * LANES:
+            return replace(kernel, body=_in_blocks(loop.index, whole(n), body))
     return kernel
 
 
