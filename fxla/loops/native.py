@@ -425,7 +425,8 @@ class _Printer(Contractions, Squares):
     # ------------------------------------------------------------ vector loops
 
     def _vector(self, s: For, low: Value, high: Value) -> None:
-        plan = None if self.width else plan_vector(s, self.isa)
+        count = int(high.known) if low.known == 0 and high.known is not None else None
+        plan = None if self.width else plan_vector(s, self.isa, count)
         if plan is None:
             self._serial(s, low, high)
             return
@@ -444,7 +445,8 @@ class _Printer(Contractions, Squares):
             rest = low + ((high - low) & -plan.width)
             first = [self._identity(x, op, plan.width) for x, op in plan.reductions.items()]
             main = replace(loop, high=rest)
-            sums, totals = self._lanes_loop(main, plan.width, first, totals, low, masked=False)
+            once = count == plan.width
+            sums, totals = self._lanes_loop(main, plan.width, first, totals, low, False, once)
             partial = self._folded(plan, sums, plan.rest)
         if plan.rest:
             once = plan.width == plan.rest

@@ -280,10 +280,23 @@ class Expressions:
 
         self.flush()
 
+        width = self.width if self._varies(e.then) or self._varies(e.otherwise) else 0
+
         def arm(x: Expr) -> list[Value]:
-            return [b.splat(self._arm(x, self.guard), self.width)]
+            return [b.splat(self._arm(x, self.guard), width)]
 
         return b.branch(condition, lambda: arm(e.then), lambda: arm(e.otherwise))[0]
+
+    def _varies(self, e: Expr) -> bool:
+        """Whether lanes may have different values of `e`; where they have one, it is a scalar."""
+        if not self.width:
+            return False
+        for x in walk_exprs(e):
+            if isinstance(x, Index | Local):
+                value = (self.indices if isinstance(x, Index) else self.locals)[x.name]
+                if isinstance(value, Linear) or value.width:
+                    return True
+        return False
 
     def _lazy(self, e: Expr) -> bool:
         """Whether `e` reads an element that may not exist where it is not wanted."""

@@ -57,6 +57,10 @@ _MEDIUM = 100
 """Cost of a body up to which two vectors of a `While` run at once."""
 
 
+_NARROW = (4, 8)
+"""Elements that are a whole register although a larger one exists."""
+
+
 @dataclass(frozen=True, slots=True)
 class VectorPlan:
     """How to print a vector loop.
@@ -189,8 +193,15 @@ def lanes_of(body: tuple[Stmt, ...], isa: Isa) -> int:
     return isa.vector_bytes // max(_sizes(body, all_exprs(body))[0])
 
 
-def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
-    """How to print `loop` with vectors; None if it must run one iteration at a time."""
+def plan_vector(loop: For, isa: Isa, count: int | None = None) -> VectorPlan | None:
+    """How to print `loop` with vectors; None if it must run one iteration at a time.
+
+    Args:
+        loop: a vector loop.
+        isa: whose registers there are.
+        count: how often it runs, if that is known. Four or eight elements are a register of their
+            own size; a masked one costs more to write, and what is masked is read back late.
+    """
     body = loop.body
     if any(isinstance(s, Alloc) for s in walk_stmts(body)):
         return None
@@ -205,6 +216,11 @@ def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
     lanes = isa.vector_bytes // max(registers)
     cost = _cost(exprs)
     masked = memory <= isa.masked
+    if count is not None and count < lanes and not scans:
+        if count in _NARROW:
+            return VectorPlan(count, 0, reductions, scans)
+        if _rewrites(body, exprs) and cost <= _LIGHT:
+            return VectorPlan(_NARROW[0] if count > _NARROW[0] else 0, 0, reductions, scans)
     loops = [s for s in walk_stmts(body) if isinstance(s, For | While)]
     inner = max((_cost(all_exprs(s.body)) for s in loops), default=cost)
     several = 4 if (reductions or loops) and not scans and inner <= _LIGHT else 1
@@ -214,6 +230,12 @@ def plan_vector(loop: For, isa: Isa) -> VectorPlan | None:
     if masked and cost > _HEAVY and several == 1:
         return VectorPlan(0, lanes, reductions, scans)
     return VectorPlan(lanes * several, lanes if masked else 0, reductions, scans)
+
+
+def _rewrites(body: tuple[Stmt, ...], exprs: Iterable[Expr]) -> bool:
+    """Whether a block reads what it wrote before, as sums by index do."""
+    stored = stored_buffers(body)
+    return any(isinstance(e, Load) and e.buffer.name in stored for e in exprs)
 
 
 def identity(op: str, dtype: DType) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from fxla.core.aval import Shape
+from fxla.core.aval import Aval, Shape
 from fxla.core.records import dataclass
 from fxla.loops.ir import INDEX, AxisKind, Buffer, Expr, For, If, Index, Let, Load, Stmt, Store
 from fxla.loops.view import (
@@ -24,7 +24,7 @@ from fxla.loops.view import (
 from fxla.ops.gather_dims import GatherDims, IndexMode, lowered_addresses, lowered_starts
 from fxla.ops.shape import all_of
 
-__all__ = ["scatter_nest"]
+__all__ = ["scatter_nest", "windows_are_shared"]
 
 FEW = 4
 """Batches of a scatter that leave processors idle."""
@@ -167,7 +167,14 @@ class _Share:
         return op("minimum", INDEX, binary("add", first, extent(self.size)), extent(self.total))
 
 
-def _share(x: View, updates: View, dims: GatherDims, sizes: Shape, batches: Shape) -> _Share | None:
+def windows_are_shared(x: Aval, updates: Aval, dims: GatherDims, sizes: Shape) -> bool:
+    """Whether windows of an operand of no batches are shared out by where they are written."""
+    return _share(x, updates, dims, sizes, ()) is not None
+
+
+def _share(
+    x: View | Aval, updates: View | Aval, dims: GatherDims, sizes: Shape, batches: Shape
+) -> _Share | None:
     """How the windows are shared out, if there is much to write and batches are few."""
     axis = next((d for d in dims.start_index_map if sizes[d] == 1), None)
     written = math.prod(updates.shape)

@@ -40,3 +40,17 @@ def test_scratch_is_memory_of_the_program() -> None:
     (launch,) = launches(fnp.argsort, np.ones((3, 40)))
     assert len(launch.args) == launch.n_outputs + 1
     assert launch.args[-1].buffer.role == "temporary"
+
+
+@pytest.mark.parametrize("columns", [2, 3, 8])
+@pytest.mark.parametrize("target", ["native", "numba"])
+def test_short_rows_are_reduced_in_lanes_by_all_cores(
+    columns: int, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of rows run in parallel; the last one is not full."""
+    monkeypatch.setenv("FXLA_TARGET", target)
+    x = np.random.default_rng(0).standard_normal((10_001, columns))
+    (launch,) = launches(lambda x: (x * x).sum(1), x)
+    assert launch.count == -(-10_001 // 256)
+    assert launch.grain
+    np.testing.assert_allclose(fxla.jit(lambda x: (x * x).sum(1))(x), (x * x).sum(1), rtol=1e-13)

@@ -10,7 +10,7 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from fxla.compile import pool
-from fxla.compile.privatise import MIN_UPDATES, PARTS, sums_in_parts
+from fxla.compile.privatise import CACHED, MIN_UPDATES, PARTS, SHARE, sums_in_parts
 from fxla.compile.simplify import inline_calls, simplify
 from fxla.core.jaxpr import Jaxpr
 
@@ -70,7 +70,7 @@ def test_the_gradient_of_reading_rows() -> None:
 def test_what_does_not_pay_stays() -> None:
     i = np.zeros(MIN_UPDATES, int)
     x = np.ones(MIN_UPDATES)
-    few = MIN_UPDATES // (8 * PARTS)
+    few = MIN_UPDATES // (SHARE * min(PARTS))
     assert "reduce_sum" in names(rewritten(added((few,)), i, x))
     assert "reduce_sum" not in names(rewritten(added((few + 1,)), i, x))
     assert "reduce_sum" not in names(rewritten(added((10,)), i[1:], x[1:]))
@@ -88,3 +88,38 @@ def test_bits_do_not_depend_on_threads() -> None:
             results.append(f(i, x))
     np.testing.assert_array_equal(*results)
     assert "[parallel]" in f.inspect(i, x).loops
+
+
+@pytest.mark.parametrize(
+    ("targets", "updates", "parts"),
+    [(8, MIN_UPDATES, 8), (MIN_UPDATES // 16, MIN_UPDATES, 4), (CACHED // 8, 4 * CACHED, 2)],
+)
+def test_there_are_as_many_parts_as_the_updates_are_worth(
+    targets: int, updates: int, parts: int
+) -> None:
+    i, x = np.zeros(updates, "i4"), np.zeros(updates, "f4")
+    (sums,) = [
+        e for e in rewritten(added((targets,)), i, x).eqns if e.primitive.name == "reduce_sum"
+    ]
+    assert sums.inputs[0].aval.shape == (parts, targets)
+
+
+def test_wide_rows_that_stay_in_a_cache_are_shared_out_instead() -> None:
+    i, x = np.zeros(MIN_UPDATES // 32, int), np.zeros((MIN_UPDATES // 16, 64))
+    assert "reduce_sum" not in names(rewritten(added((9, 64)), np.tile(i, 2), x))
+
+
+@pytest.mark.parametrize("target", ["native", "numba"])
+@pytest.mark.parametrize("width", [2, 3, 4, 5, 7, 8, 9])
+def test_rows_read_by_one_index_are_added_to_rows_by_another(
+    width: int, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Indices count from the end, too: each lane of a row has the same one."""
+    monkeypatch.setenv("FXLA_TARGET", target)
+    n = 1000
+    at, to = RNG.integers(-50, 50, (2, n))
+    x, w = RNG.standard_normal((50, width)), RNG.standard_normal(n)
+    expected = np.zeros((50, width))
+    np.add.at(expected, to, x[at] * w[:, None])
+    f = lambda x, w, at, to: fnp.zeros((50, width)).at[to].add(x[at] * w[:, None])  # noqa: E731
+    np.testing.assert_allclose(fxla.jit(f)(x, w, at, to), expected, rtol=1e-12, atol=1e-13)

@@ -689,3 +689,38 @@ def test_load_after_each_store_sees_it(isa: Isa, kind: Any) -> None:
     call(kernel, isa, [a, o, c], 37)
     np.testing.assert_array_equal(o, a + 1)
     np.testing.assert_array_equal(c, a * (a + 1))
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 7, 8])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "i8"])
+def test_short_rows_of_known_length_are_added_to_rows(isa: Isa, width: int, dtype: str) -> None:
+    x, out = buffer("x", dtype, N, int_const(width)), buffer("out", dtype, M, int_const(width))
+    where = buffer("where", "i8", N)
+    row = Load(INDEX, where, (I,))
+    total = op("add", x.dtype, Load(x.dtype, out, (row, J)), Load(x.dtype, x, (I, J)))
+    inner = For(J, int_const(width), (Store(out, (row, J), total),), "vector")
+    kernel = Kernel("rows", (x, where), (out,), (N, M), (For(I, N, (inner,), "serial"),))
+    a = np.arange(60 * width).reshape(60, width).astype(dtype)
+    at = np.random.default_rng(0).integers(0, 5, 60)
+    got, want = np.zeros((5, width), dtype), np.zeros((5, width), dtype)
+    np.add.at(want, at, a)
+    call(kernel, isa, [a, at, got], 60, 5)
+    np.testing.assert_array_equal(got, want)
+    if isa is AVX512 and dtype == "f4":
+        assert (f"<{width} x float>" in print_native(kernel, isa)) == (width in (4, 8))
+
+
+@pytest.mark.parametrize("n", [3, 8, 40])
+def test_a_select_that_all_lanes_agree_on_is_no_vector(isa: Isa, n: int) -> None:
+    """An index that counts from the end is that of a whole row, which is read without a gather."""
+    x, out = buffer("x", "f4", M, N), buffer("out", "f4", M, N)
+    where = buffer("where", "i8", M)
+    raw = Load(INDEX, where, (binary("sub", binary("add", I, int_const(1)), int_const(1)),))
+    row = select(compare("lt", raw, int_const(0)), binary("add", raw, M), raw)
+    inner = For(J, N, (Store(out, (I, J), Load(F32, x, (row, J))),), "vector")
+    kernel = Kernel("rows", (x, where), (out,), (N, M), (For(I, M, (inner,), "serial"),))
+    a, at = numbers("f4", 20 * n).reshape(20, n), np.array([*range(-10, 0), *range(10)])
+    got = np.zeros_like(a)
+    call(kernel, isa, [a, at, got], n, 20)
+    np.testing.assert_array_equal(got, a[at])
+    assert "gather" not in print_native(kernel, isa)
