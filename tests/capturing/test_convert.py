@@ -305,3 +305,16 @@ def test_modules_that_are_called() -> None:
     gradient = fxla.jit(fxla.grad(fxla.capture(lambda m, x: m(x).sum())))
     assert gradient(model, x).scale.tolist() == [1.0, 2.0]
     assert gradient(model, -x).shift.tolist() == [1.0, 1.0]
+
+
+def test_a_function_may_end_after_an_endless_loop_that_is_left() -> None:
+    def f(x: Any) -> Any:
+        while True:
+            x = x * 2
+            if x > 100:
+                return x
+            if x > 10:
+                break
+
+    assert fxla.capture(f)(1.0) is None
+    assert fxla.capture(f)(200.0) == 400.0

@@ -45,6 +45,11 @@ def test_only_what_is_given_and_of_the_type_of_the_result() -> None:
     assert plan(lambda x: x + 1, 2.0) == {}
 
 
+def test_nothing_is_written_over_what_is_read_later() -> None:
+    assert 0 not in plan(lambda x: (fnp.sort(x, 0), fnp.cumsum(x, 1)), X)
+    assert 1 not in plan(lambda x: (fnp.cumsum(x, 1), fnp.sort(x, 0))[::-1], X)
+
+
 def test_each_input_once() -> None:
     taken = plan(lambda x: (x + 1, x * 2), X)
     assert list(taken.values()) == [0]
@@ -69,6 +74,7 @@ def test_each_input_once() -> None:
         lambda x: (x + 1, fnp.exp(x) * (x + 1)),
         lambda x: fnp.broadcast_to(x[0], x.shape) + 0.0,
         lambda x: fnp.exp(x - x.max(1, keepdims=True)),
+        lambda x: (fnp.sort(x, 0), fnp.cumsum(x, 1)),
     ],
 )
 @pytest.mark.parametrize("shape", [(3, 4), (33, 33), (5, 129)])

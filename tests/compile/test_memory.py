@@ -189,6 +189,22 @@ def test_memory_is_used_again() -> None:
     assert all(a.offset != b.offset for a, b in itertools.pairwise(chain))
 
 
+def test_what_a_loop_writes_in_parts_is_alive_in_all_of_it() -> None:
+    """A row may be read in a later iteration, though all are touched in the loop only."""
+    number = LoopIndex()
+    source = Pointer(Buffer((64,), BYTE, "input"))
+    rows, other, out = Buffer((640,), BYTE), Buffer((64,), BYTE), Buffer((64,), BYTE, "output")
+    row = Pointer(rows, ((number, 64),))
+    inner: list[Instruction] = [
+        Copy(row, source, 64),
+        Copy(Pointer(out), row, 64),
+        Copy(Pointer(other), source, 64),
+        Copy(Pointer(out), Pointer(other), 64),
+    ]
+    assert assign_offsets(Program([], [out], [Loop(number, 10, False, inner, ())])) == 704
+    assert not rows.offset <= other.offset < rows.offset + rows.nbytes
+
+
 def test_the_arena_of_a_deep_network_is_a_few_layers() -> None:
     def f(x: Any, ws: Any) -> Any:
         for w in ws:

@@ -111,3 +111,23 @@ def test_what_nobody_asks_for_is_not_computed() -> None:
 
     shapes = [v.aval.shape for e in fxla.make_jaxpr(fxla.grad(f))(x).eqns for v in e.outputs]
     assert (n, n) in shapes
+
+
+def test_what_has_an_effect_is_not_evaluated_while_tracing() -> None:
+    """Its result is computed from no argument, but computing it would have the effect once more."""
+    seen: list[float] = []
+
+    @fxla.jit
+    def noisy(x: Any) -> Any:
+        fxla.debug.callback(lambda v: seen.append(float(v)), x)
+        return x + 1
+
+    def f(x: Any) -> Any:
+        y = noisy(fnp.zeros(3).sum())
+        with pytest.raises(TypeError, match="not known while tracing"):
+            bool(y > 0)
+        return x + y
+
+    program = fxla.make_jaxpr(f)(1.0)
+    assert seen == []
+    assert [e.primitive.name for e in program.eqns].count("jit") == 1

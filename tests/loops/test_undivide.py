@@ -129,3 +129,10 @@ def test_lanes_go_to_the_loop_around_a_short_one() -> None:
     assert isinstance(outer.body[0], For) and outer.body[0].kind == "unroll"
     (y,) = run_kernel(kernel, np.arange(20, dtype=F4))
     np.testing.assert_array_equal(y.reshape(-1), np.repeat(np.arange(20), 3))
+
+
+def test_a_size_that_does_not_divide_the_loop_leaves_it_whole():
+    kernel = gathered((61,), (21,), lambda k: [binary("floordiv", k, extent(3))])
+    assert undivide(kernel) is kernel
+    x = np.arange(21, dtype=F4)
+    np.testing.assert_array_equal(run_kernel(kernel, x)[0], np.repeat(x, 3)[:61])

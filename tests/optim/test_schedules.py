@@ -104,3 +104,7 @@ def test_joined_schedules_count_from_their_own_beginnings():
     )
     wanted = [1.0 + c if c < 4 else 10.0 + c - 4 if c < 9 else 100.0 - (c - 9) for c in COUNTS]
     follows(joined, wanted)
+
+
+def test_a_beginning_before_the_first_update_is_the_first_update():
+    follows(optim.polynomial_schedule(1.0, 0.0, 2, 10, -3), np.clip(1 - COUNTS / 10, 0, 1) ** 2)
