@@ -10,8 +10,8 @@ from typing import Any
 
 from fxla.control.custom_jvp import resolve_keywords
 from fxla.control.jit_primitive import jit_p
+from fxla.control.loops import map_
 from fxla.control.programs import jvp_of
-from fxla.control.scan import map_
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_zero

@@ -10,8 +10,9 @@ from fxla.control.associative_scan import associative_scan
 from fxla.control.collectives import all_gather, axis_index, axis_size, pmax, pmean, pmin, psum
 from fxla.control.cond import cond, switch
 from fxla.control.exchanges import all_to_all, ppermute, pshuffle, psum_scatter, pswapaxes
-from fxla.control.scan import fori_loop, scan
-from fxla.control.scan import map_ as map
+from fxla.control.loops import fori_loop
+from fxla.control.loops import map_ as map
+from fxla.control.scan import scan
 from fxla.control.while_loop import while_loop
 from fxla.lax import linalg
 from fxla.lax.arrays import (

@@ -41,11 +41,13 @@ from fxla.numpy import (
     quantiles,
     ranges,
     reductions,
+    repeating,
     rounding,
     selected_functions,
     sets,
     sorting,
     special,
+    splitting,
     taking,
     ufuncs,
 )
@@ -72,11 +74,13 @@ from fxla.numpy.pyfunc import *  # noqa: F403
 from fxla.numpy.quantiles import *  # noqa: F403
 from fxla.numpy.ranges import *  # noqa: F403
 from fxla.numpy.reductions import *  # noqa: F403
+from fxla.numpy.repeating import *  # noqa: F403
 from fxla.numpy.rounding import *  # noqa: F403
 from fxla.numpy.sets import *  # noqa: F403
 from fxla.numpy.shape import *  # noqa: F403
 from fxla.numpy.sorting import *  # noqa: F403
 from fxla.numpy.special import *  # noqa: F403
+from fxla.numpy.splitting import *  # noqa: F403
 from fxla.numpy.taking import *  # noqa: F403
 from fxla.numpy.ufuncs import *  # noqa: F403
 
@@ -90,6 +94,8 @@ __all__ += cumulative.__all__
 __all__ += derived.__all__
 __all__ += histograms.__all__
 __all__ += joining.__all__
+__all__ += repeating.__all__
+__all__ += splitting.__all__
 __all__ += logic.__all__
 __all__ += mapping.__all__
 __all__ += matrices.__all__

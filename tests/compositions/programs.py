@@ -17,7 +17,8 @@ import fxla.numpy as fnp
 from fxla import random
 from fxla.control.collectives import pmax, psum
 from fxla.control.cond import cond, switch
-from fxla.control.scan import fori_loop, scan
+from fxla.control.loops import fori_loop
+from fxla.control.scan import scan
 from fxla.control.while_loop import while_loop
 from fxla.ops.conv import ConvDims, ConvParams, conv_general_dilated
 from fxla.ops.fft import fft
