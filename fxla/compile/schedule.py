@@ -6,6 +6,8 @@ of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fxla.compile.graph import Graph, Node, Value, iteration_shape, size_of
 from fxla.compile.group import (
     Group,
@@ -33,6 +35,13 @@ ALIKE = 8
 """Values alike that a kernel computes of different arrays. What is left of them are further calls
 of that kernel, which cost less than a larger kernel costs to compile."""
 
+MANY_ROWS = 4096
+"""Results of rows for which a kernel of their own is worth its launch,"""
+MUCH_WORK = 8
+"""if they take that many operations each,"""
+ROW_FOR_WORK = 16
+"""and a row has fewer elements than so many for each of these."""
+
 Item = Group | Node
 
 
@@ -45,6 +54,14 @@ def schedule(graph: Graph, cached: bool = True) -> list[Item]:
     """
     items: list[Item] = []
     position: dict[Value, int] = dict.fromkeys(graph.inputs, -1)
+    needed = {
+        value: stored_dependencies(value)
+        for node in graph.nodes
+        if isinstance(node.form, (View, Reduce))
+        for value in node.outputs
+        if value.stored
+    }
+    inside = _read_inside_rows(needed)
     for node in graph.nodes:
         if not isinstance(node.form, (View, Reduce)):
             items.append(node)
@@ -54,10 +71,11 @@ def schedule(graph: Graph, cached: bool = True) -> list[Item]:
         (value,) = node.outputs
         if not value.stored:
             continue
-        needs = stored_dependencies(value)
+        needs = needed[value]
         earliest = max((position.get(d, -1) for d in needs), default=-1)
         alone = isinstance(node.form, Contract)
-        at = None if alone else _join(items, value, earliest, needs, cached)
+        lone = cached and value not in inside
+        at = None if alone else _join(items, value, earliest, needs, cached, lone)
         if at is None:
             outer = node.form.shape
             group = Group(graph, outer, tuple([fresh_index() for _ in outer]))
@@ -87,9 +105,18 @@ def stored_dependencies(value: Value) -> set[Value]:
 
 
 def _join(
-    items: list[Item], value: Value, earliest: int, needs: set[Value], cached: bool
+    items: list[Item], value: Value, earliest: int, needs: set[Value], cached: bool, lone: bool
 ) -> int | None:
-    """The position of a group that `value` was added to, or None."""
+    """The position of a group that `value` was added to, or None.
+
+    Args:
+        items: so far.
+        value: stored.
+        earliest: the first position where all that it needs is there.
+        needs: the stored values that it reads.
+        cached: see `schedule`.
+        lone: whether no pass over its rows reads it.
+    """
     form = value.form
     assert isinstance(form, (View, Reduce))
     first = max(earliest, len(items) - LOOK_BACK, 0)
@@ -127,11 +154,35 @@ def _join(
             rank = len(group.outer)
             if form.shape[:rank] != group.outer or 0 in form.shape:
                 continue
+            if lone and form.shape == group.outer and _is_better_in_lanes(group, value):
+                continue
             if inner_extents(form.shape, rank) and not _has_rows(group, form.shape, cached):
                 continue
         if add_member(group, value):
             return at
     return None
+
+
+def _read_inside_rows(needed: Mapping[Value, set[Value]]) -> set[Value]:
+    """Values of which one element is read for many of a value that needs them."""
+    found: set[Value] = set()
+    for value, needs in needed.items():
+        assert isinstance(value.form, (View, Reduce))
+        shape = iteration_shape(value.form)
+        found |= {v for v in needs if v.aval.shape == shape[: v.aval.ndim] != shape}
+    return found
+
+
+def _is_better_in_lanes(group: Group, value: Value) -> bool:
+    """Whether what follows a pass over short rows takes longer than a pass of its own would.
+
+    There lanes compute many rows at once. In the rows' kernel it is computed row by row.
+    """
+    rows = [size_of(lp.extents) for lp in group.loops if lp.reduces and lp.extents]
+    if not rows or size_of(group.outer) < MANY_ROWS or vector_over_outer(group):
+        return False
+    work = value.inline_cost
+    return work >= MUCH_WORK and max(rows) <= ROW_FOR_WORK * work
 
 
 def _far_apart(group: Group, value: Value) -> bool:

@@ -11,7 +11,7 @@ import fxla
 import fxla.numpy as fnp
 from fxla import lax
 from fxla.compile.program import Launch, Program
-from fxla.compile.schedule import ALIKE
+from fxla.compile.schedule import ALIKE, MANY_ROWS
 from fxla.control.programs import executable_of
 from fxla.loops.extents import canonical
 from fxla.loops.ir import For, Op, walk_stmts
@@ -129,6 +129,22 @@ def test_layer_norm_is_one_kernel(accepted: Any) -> None:
 def test_what_follows_a_reduction_is_computed_with_it() -> None:
     assert n_kernels(lambda x: fnp.sqrt((x * x).sum(1)) + 1, X) == 1
     assert n_kernels(lambda x: (x.sum(1), x.max(1), (x * x).sum(1) * 2), X) == 1
+
+
+def test_what_follows_many_short_rows_has_lanes_of_its_own() -> None:
+    def log_sum(x: Any) -> Any:
+        return fnp.log(fnp.sum(fnp.exp(x), 1))
+
+    def of_rows(n: int, width: int) -> Any:
+        return RNG.standard_normal((n, width))
+
+    assert n_kernels(log_sum, of_rows(MANY_ROWS, 60)) == 2
+    assert n_kernels(log_sum, of_rows(MANY_ROWS - 1, 60)) == 1
+    assert n_kernels(log_sum, of_rows(MANY_ROWS, 1000)) == 1  # no shorter than what follows
+    assert n_kernels(lambda x: 2 * fnp.sum(x, 1), of_rows(MANY_ROWS, 60)) == 1  # little follows
+    assert n_kernels(softmax, of_rows(MANY_ROWS, 60)) == 1  # the rows read it
+    both = lambda x: (log_sum(x), x - log_sum(x)[:, None])  # noqa: E731
+    assert n_kernels(both, of_rows(MANY_ROWS, 60)) == 1
 
 
 def test_column_sums_keep_rows_in_cache(accepted: Any) -> None:
