@@ -1,7 +1,8 @@
-"""Cholesky factors and triangular systems by the BLAS that NumPy has loaded, by address.
+"""Cholesky and LU factors and triangular systems by the BLAS that NumPy has loaded, by address.
 
-SciPy wraps the same routines, but its import takes longer than most programs take to compile. Where
-NumPy's library has no such symbols, SciPy's wrappers serve.
+SciPy wraps the same routines, but its import takes longer than most programs take to compile, and
+its library's threads are not those that a program holds (`fxla.compile.gemm`). Where NumPy's
+library has no such symbols, SciPy's wrappers serve.
 
 A matrix in C order is its transpose in Fortran's, so solving moves none.
 """
@@ -18,11 +19,11 @@ import numpy as np
 from fxla.core.blas import BLAS_DTYPES, loaded_address
 from fxla.core.deferred import deferred
 
-__all__ = ["cholesky_factor", "solve_triangle"]
+__all__ = ["cholesky_factor", "lu_factor", "solve_triangle"]
 
 scipy = deferred("scipy")
 
-_POINTERS = {"potrf": 5, "trsm": 11}
+_POINTERS = {"getrf": 6, "potrf": 5, "trsm": 11}
 """How many arguments routines have."""
 
 
@@ -76,6 +77,26 @@ def cholesky_factor(a: Any) -> Any:
     if failed > 0:
         raise np.linalg.LinAlgError("Matrix is not positive definite")
     return np.ascontiguousarray(factor)
+
+
+def lu_factor(a: Any) -> tuple[Any, Any]:
+    """L and U of one matrix in one array, and with which row each was exchanged, from 0 on."""
+    m, n = a.shape
+    k = min(m, n)
+    if k == 0:
+        return a.copy(), np.zeros(0, np.int32)
+    getrf = _routine("getrf", a.dtype)
+    if getrf is None:
+        wrapped: Any = scipy.linalg.lapack.get_lapack_funcs("getrf", (a,))
+        factors, swaps, _ = wrapped(a)
+        return np.ascontiguousarray(factors), swaps.astype(np.int32)
+    factors, info = np.array(a, order="F"), ctypes.c_int64(0)
+    swaps = np.zeros(k, np.int64)
+    rows = _integer(m)
+    getrf(rows, _integer(n), _data(factors), rows, _data(swaps), ctypes.byref(info))
+    if swaps.max() > m:  # a library of 32-bit integers wrote two in each
+        swaps = swaps.view(np.int32)[:k]
+    return np.ascontiguousarray(factors), (swaps - 1).astype(np.int32)
 
 
 def solve_triangle(

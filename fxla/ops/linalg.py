@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from fxla.core.aval import Aval
-from fxla.core.deferred import deferred
 from fxla.core.dtypes import is_complex
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.trace import AxisFrame, Value, typeof
@@ -26,7 +25,7 @@ from fxla.errors import DtypeError, NotDifferentiableError, ShapeError
 from fxla.loops.view import Nest, Opaque, View
 from fxla.ops.dot import matmul, matrix_transpose
 from fxla.ops.elementwise import add, conj, mul, neg, select, sub
-from fxla.ops.lapack import cholesky_factor, solve_triangle
+from fxla.ops.lapack import cholesky_factor, lu_factor, solve_triangle
 from fxla.ops.matrix import (
     MatrixPrimitive,
     adjoint,
@@ -69,8 +68,6 @@ __all__ = [
     "triangular_solve",
     "triangular_solve_p",
 ]
-
-scipy = deferred("scipy")
 
 Out = tuple[tuple[Value, ...], tuple[int | None, ...]]
 _int32 = np.dtype(np.int32)
@@ -293,16 +290,11 @@ def _none(x: Value) -> Zero:
 
 
 def _getrf(a: Any) -> tuple[Any, Any, Any]:
-    m, n = a.shape
-    k = min(m, n)
-    if k == 0:
-        return a.copy(), np.zeros(0, np.int32), np.arange(m, dtype=np.int32)
-    getrf: Any = scipy.linalg.lapack.get_lapack_funcs("getrf", (a,))
-    factors, pivots, _ = getrf(a)
-    perm = list(range(m))  # a list swaps faster than an array
+    factors, pivots = lu_factor(a)
+    perm = list(range(len(a)))  # a list swaps faster than an array
     for i, j in enumerate(pivots.tolist()):
         perm[i], perm[j] = perm[j], perm[i]
-    return np.ascontiguousarray(factors), pivots.astype(np.int32), np.array(perm, np.int32)
+    return factors, pivots, np.array(perm, np.int32)
 
 
 def _square_factors(factors: Value) -> tuple[Value, Value]:

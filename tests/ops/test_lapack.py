@@ -1,7 +1,8 @@
-"""Triangular systems and Cholesky factors by address, and by SciPy where there is no address."""
+"""Triangular systems, factors of Cholesky and LU by address; by SciPy where there is none."""
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import subprocess
 import sys
@@ -50,6 +51,50 @@ def test_a_matrix_that_has_no_factor(source: str) -> None:
     with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
         lapack.cholesky_factor(np.diag([1.0, -1.0, 1.0]))
     assert lapack.cholesky_factor(np.ones((0, 0))).shape == (0, 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(6, 6), (7, 4), (4, 7), (1, 1), (1, 3), (3, 1), (0, 2)])
+def test_lu_with_exchanges(dtype: str, shape: tuple[int, int], source: str) -> None:
+    a = drawn(dtype, *shape)
+    m, k = shape[0], min(shape)
+    kept = a.copy()
+    for laid in (a, np.asfortranarray(a)):
+        factors, swaps = lapack.lu_factor(laid)
+        assert factors.dtype == dtype and factors.flags.c_contiguous
+        assert swaps.dtype == np.int32 and swaps.shape == (k,)
+        rows = np.arange(m)
+        for i, j in enumerate(swaps):
+            assert i <= j < m
+            rows[[i, j]] = rows[[j, i]]
+        lower = np.tril(factors[:, :k], -1) + np.eye(m, k, dtype=dtype)
+        assert np.abs(lower).max(initial=0) <= 1 + 1e-6 or "complex" in dtype
+        upper = np.triu(factors[:k])
+        np.testing.assert_allclose(lower @ upper, a[rows], rtol=0, atol=tolerance(dtype))
+    np.testing.assert_array_equal(a, kept)
+
+
+def test_pivots_of_a_library_of_32_bit_integers(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = lapack._routine
+
+    def narrow(name: str, dtype: np.dtype[Any]) -> Any:
+        routine = loaded(name, dtype)
+        if routine is None:
+            pytest.skip("NumPy's library has no such routine")
+
+        def call(*args: Any) -> None:
+            routine(*args)
+            swaps = np.ctypeslib.as_array((ctypes.c_int64 * 3).from_address(args[4]))
+            narrowed = swaps.astype(np.int32)
+            swaps[:] = 0
+            swaps.view(np.int32)[:3] = narrowed
+
+        return call
+
+    a = drawn("float64", 3, 3)
+    want = lapack.lu_factor(a)[1]
+    monkeypatch.setattr(lapack, "_routine", narrow)
+    np.testing.assert_array_equal(lapack.lu_factor(a)[1], want)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
