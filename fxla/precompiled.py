@@ -33,7 +33,7 @@ from fxla.core.aval import Aval
 from fxla.core.records import dataclass
 from fxla.lax import conv_general_dilated, reduce_window
 from fxla.lax import max as largest
-from fxla.lax.linalg import triangular_solve
+from fxla.lax.linalg import lu, triangular_solve
 from fxla.loops.native import Unsupported
 from fxla.nn import log_softmax, relu, sigmoid, softmax
 
@@ -148,6 +148,7 @@ FUNCTIONS: tuple[Common, ...] = (
         for padding in ("SAME", "VALID")
     ],
     Common("Cholesky's factor", fnp.linalg.cholesky, [(s,) for s in _SQUARES]),
+    Common("LU factors", lu, [(s,) for s in _SQUARES]),
     *[
         Common(
             f"triangular system, {left_side=}, {transpose_a=}",

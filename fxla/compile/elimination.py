@@ -120,7 +120,8 @@ def less_products(
         target: where the result at a row and a column is.
         left: elements of the left one by row and term.
         right: elements of the right one by term and column.
-        sizes: rows, columns and terms.
+        sizes: rows, columns and terms; rows and columns not more than those of a chunk, as
+            `CHUNK_ROWS` and `CHUNK_BYTES` of `fxla.loops.contraction` say.
     """
     i, j, k = fresh_index("i"), fresh_index("j"), fresh_index("k")
     rows, columns, depth = sizes
