@@ -48,7 +48,7 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], Callable[[int], tuple[Any, ...]], 
     "softmax": (lambda x: fxla.nn.softmax(x, axis=1), lambda n: (ones(n, 24),), 12),
     "long rows": (lambda x: fxla.nn.softmax(x, axis=1), lambda n: (ones(24, n),), 10),
     "sums": (lambda x: (x.sum(0), x.mean(), x.var(1)), lambda n: (ones(n, 24),), 10),
-    "step": (fxla.value_and_grad(loss), lambda n: (W, ones(n, 24)), 5),
+    "step": (fxla.value_and_grad(loss), lambda n: (W, ones(n, 24)), 4),
     "square": (lambda x: x @ x.T + fnp.outer(x[:, 0], x[:, 1]), lambda n: (ones(n, 24),), 5),
     "running sums": (lambda x: fnp.cumsum(x), lambda n: (ones(n),), 12),
     "rows added": (
