@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fxla.core.dtypes import is_bool, is_complex, is_integer
+from fxla.core.dtypes import bfloat16, is_bool, is_complex, is_integer
 from fxla.core.trace import Tracer, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.numpy import complex_math as cm
@@ -140,6 +140,9 @@ def clip(
     lower, upper = _limits(call, a_min, a_max, min, max)
     given = [v for v in (lower, upper) if v is not None]
     values = as_values(call, a, *given)
+    first, *others = [typeof(v) for v in values]
+    if dtype is None and first.dtype == bfloat16 and all(v.weak_type for v in others):
+        dtype = bfloat16  # as of other floats; NumPy's promotion has another idea of numbers
     values = promote(call, *values) if dtype is None else convert_all(values, np.dtype(dtype))
     x, *limits = broadcast(call, *values)
     complex_ = is_complex(typeof(x).dtype)

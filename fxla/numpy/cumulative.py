@@ -328,7 +328,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
                 f"{call}: Shape of array too small to calculate a numerical gradient, at least "
                 f"(edge_order + 1) elements are required: {typeof(x)} along axis {at}"
             )
-        found.append(_gradient_along(x, at, h, edge_order))
+        found.append(convert(_gradient_along(x, at, h, edge_order), typeof(x).dtype))
     return found[0] if len(axes) == 1 else tuple(found)
 
 

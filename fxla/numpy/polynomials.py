@@ -229,7 +229,9 @@ def poly(seq_of_zeros: Any) -> Value:
         raise ShapeError(f"{call}: input must be 1d or non-empty square 2d array.")
     else:
         x = reshape(x, (typeof(x).size,))
-    dtype = typeof(x).dtype if is_inexact(typeof(x).dtype) else default_float()
+    dtype = typeof(x).dtype
+    if not is_inexact(dtype) or dtype.itemsize < 4:
+        dtype = default_float()
     (x,) = convert_all([x], dtype)
     found = full((1,), 1, dtype)
     for k in range(typeof(x).shape[0]):

@@ -14,7 +14,9 @@ import numpy as np
 
 from fxla.core.dtypes import (
     DType,
+    bfloat16,
     default_float,
+    float32,
     float64,
     int64,
     is_complex,
@@ -233,6 +235,8 @@ def _quantile(
     if method not in _DISCRETE:
         strong = aval.dtype if is_inexact(aval.dtype) else default_float()
         out_dtype, _ = result_type((strong, False), (q_dtype, weak))
+        if weak and strong == bfloat16:  # NumPy's promotion of which has another idea of numbers
+            out_dtype = strong if call.endswith("median") else float32
     flat_q = reshape(fractions, (math.prod(q_shape),))
     (x,) = convert_all([x], aval.dtype if is_inexact(aval.dtype) else out_dtype)
     merged = _merged(x, axes)

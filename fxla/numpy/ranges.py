@@ -228,5 +228,7 @@ def geomspace(
         Array([   1.,   10.,  100., 1000.])
     """
     call = "np.geomspace"
-    out, *_ = _sequence(call, (start, stop), num, endpoint, _spiral)
+    wanted = default_float() if dtype is None else canonical_dtype(dtype)  # no less than which
+    first, last, _ = promote(call, *as_values(call, start, stop), np.zeros((), wanted))
+    out, *_ = _sequence(call, (first, last), num, endpoint, _spiral)
     return _in_dtype(out, dtype, axis, call)
