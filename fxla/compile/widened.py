@@ -16,8 +16,15 @@ the epilogue. Likewise products with a `preferred_element_type` that tiles or BL
 
 Tiles sum products of integers of 16 bits and fewer in 32 bits, and widen them by themselves. A
 result of as few bits is that sum's lowest bits, which are the same whatever is above them; so
-uint16, which does not fit, is read as int16. Booleans, whose sum is `or` and whose product is
-`and`, are numbers 0 and 1 in float32: a sum of such never gets back to 0.
+uint16, which does not fit, is read as int16. Products of numbers that were widened to 32 bits, as
+it is written in NumPy, are products of the narrow ones:
+
+    x i32[m,k] = convert a            =>     z i32[m,n] = dot_general[preferred i32] a b
+    y i32[k,n] = convert b
+    z i32[m,n] = dot_general x y
+
+Booleans, whose sum is `or` and whose product is `and`, are numbers 0 and 1 in float32: a sum of
+such never gets back to 0.
 
 Some processors' own bfloat16 products (AVX512-BF16, AMX) are not used: they add pairs in another
 order and flush subnormal numbers, so results would depend on the machine.
@@ -55,13 +62,16 @@ def widened_products(jaxpr: Jaxpr, tiles: bool) -> Jaxpr:
         jaxpr: any.
         tiles: whether the target prints tiles; otherwise only BLAS gains.
     """
-    if not any(_work(e, tiles) for e in jaxpr.eqns):
+    if not any(_work(e, tiles) or (tiles and _sums_words(e)) for e in jaxpr.eqns):
         return jaxpr
     jaxpr = exchange_operands(jaxpr)  # which looks for transposes of products, not of narrowed ones
     made_by: dict[Var, Eqn] = {}
     wide: dict[tuple[Atom, DType], Atom] = {}
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
+        if tiles and _sums_words(eqn):
+            before, eqn = _of_narrow(eqn, made_by)
+            eqns += before
         work = _work(eqn, tiles)
         if work is not None and (_pays(eqn, work) if eqn.primitive is dot_general_p else tiles):
             eqns += _widened(eqn, work, made_by, wide)
@@ -103,6 +113,57 @@ def _integer_work(given: DType, out: DType) -> _Work | None:
     if own or given == out or out.name not in TILE_DTYPES:
         return None
     return _Work(out, out)
+
+
+def _sums_words(eqn: Eqn) -> bool:
+    """Whether a contraction of integers of 32 bits is summed in as many."""
+    if eqn.primitive not in (dot_general_p, conv_general_dilated_p):
+        return False
+    out = eqn.outputs[0].aval.dtype
+    return out == eqn.inputs[0].aval.dtype and out.name in ("int32", "uint32")
+
+
+def _of_narrow(eqn: Eqn, made_by: dict[Var, Eqn]) -> tuple[list[Eqn], Eqn]:
+    """A contraction of what was widened for it, and what has to be computed before."""
+    sources = [_narrow_source(x, made_by) for x in eqn.inputs]
+    found = [s for s in sources if s is not None]
+    if len(found) < len(sources):
+        return [], eqn
+    new = Equations(eqn)
+    dtypes = {s.operand.aval.dtype for s in found}
+    operands: list[Atom] = []
+    for s in found:
+        x = s.operand
+        if len(dtypes) > 1:  # such as uint8 and int8, which both fit
+            x = new.add(convert_p, x, dtype=int16)
+        for perm in s.turned:
+            x = new.transposed(x, perm)
+        operands.append(x)
+    params = {**eqn.params, "preferred_element_type": eqn.outputs[0].aval.dtype}
+    return new.eqns, Eqn(eqn.primitive, tuple(operands), params, eqn.outputs, eqn.source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Narrow numbers, and how they are transposed after they are widened."""
+
+    operand: Atom
+    turned: tuple[tuple[int, ...], ...] = ()
+
+
+def _narrow_source(x: Atom, made_by: dict[Var, Eqn]) -> _Source | None:
+    """What a value was widened from, if tiles multiply that; else None."""
+    eqn = made_by.get(x) if isinstance(x, Var) else None
+    if eqn is None:
+        return None
+    if eqn.primitive is transpose_p:
+        inner = _narrow_source(eqn.inputs[0], made_by)
+        if inner is None:
+            return None
+        return _Source(inner.operand, (*inner.turned, eqn.params["perm"]))
+    if eqn.primitive is convert_p and eqn.inputs[0].aval.dtype.name in NARROW:
+        return _Source(eqn.inputs[0])
+    return None
 
 
 def _pays(eqn: Eqn, work: _Work) -> bool:

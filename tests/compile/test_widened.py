@@ -314,3 +314,42 @@ def test_convolutions_of_integers(name: str, order: str) -> None:
     assert got.dtype == want.dtype == np.dtype(name)
     np.testing.assert_array_equal(got, want)
     assert "computed by tiles" in fxla.jit(f).inspect(x, kernel).plan
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "total", "read"),
+    [
+        ("int8", "int8", "int32", "int8"),
+        ("uint8", "int8", "int32", "int16"),  # what both fit
+        ("uint8", "uint8", "uint32", "uint8"),
+        ("int16", "int8", "int32", "int16"),
+        ("uint16", "int8", "int32", "int32"),  # which int16 does not hold
+        ("int8", "int8", "int64", "int64"),
+        ("int32", "int8", "int32", "int32"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_was_widened_for_a_product_is_read_as_it_was(
+    left: str, right: str, total: str, read: str, turned: bool
+) -> None:
+    a, b = numbers(left, 40, 65), numbers(right, 65, 30)
+    want = a.astype(total) @ b.astype(total)
+    given = np.ascontiguousarray(a.T) if turned else a
+
+    def f(x: Any, y: Any) -> Any:
+        wide = x.astype(total)
+        return (wide.T if turned else wide) @ y.astype(total)
+
+    assert widened(f, given, b) == [read]
+    assert widened(f, given, b, tiles=False) == [total]
+    got = fxla.jit(f)(given, b)
+    assert got.dtype == np.dtype(total)
+    np.testing.assert_array_equal(got, want)
+
+
+def test_one_widened_operand_is_not_enough() -> None:
+    a, b = numbers("int8", 40, 40), numbers("int32", 40, 40)
+    assert widened(lambda x, y: x.astype("int32") @ y, a, b) == ["int32"]
+    x = numbers("int8", 3, 40)  # a few rows are loops, which read narrow numbers, too
+    got = fxla.jit(lambda x, y: x.astype("int32") @ y.astype("int32"))(x, a)
+    np.testing.assert_array_equal(got, x.astype("int32") @ a.astype("int32"))
