@@ -49,6 +49,7 @@ from fxla.compile.regions import (
     ScanRegion,
     WhileRegion,
 )
+from fxla.compile.running_rows import running_nest
 from fxla.compile.schedule import schedule, used_outside
 from fxla.compile.selecting import selecting_nest
 from fxla.compile.simplify import simplify
@@ -287,10 +288,10 @@ class Build:
         return forms
 
     def better_nest(self, eqn: Eqn, views: Sequence[View]) -> Nest | None:
-        """The loops of a sort, a selection or a factorisation; None if the primitive should say."""
+        """Better loops than the primitive's own, which serve a GPU as well; None if there are none."""
         if not self.use_library:
             return None
-        found = sorting_nest(eqn, views) or selecting_nest(eqn, views)
+        found = sorting_nest(eqn, views) or selecting_nest(eqn, views) or running_nest(eqn, views)
         if found is not None or not self.tiles:
             return found
         written_out = written_out_nest(eqn, views)

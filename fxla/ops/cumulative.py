@@ -47,7 +47,9 @@ from fxla.ops.shape import pad
 from fxla.ops.structure import batch_move, instantiate
 
 __all__ = [
+    "Advance",
     "Cumulative",
+    "LinearRecurrence",
     "cumlogsumexp",
     "cumlogsumexp_p",
     "cummax",
@@ -70,6 +72,8 @@ FEW = 4
 """Rows that leave processors idle."""
 
 Out = tuple[tuple[Value, ...], tuple[int | None, ...]]
+Advance = Callable[[Expr, IndexTuple], Expr]
+"""What is carried on, and stored at an index, from what was carried."""
 
 
 class Cumulative(Primitive):
@@ -131,13 +135,16 @@ class Cumulative(Primitive):
         (x,), (at,) = operands, axes
         return self.bind(x, axis=axis + (axis >= at), reverse=reverse), (at,)
 
+    def carried(self, *views: View) -> tuple[Expr, Advance]:
+        """What is carried first, and what is made of it at each index."""
+        (x,) = views
+        return scalar.const(self.identity(x.dtype), x.dtype), lambda before, i: self.step(
+            before, x[i]
+        )
+
     def lower(self, *views: View, axis: int, reverse: bool) -> Nest:
         (x,) = views
-
-        def advance(before: Expr, i: IndexTuple) -> Expr:
-            return self.step(before, x[i])
-
-        start = scalar.const(self.identity(x.dtype), x.dtype)
+        start, advance = self.carried(*views)
         nest = running(x.shape, x.dtype, axis, reverse, start, advance)
         rows = math.prod(nest.parallel)
         # a part of a product may overflow where the product does not
@@ -153,7 +160,7 @@ def running(
     axis: int,
     reverse: bool,
     start: Expr,
-    advance: Callable[[Expr, IndexTuple], Expr],
+    advance: Advance,
 ) -> Nest:
     """A value carried along `axis` and stored at every step; other axes are independent."""
 
@@ -278,13 +285,17 @@ class LinearRecurrence(Primitive):
     def batch(self, frame: AxisFrame, operands: Any, axes: Any, *, axis: int, reverse: bool) -> Out:
         return self.bind(*batch_move(frame, operands, axes), axis=axis + 1, reverse=reverse), (0,)
 
-    def lower(self, *views: View, axis: int, reverse: bool) -> Nest:
+    def carried(self, *views: View) -> tuple[Expr, Advance]:
+        """What is carried first, and what is made of it at each index."""
         a, b = views
 
         def advance(before: Expr, i: IndexTuple) -> Expr:
             return scalar.op("add", a.dtype, scalar.op("mul", a.dtype, a[i], before), b[i])
 
-        return running(a.shape, a.dtype, axis, reverse, scalar.const(0, a.dtype), advance)
+        return scalar.const(0, a.dtype), advance
+
+    def lower(self, *views: View, axis: int, reverse: bool) -> Nest:
+        return running(views[0].shape, views[0].dtype, axis, reverse, *self.carried(*views))
 
 
 linear_recurrence_p = LinearRecurrence()
