@@ -288,7 +288,7 @@ class Build:
         return forms
 
     def better_nest(self, eqn: Eqn, views: Sequence[View]) -> Nest | None:
-        """Better loops than the primitive's own, which serve a GPU as well; None if there are none."""
+        """Loops for a CPU that are better than the primitive's own; None if there are none."""
         if not self.use_library:
             return None
         found = sorting_nest(eqn, views) or selecting_nest(eqn, views) or running_nest(eqn, views)
