@@ -23,8 +23,8 @@ it is written in NumPy, are products of the narrow ones:
     y i32[k,n] = convert b
     z i32[m,n] = dot_general x y
 
-Booleans, whose sum is `or` and whose product is `and`, are numbers 0 and 1 in float32: a sum of
-such never gets back to 0.
+Booleans, whose sum is `or` and whose product is `and`, are numbers 0 and 1: bytes, or in float32
+for BLAS. A sum of such does not get back to 0.
 
 Some processors' own bfloat16 products (AVX512-BF16, AMX) are not used: they add pairs in another
 order and flush subnormal numbers, so results would depend on the machine.
@@ -40,7 +40,7 @@ from fxla.compile.equations import Equations
 from fxla.compile.library import MIN_DEPTH
 from fxla.compile.products import FEW_NARROW, TILE_LIMIT
 from fxla.compile.transposes import exchange_operands
-from fxla.core.dtypes import DType, float32, int16, int32, is_bool
+from fxla.core.dtypes import DType, float32, int16, int32, is_bool, uint8
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.core.records import dataclass
 from fxla.loops.native_tiles import NARROW, TILE_DTYPES
@@ -96,7 +96,7 @@ def _work(eqn: Eqn, tiles: bool) -> _Work | None:
         return None
     given, out = eqn.inputs[0].aval.dtype, eqn.outputs[0].aval.dtype
     if is_bool(out):
-        return _Work(float32, float32)
+        return _Work(uint8, int32) if tiles else _Work(float32, float32)
     if out.kind in "iu":
         return _integer_work(given, out) if tiles else None
     work = accumulator(out)

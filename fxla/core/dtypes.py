@@ -52,12 +52,14 @@ __all__ = [
     "scalar_dtype",
     "short_name",
     "tangent_dtype",
+    "uint8",
     "uint32",
 ]
 
 DType = np.dtype[Any]
 
 bool_ = np.dtype(np.bool_)
+uint8 = np.dtype(np.uint8)
 int16 = np.dtype(np.int16)
 int32 = np.dtype(np.int32)
 int64 = np.dtype(np.int64)

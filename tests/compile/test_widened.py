@@ -252,7 +252,7 @@ def test_products_of_integers_are_numpys(name: str, left: Any, right: Any) -> No
         ("int32", "int64", "int64", "int64"),
         ("uint32", None, "uint32", "uint32"),
         ("int8", "float32", "float32", "float32"),
-        ("bool", None, "float32", "float32"),
+        ("bool", None, "uint8", "int32"),
     ],
 )
 def test_integers_are_summed_where_their_tiles_are(
