@@ -149,6 +149,8 @@ FUNCTIONS: tuple[Common, ...] = (
     ],
     Common("Cholesky's factor", fnp.linalg.cholesky, [(s,) for s in _SQUARES]),
     Common("LU factors", lu, [(s,) for s in _SQUARES]),
+    Common("system", fnp.linalg.solve, [(s, t) for s in _SQUARES for t in (s, s[:1])]),
+    Common("inverse", fnp.linalg.inv, [(s,) for s in _SQUARES]),
     *[
         Common(
             f"triangular system, {left_side=}, {transpose_a=}",

@@ -26,7 +26,7 @@ from fxla.compile.elimination import (
     reduced,
     times,
 )
-from fxla.core.dtypes import int32
+from fxla.core.dtypes import DType, int32
 from fxla.core.records import dataclass
 from fxla.loops.ir import INDEX, Assign, Buffer, Expr, For, If, Let, Load, Local, Stmt, Store
 from fxla.loops.tile import blocks
@@ -48,7 +48,7 @@ from fxla.loops.view import (
     select,
 )
 
-__all__ = ["blocked_lu_nest"]
+__all__ = ["blocked_lu_nest", "lu_outputs", "lu_phases"]
 
 TALL = 252
 """Rows that tiles compute before the next, at most; see `less_products`."""
@@ -57,6 +57,25 @@ _ZERO, _ONE = int_const(0), int_const(1)
 
 def blocked_lu_nest(a: View) -> Nest:
     """LU factors, pivots and permutation of matrices with no more columns than rows."""
+    phases, scratch = lu_phases(a)
+    *before, last = phases
+    assert isinstance(last, Phase)
+    return Nest(lu_outputs(a), last.parallel, last.body, scratch=scratch, before=tuple(before))
+
+
+def lu_outputs(a: View) -> tuple[tuple[tuple[int, ...], DType], ...]:
+    """Shapes and dtypes of factors, pivots and permutation."""
+    *lead, m, n = a.shape
+    return (a.shape, a.dtype), ((*lead, n), int32), ((*lead, m), int32)
+
+
+def lu_phases(
+    a: View,
+) -> tuple[list[Phase | Repeat], tuple[tuple[tuple[int, ...], DType], ...]]:
+    """The phases of that nest, and the scratch arrays that they get after its results.
+
+    After those they may get a scalar in which they note that a pivot is 0.
+    """
     *lead, m, n = a.shape
     dtype, many = a.dtype, math.prod(lead)
     panels = blocks_of(n)
@@ -65,21 +84,18 @@ def blocked_lu_nest(a: View) -> Nest:
         Phase(tuple(lead), factor.panel, many * m * BLOCK * BLOCK),
         Phase((*lead, panels), factor.columns, many * m * n * BLOCK * dtype.itemsize // 8),
     )
-    return Nest(
-        ((a.shape, dtype), ((*lead, n), int32), ((*lead, m), int32)),
-        tuple(lead),
-        factor.permutation,
-        scratch=(
-            ((*lead, m, BLOCK), dtype),
-            ((*lead, BLOCK, BLOCK), dtype),
-            ((*lead, BLOCK), dtype),
-            ((*lead, 2), INDEX),
-        ),
-        before=(
-            Phase((*lead, m), factor.fill, many * m * n * ROWS),
-            Repeat(panels, step if panels > 1 else step[:1]),
-        ),
+    phases: list[Phase | Repeat] = [
+        Phase((*lead, m), factor.fill, many * m * n * ROWS),
+        Repeat(panels, step if panels > 1 else step[:1]),
+        Phase(tuple(lead), factor.permutation),
+    ]
+    scratch = (
+        ((*lead, m, BLOCK), dtype),
+        ((*lead, BLOCK, BLOCK), dtype),
+        ((*lead, BLOCK), dtype),
+        ((*lead, 2), INDEX),
     )
+    return phases, scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +107,7 @@ class _Memory:
         panel: the column of blocks that is factored, from the diagonal's row on.
         square, inverses: its unit triangle, transposed, and ones.
         state: the block that is factored next, and the one that has been.
+        status: where a pivot that is 0 is noted, if somebody wants to know.
     """
 
     out: Buffer
@@ -100,6 +117,7 @@ class _Memory:
     square: Buffer
     inverses: Buffer
     state: Buffer
+    status: Buffer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +215,10 @@ class _Factor:
                 "vector",
             ),
         )
+        noted: tuple[Stmt, ...] = ()
+        if m.status is not None:
+            singular = Store(m.status, (), const(1, int32))
+            noted = (If(compare("eq", pivot, const(0, dtype)), (singular,)),)
         return [
             Let(best, op("abs", dtype, at(j, j)), mutable=True),
             Let(chosen, j, mutable=True),
@@ -208,6 +230,7 @@ class _Factor:
             ),
             If(compare("ne", chosen, j), (swap,)),
             Let(pivot, at(j, j)),
+            *noted,
             Let(scale, op("div", dtype, const(1, dtype), safe)),
             For(k, below, take),
         ]

@@ -28,6 +28,7 @@ from fxla.compile.elimination import (
     rounded,
     times,
 )
+from fxla.core.dtypes import DType
 from fxla.core.records import dataclass
 from fxla.loops.ir import INDEX, Buffer, Expr, Extent, For, If, Index, Let, Load, Op, Stmt, Store
 from fxla.loops.size import least
@@ -37,6 +38,7 @@ from fxla.loops.view import (
     Phase,
     View,
     binary,
+    cast,
     compare,
     const,
     extent,
@@ -46,7 +48,7 @@ from fxla.loops.view import (
     op,
 )
 
-__all__ = ["blocked_solve_nest"]
+__all__ = ["System", "blocked_solve_nest"]
 
 CHUNK_BYTES = 256
 """Bytes of a row of a chunk of right-hand sides..."""
@@ -68,32 +70,21 @@ def blocked_solve_nest(
 ) -> Nest:
     """``op(a) x = b`` or ``x op(a) = b``; see `fxla.ops.linalg.TriangularSolve`."""
     turned = transpose_a == left_side  # of a column's system
-    forward = lower != turned
-    system = _System(a, b, left_side, turned, forward, unit_diagonal)
-    n, m = a.shape[-1], system.count
-    lead = a.shape[:-2]
-    blocks, chunks = blocks_of(n), blocks_of(m, system.chunk)
-    many = math.prod(lead)
-    pack = Phase((*lead, blocks), system.pack, many * blocks * BLOCK * BLOCK)
-    side = block_side(n)
-    scratch = (
-        ((*lead, blocks, side, side), a.dtype),
-        ((*lead, blocks, side), a.dtype),
-        ((*lead, chunks, n + 2 * ROWS, system.chunk), a.dtype),
-    )
+    system = System(a, b, left_side, turned, lower != turned, unit_diagonal)
+    pack, solve = system.phases()
     return Nest(
         ((b.shape, b.dtype),),
-        (*lead, chunks),
-        system.solve,
-        scratch=scratch,
+        solve.parallel,
+        solve.body,
+        scratch=system.scratch,
         before=(pack,),
-        work=many * m * n * n,
+        work=solve.work,
         operands=(0,),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _System:
+class System:
     """The system of a column of right-hand sides.
 
     Attributes:
@@ -129,6 +120,26 @@ class _System:
     def step(self) -> Expr:
         """The same, as an argument of the kernel."""
         return Extent(INDEX, self.chunk, role="columns")
+
+    @property
+    def scratch(self) -> tuple[tuple[tuple[int, ...], DType], ...]:
+        """Shapes and dtypes of the arrays that its phases get after the result."""
+        *lead, n, _ = self.a.shape
+        blocks, side, chunk = blocks_of(n), block_side(n), self.chunk
+        return (
+            ((*lead, blocks, side, side), self.a.dtype),
+            ((*lead, blocks, side), self.a.dtype),
+            ((*lead, blocks_of(self.count, chunk), n + 2 * ROWS, chunk), self.a.dtype),
+        )
+
+    def phases(self) -> tuple[Phase, Phase]:
+        """What packs the blocks of the diagonal, and what solves."""
+        *lead, n, _ = self.a.shape
+        blocks, chunks, many = blocks_of(n), blocks_of(self.count, self.chunk), math.prod(lead)
+        return (
+            Phase((*lead, blocks), self.pack, many * blocks * BLOCK * BLOCK),
+            Phase((*lead, chunks), self.solve, many * self.count * n * n),
+        )
 
     def matrix(self, outer: IndexTuple, i: Expr, k: Expr) -> Expr:
         """An element of its matrix."""
@@ -178,7 +189,10 @@ class _System:
             here.copied(lambda i, c: Store(x, here.at(i, c), self.b[here.place(i, c)])),
             For(block, extent(blocks_of(self.a.shape[-1])), tuple(here.block(block, triangle, n))),
             here.copied(
-                lambda i, c: Store(out, here.place(i, c), Load(x.dtype, x, here.at(i, c))), True
+                lambda i, c: Store(
+                    out, here.place(i, c), cast(Load(x.dtype, x, here.at(i, c)), out.dtype)
+                ),
+                True,
             ),
         ]
 
@@ -187,7 +201,7 @@ class _System:
 class _Here:
     """A chunk of right-hand sides: `x` holds it as [rows, columns] after `ROWS` rows for tails."""
 
-    system: _System
+    system: System
     lead: IndexTuple
     chunk: Expr
     width: Expr
