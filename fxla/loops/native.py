@@ -52,6 +52,7 @@ from fxla.loops.native_vectorize import (
     VectorPlan,
     assigned_locals,
     identity,
+    is_written_out,
     lanes_of,
     plan_vector,
     stored_buffers,
@@ -245,7 +246,8 @@ class _Printer(Contractions, Squares):
         zero = self.b.constant(0, "i64")
         extent = self.plain(self.expr(s.extent))
         known = extent.known
-        if s.kind == "unroll" and known is not None and known <= _UNROLL_LIMIT:
+        short = known is not None and not self.width and is_written_out(s, int(known))
+        if known is not None and (short or (s.kind == "unroll" and known <= _UNROLL_LIMIT)):
             for k in range(int(known)):
                 self.indices[s.index.name] = self.b.constant(k, "i64")
                 self._straight(s.body)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.records import dataclass
+from fxla.loops.collapse import size_of_extent
 from fxla.loops.ir import (
     INDEX,
     Alloc,
@@ -42,6 +43,7 @@ __all__ = [
     "assigned_locals",
     "block_cost",
     "identity",
+    "is_written_out",
     "lanes_of",
     "plan_vector",
     "stored_buffers",
@@ -57,6 +59,10 @@ _MEDIUM = 100
 """Cost of a body up to which two vectors of a `While` run at once."""
 
 
+_SHORT = 7
+"""Iterations of a loop that is written out, at most."""
+_TERMS = 64
+"""Terms of the sums of nested loops that are written out, at most."""
 _NARROW = (4, 8)
 """Elements that are a whole register although a larger one exists."""
 
@@ -236,6 +242,34 @@ def _rewrites(body: tuple[Stmt, ...], exprs: Iterable[Expr]) -> bool:
     """Whether a block reads what it wrote before, as sums by index do."""
     stored = stored_buffers(body)
     return any(isinstance(e, Load) and e.buffer.name in stored for e in exprs)
+
+
+def is_written_out(loop: For, count: int) -> bool:
+    """Whether a loop of a known, small count is printed as that many blocks.
+
+    So are sums of up to seven terms, which fill no register and would be folded lane by lane, and a
+    few short loops around them: a product of 3 x 3 matrices is 27 multiplications.
+
+    Args:
+        loop: outside of lanes.
+        count: how often it runs.
+    """
+    return 0 < count <= _SHORT and 0 < _terms(loop) <= _TERMS
+
+
+def _terms(loop: For) -> int:
+    """Terms of all sums of a nest of short loops; 0 if it has other loops, or none."""
+    count = size_of_extent(loop.extent)
+    if count is None or count > _SHORT or loop.kind not in ("vector", "serial"):
+        return 0
+    inner = [s for s in loop.body if isinstance(s, For)]
+    if any(not isinstance(s, For | Let | Assign | Store) for s in loop.body):
+        return 0
+    if inner:
+        terms = [_terms(s) for s in inner]
+        return count * sum(terms) if all(terms) else 0
+    carried = assigned_locals(loop.body)
+    return count if carried and _cost(all_exprs(loop.body)) <= _LIGHT else 0
 
 
 def identity(op: str, dtype: DType) -> Any:

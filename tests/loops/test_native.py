@@ -724,3 +724,27 @@ def test_a_select_that_all_lanes_agree_on_is_no_vector(isa: Isa, n: int) -> None
     call(kernel, isa, [a, at, got], n, 20)
     np.testing.assert_array_equal(got, a[at])
     assert "gather" not in print_native(kernel, isa)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "c8"])
+@pytest.mark.parametrize(("m", "n", "k"), [(2, 2, 2), (3, 3, 3), (4, 4, 4), (7, 1, 5), (3, 8, 7)])
+def test_products_of_small_matrices(isa: Isa, m: int, n: int, k: int, dtype: str) -> None:
+    """Sums of a few terms are written out: no vector of theirs would be full."""
+    a, b, out = (
+        buffer(name, dtype, N, int_const(rows), int_const(columns))
+        for name, rows, columns in (("a", m, k), ("b", k, n), ("out", m, n))
+    )
+    total, i2 = Local(a.dtype, "total"), Index(INDEX, "i2")
+    term = op("mul", a.dtype, Load(a.dtype, a, (I, J, i2)), Load(a.dtype, b, (I, i2, K)))
+    body: tuple[Stmt, ...] = (
+        Let(total, const(0, a.dtype), mutable=True),
+        For(i2, int_const(k), (Assign(total, op("add", a.dtype, total, term)),), "vector"),
+        Store(out, (I, J, K), total),
+    )
+    body = (For(J, int_const(m), (For(K, int_const(n), body, "serial"),), "serial"),)
+    kernel = Kernel("products", (a, b), (out,), (N,), (For(I, N, body, "parallel"),))
+    x, y = (np.arange(6 * p * q).reshape(6, p, q) % 11 for p, q in ((m, k), (k, n)))
+    got = np.zeros((6, m, n), dtype)
+    call(kernel, isa, [x.astype(dtype), y.astype(dtype), got], 6)
+    np.testing.assert_array_equal(got, (x @ y).astype(dtype))
+    assert "masked" not in print_native(kernel, isa)
