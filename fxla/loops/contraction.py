@@ -73,6 +73,8 @@ FEW_ROWS = 42
 """Rows of a chunk whose right operand is small: its results stay in the first cache."""
 SMALL_RIGHT = 1 << 19
 """Bytes of a right operand that stays in the second cache however its rows are cut."""
+FEWEST_ROWS = 16
+"""Rows of an only chunk, at least, that are halved: fewer would wait for each sum of theirs."""
 RUN = 8
 """Iterations of a sum's innermost loop that are enough for a tile."""
 CHUNK_WORK = 1 << 19
@@ -405,6 +407,8 @@ def chunk_shape(
             rows = _whole_tiles(rows, 2)
         elif columns > panel // 2:
             columns = panel // 2
+        elif rows >= FEWEST_ROWS and chunks == 1:
+            rows = _whole_tiles(rows, 2)
         else:
             break
     return rows, columns

@@ -286,7 +286,10 @@ def test_a_kernel_s_derivative_is_summed_along_places(
     assert int_value(last.extent) == innermost
 
 
-@pytest.mark.parametrize("sizes", [(20, 640, 160), (24, 4608, 64), (16, 1536, 128), (24, 784, 96)])
+SHARED = [(20, 640, 160), (24, 4608, 64), (16, 1536, 128), (24, 784, 96), (16, 16, 200_000)]
+
+
+@pytest.mark.parametrize("sizes", SHARED)
 def test_two_threads_have_about_as_much_to_do(sizes: tuple[int, int, int]) -> None:
     m, n, depth = sizes
     rows, columns = chunk_shape(m, n, depth, 1, 4)
