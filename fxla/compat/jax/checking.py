@@ -1,4 +1,4 @@
-"""Conditions and derivatives that are checked: ``checkify`` and ``jax.test_util``."""
+"""Derivatives that are checked: ``jax.test_util``."""
 
 from __future__ import annotations
 
@@ -8,31 +8,8 @@ import numpy as np
 
 import fxla
 from fxla.core.pytree import tree_flatten, tree_map
-from fxla.core.trace import Tracer
 
-__all__ = ["check", "check_grads", "checkify"]
-
-
-def check(pred: Any, msg: str, *args: Any, **kwargs: Any) -> None:
-    """``jax.experimental.checkify.check`` of a condition that is known.
-
-    Raises:
-        ValueError: if the condition is false.
-        NotImplementedError: if it is traced: compiled programs raise no errors.
-    """
-    if isinstance(pred, Tracer):
-        raise NotImplementedError("checkify.check: fxla checks conditions outside of jit only")
-    if not np.all(pred):
-        raise ValueError(msg.format(*args, **kwargs))
-
-
-def checkify(f: Any, errors: Any = frozenset()) -> Any:
-    """``jax.experimental.checkify.checkify``: what it makes raises when it is called."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError("checkify: fxla's compiled programs raise no errors")
-
-    return call
+__all__ = ["check_grads"]
 
 
 def check_grads(

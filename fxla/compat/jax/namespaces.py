@@ -7,8 +7,17 @@ from functools import partial
 from typing import Any
 
 import fxla
-from fxla import custom_batching, debug, errors, flatten_util, image, lax, nn, random
-from fxla.compat.jax import arrays, checking, internals, places, precision, transformations, trees
+from fxla import custom_batching, debug, flatten_util, image, lax, nn, random
+from fxla.compat.jax import (
+    arrays,
+    checkify,
+    checking,
+    internals,
+    places,
+    precision,
+    transformations,
+    trees,
+)
 from fxla.compat.jax.arrays import members
 from fxla.scipy import cluster, fft, integrate, linalg, ndimage, optimize, signal, special, stats
 from fxla.scipy.sparse import linalg as sparse_linalg
@@ -79,14 +88,15 @@ def _experimental() -> dict[str, Any]:
 
 
 def _checkify() -> dict[str, Any]:
-    kinds = "all automatic div float index nan user".split()
-    return {f"{kind}_checks": frozenset() for kind in kinds} | {
-        "Error": errors.FxlaError,
+    return {
+        **checkify.KINDS,
+        "Error": checkify.Error,
         "ErrorCategory": frozenset,
-        "JaxRuntimeError": errors.FxlaError,
-        "check": checking.check,
-        "check_error": lambda error: None,
-        "checkify": checking.checkify,
+        "JaxRuntimeError": checkify.CheckError,
+        "check": checkify.check,
+        "check_error": checkify.check_error,
+        "checkify": checkify.checkify,
+        "debug_check": checkify.debug_check,
     }
 
 

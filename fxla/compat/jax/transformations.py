@@ -13,7 +13,8 @@ from fxla import lax
 from fxla.compat.jax.precision import canonical, narrow, x64_enabled
 from fxla.core.array import as_array
 from fxla.core.pytree import tree_map
-from fxla.core.trace import is_tracing, typeof
+from fxla.core.trace import is_tracing, typeof, where_am_i
+from fxla.transforms.api import function_name
 
 __all__ = ["control_names", "transformation_names"]
 
@@ -164,16 +165,58 @@ def named_call(fun: Any = None, *, name: str | None = None) -> Any:
     return functools.partial(named_call, name=name) if fun is None else fun
 
 
-def pmap(fun: Any = None, *_: Any, **options: Any) -> Any:
-    """``jax.pmap``, which there is none of: what it makes raises when it is called."""
+def pmap(
+    fun: Any = None,
+    axis_name: Any = None,
+    *,
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    static_broadcasted_argnums: Any = (),
+    axis_size: int | None = None,
+    donate_argnums: Any = (),
+    **options: Any,
+) -> Any:
+    """``jax.pmap`` over the one device there is: mapped axes have size 1.
+
+    Raises:
+        ValueError: if a mapped axis has another size, as JAX does with one device.
+    """
+    given = {
+        "axis_name": axis_name, "in_axes": in_axes, "out_axes": out_axes, "axis_size": axis_size,
+        "static_broadcasted_argnums": static_broadcasted_argnums, "donate_argnums": donate_argnums,
+    }  # fmt: skip
     if fun is None:
-        return functools.partial(pmap, **options)
+        return functools.partial(pmap, **given, **options)
+    static = static_broadcasted_argnums
+    numbers = (static,) if isinstance(static, int) else tuple(static)
+    name = object() if axis_name is None else axis_name
 
     @functools.wraps(fun)
-    def call(*_: Any, **__: Any) -> Any:
-        raise NotImplementedError("jax.pmap: fxla has one device; use jax.vmap")
+    def one(*args: Any, **kwargs: Any) -> Any:
+        size = lax.axis_size(name)
+        if size != 1:
+            raise ValueError(
+                f"jax.pmap of {function_name(fun)}: the mapped axis has size {size}, but fxla has "
+                f"one device{where_am_i()}. Use jax.vmap, or map axes of size 1."
+            )
+        return fun(*args, **kwargs)
 
-    return call
+    def whole(*args: Any, **kwargs: Any) -> Any:
+        fixed = {i % len(args): args[i % len(args)] for i in numbers}
+        rest = [x for i, x in enumerate(args) if i not in fixed]
+        axes = in_axes
+        if isinstance(in_axes, tuple):
+            axes = tuple(a for i, a in enumerate(in_axes) if i not in fixed)
+
+        def of_rest(*xs: Any, **named: Any) -> Any:
+            dynamic = iter(xs)
+            full = [fixed[i] if i in fixed else next(dynamic) for i in range(len(args))]
+            return one(*full, **named)
+
+        mapped = fxla.vmap(of_rest, axes, out_axes, axis_name=name, axis_size=axis_size)
+        return mapped(*rest, **kwargs)
+
+    return jit(whole, static_argnums=numbers, donate_argnums=donate_argnums)
 
 
 def pure_callback(callback: Any, result_shape_dtypes: Any, *args: Any, **kwargs: Any) -> Any:

@@ -170,7 +170,6 @@ def case_scipy():
 
 def case_what_is_missing_says_so():
     for make, said in (
-        (lambda: jax.pmap(jnp.sin)(jnp.ones(1)), "one device"),
         (lambda: jax.made_up, "does not have it"),
         (lambda: jax.extend.core.Primitive("mine").bind(1.0), "no implementation"),
         (lambda: jax.config.update("jax_made_up", 1), "knows no setting"),

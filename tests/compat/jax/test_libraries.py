@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-LIBRARIES = {"jax": "numpy", "optax": "optax", "chex": "chex", "jaxopt": "jaxopt",
+LIBRARIES = {"jax": "numpy", "checkify": "numpy", "optax": "optax", "chex": "chex", "jaxopt": "jaxopt",
              "equinox": "equinox", "einops": "einops"}  # fmt: skip
 """Each file ``cases_....py``, and the package that it needs."""
 
