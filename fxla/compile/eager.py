@@ -34,6 +34,10 @@ _SLOTS = {
     "matrix_multiply": (34, 75),
 }  # fmt: skip
 """Places of the other operators in ``PyNumberMethods``, and the numbers of their slots."""
+_OPERATORS = (
+    "add sub mul truediv floordiv mod pow and or xor lshift rshift neg pos abs invert lt le eq ne "
+    "gt ge"
+).split()
 _FASTCALL = 0x80
 _lock = threading.Lock()
 _kept: list[Any] = []
@@ -54,7 +58,8 @@ class _Method(ctypes.Structure):
 def quicken() -> bool:
     """Have eager operations of arrays done natively from now on; whether they are.
 
-    Where the interpreter or NumPy is laid out in another way, nothing is changed.
+    Where the interpreter or NumPy is laid out in another way, nothing is changed, nor while the
+    class has operators that somebody gave it (`fxla.compat.jax` does), which are to be called.
     """
     with _lock:
         if not _kept:
@@ -63,7 +68,7 @@ def quicken() -> bool:
 
 
 def _install() -> None:
-    if unexpected() or not may_become(np.ndarray, Array):
+    if _given() or unexpected() or not may_become(np.ndarray, Array):
         return
     ours, numpys = _places(Array), _places(np.ndarray)
     if ours is None or numpys is None:
@@ -91,6 +96,12 @@ def _install() -> None:
     for name, place in ours.items():
         place.value = code[name]
     applying[0] = apply
+
+
+def _given() -> bool:
+    """Whether the class has other operators of its own than that of matrix products."""
+    names = {f"__{name}__" for name in _OPERATORS} | {f"__r{name}__" for name in _OPERATORS}
+    return not names.isdisjoint(vars(Array))
 
 
 def _product(a: Any, b: Any) -> Any:

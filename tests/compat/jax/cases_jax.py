@@ -56,6 +56,17 @@ def case_sums_in_place_bind_new_arrays():
     assert x.shape == (3,) and y.shape == (2, 3)
 
 
+def case_operators_stay_those_of_jax_when_they_are_called_often():
+    from fxla.compile.eager import quicken
+
+    quicken()  # as it happens by itself after some hundred calls
+    for _ in range(3):
+        assert (jnp.arange(3) / 2).dtype == jnp.float32
+        assert (jnp.asarray(3) - 1).tolist() == 2
+        assert (2 - jnp.asarray(3)).tolist() == -1
+        assert (jnp.ones(3) @ jnp.ones(3)).tolist() == 3
+
+
 def case_masks_of_none():
     x = jnp.arange(6.0).reshape(2, 3)
     for f in (lambda x: x.sum(axis=0, where=None), lambda x: jnp.sum(x, axis=0, where=None)):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-LIBRARIES = {"jax": "numpy", "checkify": "numpy", "optax": "optax", "chex": "chex", "jaxopt": "jaxopt",
-             "equinox": "equinox", "einops": "einops"}  # fmt: skip
+LIBRARIES = {"jax": "numpy", "checkify": "numpy", "optax": "optax", "chex": "chex",
+             "jaxopt": "jaxopt", "equinox": "equinox", "einops": "einops"}  # fmt: skip
 """Each file ``cases_....py``, and the package that it needs."""
 
 
