@@ -66,3 +66,15 @@ def test_strips_serve_the_rest() -> None:
     assert not suits_rows((4, 10_000_000), F4, 0)
     assert not suits_rows((1_000_000, 10), F8, 0)
     assert not suits_rows((1000, 100_000), np.dtype("f2"), 0)
+
+
+def test_bits_do_not_depend_on_threads() -> None:
+    x = RNG.standard_normal((600, 11_003)).astype("f4")
+    program = fxla.jit(lambda x: fnp.cumsum(x, axis=0))
+    assert " chunks (" in program.inspect(x).threads
+    found = []
+    for n in (1, 2, 3):
+        with fxla.threads(n):
+            found.append(program(x))
+    np.testing.assert_array_equal(found[0].view("i4"), found[1].view("i4"))
+    np.testing.assert_array_equal(found[0].view("i4"), found[2].view("i4"))
