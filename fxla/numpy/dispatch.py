@@ -31,7 +31,6 @@ from fxla.core.dtypes import (
     bfloat16,
     default_complex,
     default_float,
-    float16,
     float64,
     inexact_dtype,
     result_type,
@@ -40,6 +39,7 @@ from fxla.core.scopes import precisions, special
 from fxla.core.trace import Tracer, Value, eval_trace, state, typeof, where_am_i
 from fxla.errors import AxisError, DtypeError, ShapeError, TracerIntegerConversionError
 from fxla.numpy import eager_calls as eager_calls  # its function is called through `applying`
+from fxla.numpy.halves import OWN_IN_BFLOAT16, by_body, has_bfloat16, instead
 from fxla.numpy.typed import typed
 from fxla.numpy.views import SHARING, viewing
 from fxla.numpy.writing import fresh, put_result
@@ -122,13 +122,6 @@ _MANY_STEPS = frozenset(
 """Functions that NumPy writes in Python, each of whose steps is faster on NumPy's own arrays."""
 
 
-_OWN_IN_BFLOAT16 = frozenset(
-    "clip einsum gradient hfft histogram2d histogramdd i0 irfft irfft2 irfftn linspace matmul "
-    "matrix_norm matrix_power nanmedian norm polydiv unwrap vecdot vector_norm".split()
-)
-"""Functions of which NumPy's results for bfloat16 are of another dtype than for other floats."""
-
-
 _perhaps_precise: Sequence[Any] = precisions if float64 == FLOAT_AT_START else (FLOAT_AT_START,)
 """Empty where the default precision is NumPy's on all threads, so that `is_eager` need not ask."""
 
@@ -184,7 +177,7 @@ def public(
     def decorate(body: F) -> F:
         known = name or body.__name__
         many_steps = known in _MANY_STEPS
-        own_in_bfloat16 = known in _OWN_IN_BFLOAT16
+        own_in_bfloat16 = known in OWN_IN_BFLOAT16
 
         def traced(*args: Any, **kwargs: Any) -> Any:
             if _has_open_size(args) or (kwargs and _has_open_size(kwargs.values())):
@@ -201,26 +194,17 @@ def public(
         def written(*args: Any, out: Any, **kwargs: Any) -> Any:
             return put_result(out, given.traced(*args, **kwargs), f"np.{known}(out=...)")  # type: ignore[attr-defined]
 
-        def by_body(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-            made = given.traced(*args, **kwargs)  # type: ignore[attr-defined]
-            if out is None:
-                return made
-            np.copyto(out, made, casting="same_kind")
-            return out
-
         def call(*args: Any, **kwargs: Any) -> Any:
             if (special or _perhaps_precise) and not is_eager():
                 return traced(*args, **kwargs)
             if many_steps:
                 args = tuple([x.view(ndarray) if type(x) is Array else x for x in args])
-            if own_in_bfloat16 and _has_halves(args, _BFLOAT16):
-                return by_body(*args, **kwargs)
+            if own_in_bfloat16 and has_bfloat16(args):
+                return by_body(given.traced, args, kwargs)  # type: ignore[attr-defined]
             try:
                 out = numpy_function(*args, **kwargs) if kwargs else numpy_function(*args)
-            except TypeError:  # NumPy has not every function for them
-                if not _has_halves(args, _HALVES):
-                    raise
-                return by_body(*args, **kwargs)
+            except TypeError as refused:  # NumPy has not every function for them
+                return instead(refused, given.traced, args, kwargs)  # type: ignore[attr-defined]
             kind = type(out)
             if kind is Array:
                 return out
@@ -273,20 +257,6 @@ def _has_open_size(args: Iterable[Any]) -> bool:
         if isinstance(x, OpenSize):
             return True
         if type(x) in (list, tuple) and any(isinstance(item, OpenSize) for item in x):
-            return True
-    return False
-
-
-_BFLOAT16 = (bfloat16,)
-_HALVES = (bfloat16, float16)
-
-
-def _has_halves(args: Iterable[Any], dtypes: tuple[DType, ...]) -> bool:
-    """Whether an array of one of some dtypes is among arguments, or in a list of them."""
-    for x in args:
-        if isinstance(x, ndarray) and x.itemsize == 2 and x.dtype in dtypes:
-            return True
-        if type(x) in (list, tuple) and _has_halves(x, dtypes):
             return True
     return False
 
