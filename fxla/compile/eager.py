@@ -9,7 +9,6 @@ a script that makes a few does not wait for a compiler to be imported.
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from typing import Any
 
@@ -117,9 +116,3 @@ def _places(cls: type[Any]) -> dict[str, Any] | None:
     }
     found["richcompare"] = slot(cls, _COMPARE, _COMPARE_SLOT)
     return None if None in found.values() else found
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
-    )

@@ -443,5 +443,5 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     shared = words(numbers, held, zeros, scoped)
     method = _Method(b"run", found["run_flat"], _FASTCALL, None)
     slot.value = found["call"]
-    in_background(quicken, "fxla-eager")
+    in_background(quicken, "fxla-eager", brief=True)
     return _Native(shared, method)

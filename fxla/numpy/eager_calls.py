@@ -21,7 +21,7 @@ _calls = itertools.count(1)
 def apply(ufunc: Any, *operands: Any) -> Any:
     """Call a ufunc; the `_ENOUGH`-th time, have the function loaded that takes over."""
     if next(_calls) == _ENOUGH:
-        in_background(lambda: eager.quicken(), "fxla-eager")  # its import, too
+        in_background(lambda: eager.quicken(), "fxla-eager", brief=True)  # its import, too
     return ufunc(*operands)
 
 
