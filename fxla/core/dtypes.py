@@ -75,7 +75,17 @@ float0 = np.dtype([("float0", np.void)])
 
 _SHORT_KIND = {"f": "f", "i": "i", "u": "u", "c": "c", "b": "bool"}
 
-FLOAT_AT_START = np.dtype(os.environ.get("FXLA_DEFAULT_DTYPE", "float64"))
+
+def _float_at_start(name: str) -> np.dtype[Any]:
+    known = (float64, float32, float16, bfloat16)
+    try:
+        return known[known.index(np.dtype(name))]
+    except (TypeError, ValueError):
+        names = ", ".join(d.name for d in known)
+        raise ValueError(f"FXLA_DEFAULT_DTYPE={name!r}: expected one of {names}") from None
+
+
+FLOAT_AT_START = _float_at_start(os.environ.get("FXLA_DEFAULT_DTYPE", "float64"))
 """The default floating dtype of a thread that has entered no scope."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import fxla.numpy as fnp
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.nn import initializers
 from fxla.nn.checks import check_features, refuse
 from fxla.nn.deferred import Affine
@@ -96,6 +96,11 @@ class Dense(Linear):
     """
 
     def __init__(self, units: int, activation: Any = None, **options: Any) -> None:
+        if activation is not None and not callable(activation):
+            raise TypeError(
+                f"nn.Dense: the activation must be a function, got {activation!r}{where_am_i()}. "
+                "Dense takes its number of inputs from the first one; `nn.Linear` is given both."
+            )
         super().__init__(None, units, **options)
         self.activation = activation
 

@@ -5,6 +5,7 @@ The start is clamped so that the slice lies inside the operand, as in XLA. The s
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,6 +59,8 @@ class DynamicSlice(Primitive):
 
     def impl(self, x: Any, *starts: Any, sizes: Shape) -> tuple[Any, ...]:
         x = np.asarray(x)
+        if not len(starts) == len(sizes) == x.ndim or any(map(operator.gt, sizes, x.shape)):
+            check_starts(self.name, typeof(x), [typeof(s) for s in starts], sizes)
         return (x[window(x.shape, starts, sizes)],)
 
     def jvp(
@@ -185,7 +188,10 @@ def check_starts(call: str, x: Aval, starts: Sequence[Aval], sizes: Shape) -> No
         raise DtypeError(f"{call}: starts must be integer scalars: {', '.join(map(str, starts))}")
     fits = len(starts) == len(sizes) == x.ndim
     if not fits or any(not 0 <= size <= n for size, n in zip(sizes, x.shape, strict=True)):
-        raise ShapeError(f"{call}: a slice of {sizes} at {len(starts)} starts does not fit {x}")
+        raise ShapeError(
+            f"{call}: a slice of {sizes} at {len(starts)} starts does not fit {x}. "
+            "It takes a start and a size for each axis, and no size may be larger than the axis."
+        )
 
 
 def window(shape: Shape, starts: Sequence[Any], sizes: Sequence[int]) -> tuple[slice, ...]:

@@ -52,7 +52,7 @@ def wraps_as(transform: str, f: Callable[..., Any]) -> Callable[[F], F]:
     """
     if not callable(f):
         raise TypeError(
-            f"{transform} of what is not a function: got {what_is(f)}{where_am_i()}. Give the "
+            f"{transform}: expected a function, got {what_is(f)}{where_am_i()}. Give the "
             "function itself, and its arguments to what comes back: `grad(f)(x)`, not `grad(f(x))`."
         )
 

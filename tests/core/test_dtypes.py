@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -166,3 +169,25 @@ def test_integers_beyond_int64_are_unsigned() -> None:
 def test_finfo_knows_bfloat16() -> None:
     assert float(dtypes.finfo_of(bfloat16).eps) == float(ml_dtypes.finfo(bfloat16).eps) == 2.0**-7
     assert dtypes.finfo_of(np.dtype("float32")).eps == np.finfo("float32").eps
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("float32", "float32"),
+        ("f2", "float16"),
+        ("bfloat16", "bfloat16"),
+        ("floaat32", "ValueError"),
+        ("int32", "ValueError"),
+    ],
+)
+def test_the_environment_says_what_floats_are(name: str, said: str) -> None:
+    code = "import fxla.core.dtypes as d; print(d.FLOAT_AT_START)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FXLA_DEFAULT_DTYPE": name},
+    )
+    assert said in (done.stdout or done.stderr)
+    assert done.stdout or f"FXLA_DEFAULT_DTYPE={name!r}: expected one of float64" in done.stderr

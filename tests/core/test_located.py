@@ -23,7 +23,8 @@ def test_what_a_primitive_refuses_names_the_users_line() -> None:
     line = model.__code__.co_firstlineno + 1
     assert raised(model, np.ones(3)) == (
         "dynamic_slice: a slice of (5,) at 1 starts does not fit f64[3], "
-        f'at test_located.py:{line}, in "model" traced by jit'
+        f'at test_located.py:{line}, in "model" traced by jit. It takes a start and a size for '
+        "each axis, and no size may be larger than the axis."
     )
 
 
@@ -36,7 +37,7 @@ def test_the_innermost_function_is_named() -> None:
 
     line = body.__code__.co_firstlineno + 1
     message = raised(model, np.ones(3))
-    assert message.endswith(f'f64[3], at test_located.py:{line}, in "body" traced by scan')
+    assert f'f64[3], at test_located.py:{line}, in "body" traced by scan. It takes' in message
     assert message.count(", at ") == 1
 
 

@@ -369,3 +369,8 @@ def test_results_have_the_dtype_of_the_input(dtype):
         y = fxla.tree.leaves(layer(x, training=True))[0]
         traced = fxla.eval_shape(lambda layer, x: layer(x, training=True), layer, x)
         assert str(y.dtype) == str(fxla.tree.leaves(traced)[0].dtype) == dtype, layer
+
+
+def test_dense_is_not_given_its_number_of_inputs() -> None:
+    with pytest.raises(TypeError, match=r"got 4, at test_layers.py:\d+\. .*`nn.Linear`"):
+        nn.Dense(3, 4)

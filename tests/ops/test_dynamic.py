@@ -78,6 +78,12 @@ def test_rejects() -> None:
         ops.dynamic_update_slice_p.abstract_eval(x, typeof(np.zeros(1, "f4")), zero)
 
 
+@pytest.mark.parametrize(("starts", "sizes"), [((0,), (5,)), ((0,), (1, 1)), ((0, 0), (1,))])
+def test_arrays_are_refused_as_their_types_are(starts: Any, sizes: Any) -> None:
+    with pytest.raises(ShapeError, match=r"does not fit f64\[3\]. It takes"):
+        ops.dynamic_slice_p.bind(np.ones(3), *starts, sizes=sizes)
+
+
 def test_rank_zero() -> None:
     x = np.float64(3.0)
     assert ops.dynamic_slice(x, [], ()) == 3.0
