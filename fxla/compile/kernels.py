@@ -36,6 +36,7 @@ from fxla.loops.ir import (
     Kernel,
     Let,
     Load,
+    Local,
     Stmt,
     Store,
     While,
@@ -294,7 +295,7 @@ def _suits_lanes(body: tuple[Stmt, ...], name: str) -> bool:
         accesses = [s.index] if isinstance(s, Store) else []
         accesses += [e.index for e in postorder(stmt_exprs(s)) if isinstance(e, Load)]
         for index in accesses:
-            if index:
+            if index and not isinstance(index[-1], Local):  # a place found out on the way is any
                 votes += 1 if name in index_names(index[-1]) else -1
     return votes > 0
 

@@ -54,3 +54,21 @@ def test_short_rows_are_reduced_in_lanes_by_all_cores(
     assert launch.count == -(-10_001 // 256)
     assert launch.grain
     np.testing.assert_allclose(fxla.jit(lambda x: (x * x).sum(1))(x), (x * x).sum(1), rtol=1e-13)
+
+
+@pytest.mark.parametrize("target", ["native", "numba"])
+def test_searches_for_what_is_computed_run_in_lanes(
+    target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in resampling: where a search looks depends on no index, whatever it looks for."""
+    monkeypatch.setenv("FXLA_TARGET", target)
+    c = np.cumsum(np.random.default_rng(0).random(3000))
+
+    def f(c: Any) -> Any:
+        return fnp.searchsorted(c, (fnp.arange(3000) + 0.5) / 3000 * c[-1])
+
+    np.testing.assert_array_equal(
+        fxla.jit(f)(c), np.searchsorted(c, (np.arange(3000) + 0.5) / 3000 * c[-1])
+    )
+    text = fxla.jit(f).inspect(c).loops
+    assert "[vector]" in text[text.index("kernel searchsorted") :]
