@@ -19,6 +19,7 @@ from fxla.compile.elimination import (
     ROWS,
     Triangle,
     at_most,
+    block_side,
     blocks_of,
     eliminate,
     less_products,
@@ -78,7 +79,7 @@ def lu_phases(
     """
     *lead, m, n = a.shape
     dtype, many = a.dtype, math.prod(lead)
-    panels = blocks_of(n)
+    panels, side = blocks_of(n), block_side(n)
     factor = _Factor(a)
     step = (
         Phase(tuple(lead), factor.panel, many * m * BLOCK * BLOCK),
@@ -90,9 +91,9 @@ def lu_phases(
         Phase(tuple(lead), factor.permutation),
     ]
     scratch = (
-        ((*lead, m, BLOCK), dtype),
-        ((*lead, BLOCK, BLOCK), dtype),
-        ((*lead, BLOCK), dtype),
+        ((*lead, m, side), dtype),
+        ((*lead, side, side), dtype),
+        ((*lead, side), dtype),
         ((*lead, 2), INDEX),
     )
     return phases, scratch

@@ -17,7 +17,7 @@ from fxla.compile.llvm import host_isa
 from fxla.compile.native import Batch
 from fxla.compile.program import HostCall, walk_instructions
 from fxla.loops.native_isa import AVX2, BASELINE, Isa
-from fxla.ops.linalg import cholesky, lu, triangular_solve
+from fxla.ops.linalg import cholesky, linear_solve, lu, triangular_solve
 
 RNG = np.random.default_rng(0)
 ISAS = [BASELINE] + ([AVX2] if host_isa().name in ("avx2", "avx512") else [])
@@ -79,3 +79,11 @@ def test_older_processors(name: str, dtype: str, isa: Isa, monkeypatch: pytest.M
     monkeypatch.setattr(compiled, "Batch", functools.partial(Batch, isa))
     for x, y in zip(own_program(f, operands)(*operands), want, strict=True):
         np.testing.assert_allclose(x, y, rtol=0, atol=np.abs(y).max() * 1e4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("f", [cholesky, lu, lambda a: linear_solve(a, a)])
+def test_memory_of_stacks_of_small_matrices(f: Callable[..., Any]) -> None:
+    """Temporaries are not much larger than what they are made of."""
+    a = np.zeros((1000, 9, 9), "f4")
+    program = build_program(fxla.make_jaxpr(f)(a).jaxpr, tiles=True)
+    assert program.arena < 30 * a.nbytes
