@@ -164,6 +164,17 @@ def _scipy(module: Any) -> dict[str, Any]:
     }
 
 
+def _ndimage() -> dict[str, Any]:
+    return _scipy(ndimage) | {"map_coordinates": arrays.adapted(_map_coordinates)}
+
+
+def _map_coordinates(
+    input: Any, coordinates: Any, order: int, mode: str = "constant", cval: Any = 0.0
+) -> Any:
+    """JAX's takes the order third, where SciPy's takes the output."""
+    return ndimage.map_coordinates(input, coordinates, order=order, mode=mode, cval=cval)
+
+
 def _distribution(name: str) -> dict[str, Any]:
     family = getattr(stats, name)
     public = [n for n in dir(family) if not n.startswith("_") and callable(getattr(family, n))]
@@ -172,6 +183,7 @@ def _distribution(name: str) -> dict[str, Any]:
 
 for _name, _module in _SCIPY.items():
     MODULES[f"jax.scipy.{_name}"] = partial(_scipy, _module)
+MODULES["jax.scipy.ndimage"] = _ndimage
 for _name in stats.__all__:
     if not callable(getattr(stats, _name)):
         MODULES[f"jax.scipy.stats.{_name}"] = partial(_distribution, _name)

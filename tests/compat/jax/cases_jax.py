@@ -5,6 +5,7 @@ import threading
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.ndimage
 import scipy.special
 from jax import lax
 
@@ -177,6 +178,14 @@ def case_scipy():
     np.testing.assert_allclose(logsumexp(x), scipy.special.logsumexp(x), rtol=1e-6)
     np.testing.assert_allclose(norm.logpdf(0.0), -0.9189385, rtol=1e-6)
     assert jax.scipy.linalg.cho_factor(jnp.eye(2))[0].dtype == jnp.float32
+
+
+def case_the_order_of_an_interpolation_is_the_third_argument():
+    image, at = np.random.default_rng(0).random((5, 6)), np.random.default_rng(1).random((2, 9)) * 6
+    for order in (0, 1):
+        got = jax.scipy.ndimage.map_coordinates(image, list(at), order, "nearest")
+        want = scipy.ndimage.map_coordinates(image, at, order=order, mode="nearest")
+        np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
 def case_what_is_missing_says_so():
