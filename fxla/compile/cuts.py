@@ -46,6 +46,7 @@ class Cut:
         block: how much of it a block has.
         exits: what is read outside, and is cut; or else is summed.
         sums: those that are summed.
+        seed: the product that the axis was taken of.
     """
 
     stretch: Stretch
@@ -55,6 +56,7 @@ class Cut:
     block: int
     exits: tuple[Var, ...]
     sums: frozenset[Var]
+    seed: Var
 
 
 def plan_cuts(jaxpr: Jaxpr, wide: Wide, notes: list[str]) -> list[Cut]:
@@ -116,7 +118,7 @@ def _cut(jaxpr: Jaxpr, s: Stretch, stretches: Sequence[Stretch]) -> Cut | str:
             continue
         count = -(-size // block)
         block = -(-size // count)
-        return Cut(s, eqns, at, size, block, exits, frozenset(sums))
+        return Cut(s, eqns, at, size, block, exits, frozenset(sums), seed)
     return reason
 
 

@@ -17,11 +17,12 @@ needed, as a block has whole rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from fxla.compile.block_body import Body, added, with_size
 from fxla.compile.cuts import Cut, largest, plan_cuts
 from fxla.compile.equations import after_transforms
+from fxla.compile.part_body import PartBody, Piece, pieces_of, sliced
 from fxla.compile.regions import BlocksRegion
 from fxla.compile.wide import Wide, is_wide_product, product_depth, variables
 from fxla.core.aval import Aval
@@ -29,7 +30,7 @@ from fxla.core.check import checked
 from fxla.core.dtypes import int64
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var
 from fxla.core.primitive import Primitive
-from fxla.ops.elementwise import add_p, convert_p
+from fxla.ops.elementwise import add_p
 from fxla.ops.shape import concatenate_p, iota_p, slice_p
 from fxla.ops.structure import broadcast_in_dim_p, transpose_p
 from fxla.transforms.dce import dce_jaxpr
@@ -136,80 +137,142 @@ class _Rewriting:
         self.sums = [v for v in plan.exits if v in plan.sums]
         self.ys = [v for v in plan.exits if v not in plan.sums]
         self.count = plan.size // plan.block
-        loop = self._loop(notes)
+        self.pieces = pieces_of(plan)
+        notes.append(self._note())
+        loop = self._in_pieces(notes) if self.pieces else self._loop(notes)
         done = self.count * plan.block
         parts = self._rest(done, plan.size - done) if plan.size - done else []
         for k, v in enumerate((*self.sums, *self.ys)):
             self._result(v, [loop[k], *parts[k : k + 1]])
 
     def _add(self, primitive: Primitive, *inputs: Atom, **params: Any) -> Var:
-        return _added(self.eqns, self.source, primitive, *inputs, **params)
+        return added(self.eqns, self.source, primitive, *inputs, **params)
 
-    def _loop(self, notes: list[str]) -> list[Var]:
-        """The loop over whole blocks; returns its results."""
+    def _in_pieces(self, notes: list[str]) -> list[Var]:
+        """The loops over blocks of each piece; returns their results, put together."""
+        # Programs of the pieces differ in sizes: the plan has the lines of one.
+        found = [self._loop(notes if k == 0 else [], p) for k, p in enumerate(self.pieces)]
+        results: list[Var] = []
+        for k, parts in enumerate(zip(*found, strict=True)):
+            whole, rest = parts[0], parts[1:]
+            if k < len(self.sums):
+                for part in rest:
+                    whole = self._add(add_p, whole, part)
+            elif rest:
+                p = self.plan.at[self.ys[k - len(self.sums)]]
+                at = p if all(n == 1 for n in whole.aval.shape[:p]) else 0
+                whole = self._add(concatenate_p, *parts, dimension=at)
+            results.append(whole)
+        return results
+
+    def _loop(self, notes: list[str], piece: Piece | None = None) -> list[Var]:
+        """The loop over whole blocks, of all or of a piece; returns its results."""
         plan = self.plan
-        body = _Body(self.old, plan, plan.block, [])
-        consts = [body.given(v, v.aval.shape) for v in self.consts]
-        read = [self._in_step(v, body) for v in self.xs]
+        first, last = (0, self.count) if piece is None else piece.blocks
+        rows = (first * plan.block, last * plan.block)
+        body = (
+            Body(self.old, plan, plan.block, []) if piece is None
+            else PartBody(self.old, plan, plan.block, [], piece)
+        )  # fmt: skip
+        consts = [body.given(v) for v in self.consts]
+        given = [self._of_piece(v, piece) for v in self.consts]
+        read = [self._in_step(v, body, rows) for v in self.xs]
         if body.counted:
-            n = self.count * plan.block
             counter = Var(Aval((plan.block,), int64))
-            read.append((self._add(iota_p, dtype=int64, shape=(n,), dimension=0), counter))
+            read.append((self._numbers(*rows), counter))
             body.counter = counter
         body.run()
-        zeros = [self._zeros(v) for v in self.sums]
-        before = [Var(v.aval.strong()) for v in self.sums]
-        totals = [
-            body.add(add_p, t, body.env[v]) for t, v in zip(before, self.sums, strict=True)
-        ]  # fmt: skip
-        written = [self._written(v, body) for v in self.ys]
+        made = [x for v in self.sums for x in _summed(body, v)]
+        if isinstance(body, PartBody):
+            for outer, parameter in body.asked_for(self.eqns):
+                given.append(outer)
+                consts.append(parameter)
+        zeros = [self._zeros(x.aval) for x in made]
+        before = [Var(x.aval.strong()) for x in made]
+        totals = [body.add(add_p, t, x) for t, x in zip(before, made, strict=True)]
+        written = [self._written(v, body, rows) for v in self.ys]
         inputs = (*consts, *before, *(x for _, x in read))
         outs = (*totals, *(y for _, y in written))
-        notes.append(self._note())
         inner = in_blocks(Jaxpr(inputs, tuple(body.eqns), outs), notes)
-        operands = (*self.consts, *zeros, *(x for x, _ in read))
+        operands = (*given, *zeros, *(x for x, _ in read))
         avals = (*(v.aval.strong() for v in before), *(a for a, _ in written))
         results = [Var(a) for a in avals]
         params = {
-            "body": inner, "n_consts": len(consts), "n_sums": len(zeros), "length": self.count,
+            "body": inner, "n_consts": len(consts), "n_sums": len(zeros), "length": last - first,
             "shapes": tuple(a.shape for a, _ in written),
         }  # fmt: skip
         self.eqns.append(Eqn(blocks_p, operands, params, tuple(results), self.source))
-        return results
+        return self._whole_sums(results, piece)
 
-    def _in_step(self, v: Var, body: _Body) -> tuple[Var, Var]:
+    def _of_piece(self, v: Var, piece: Piece | None) -> Var:
+        """An operand that every block reads, or the columns of it that a piece has."""
+        if piece is None or v not in piece.columns:
+            return v
+        return sliced(self.eqns, self.source, v, piece.columns[v], *piece.live)
+
+    def _numbers(self, first: int, last: int) -> Var:
+        """Row numbers; sliced, so that no number is a constant that would differ between sizes."""
+        count = self._add(iota_p, dtype=int64, shape=(last,), dimension=0)
+        return sliced(self.eqns, self.source, count, 0, first, last) if first else count
+
+    def _whole_sums(self, results: list[Var], piece: Piece | None) -> list[Var]:
+        """Results of a loop with sums that have all columns, also those that are left out."""
+        if piece is None:
+            return results
+        waiting = iter(results)
+        sums: list[Var] = []
+        for v in self.sums:
+            total = next(waiting)
+            if v in piece.columns:
+                p = piece.columns[v]
+                parts = {piece.live: total}
+                for gone in piece.gone:
+                    low, high = gone.part.columns
+                    shape = with_size(v.aval.shape, p, high - low)
+                    same = next(waiting)
+                    dims = tuple(range(len(shape)))
+                    wide = self._add(broadcast_in_dim_p, same, shape=shape, dims=dims)
+                    parts[low, high] = wide
+                ordered = [parts[c] for c in sorted(parts)]
+                total = self._add(concatenate_p, *ordered, dimension=p)
+            sums.append(total)
+        return [*sums, *waiting]
+
+    def _in_step(self, v: Var, body: Body, rows: tuple[int, int]) -> tuple[Var, Var]:
         """An operand whose blocks lie in one piece each, and the parameter for one of them."""
-        p = self.plan.at[v]
-        shape = _with(v.aval.shape, p, self.plan.block)
+        p, given = self.plan.at[v], v
+        shape = with_size(v.aval.shape, p, self.plan.block)
+        if self.pieces:
+            v = sliced(self.eqns, self.source, v, p, *rows)
         if _leads(shape, p):
-            return v, body.given(v, shape)
+            return v, body.given(given)
         perm, back = _to_front(p, v.aval.ndim)
         front = Var(Aval(tuple(shape[a] for a in perm), v.aval.dtype))
-        body.env[v] = body.add(transpose_p, front, perm=back)
+        body.env[given] = body.add(transpose_p, front, perm=back)
         return self._add(transpose_p, v, perm=perm), front
 
-    def _written(self, v: Var, body: _Body) -> tuple[Aval, Var]:
+    def _written(self, v: Var, body: Body, rows: tuple[int, int]) -> tuple[Aval, Var]:
         """The type of a result of all blocks in one piece each, and what one of them gives."""
         p, new = self.plan.at[v], body.env[v]
-        whole = _with(v.aval.shape, p, self.count * self.plan.block)
+        whole = with_size(v.aval.shape, p, rows[1] - rows[0])
         if not _leads(whole, p):
             perm, _ = _to_front(p, len(whole))
             new = body.add(transpose_p, new, perm=perm)
             whole = tuple(whole[a] for a in perm)
         return Aval(whole, v.aval.dtype), new
 
-    def _zeros(self, v: Var) -> Var:
-        zero = Literal(v.aval.dtype.type(0), Aval((), v.aval.dtype))
-        return self._add(broadcast_in_dim_p, zero, shape=v.aval.shape, dims=())
+    def _zeros(self, aval: Aval) -> Var:
+        zero = Literal(aval.dtype.type(0), Aval((), aval.dtype))
+        return self._add(broadcast_in_dim_p, zero, shape=aval.shape, dims=())
 
     def _rest(self, start: int, size: int) -> list[Var]:
         """What is left after the last whole block."""
         plan = self.plan
-        body = _Body(self.old, plan, size, self.eqns)
+        body = Body(self.old, plan, size, self.eqns)
         body.env |= {v: v for v in self.consts}
         for v in self.xs:
             p, shape = plan.at[v], v.aval.shape
-            low, high = _with((0,) * len(shape), p, start), shape
+            low, high = with_size((0,) * len(shape), p, start), shape
             ones = (1,) * len(shape)
             body.env[v] = self._add(slice_p, v, start=low, limit=high, strides=ones)
         if body.counted:
@@ -247,65 +310,19 @@ class _Rewriting:
         )
         again = [self.jaxpr.eqns[k] for k in sorted(plan.stretch.again)]
         work = sum(product_depth(e) for e in again if is_wide_product(e))
+        if self.pieces:
+            left = sum((p.live[1] - p.live[0]) * (p.blocks[1] - p.blocks[0]) for p in self.pieces)
+            size = max(n for a, n in enumerate(plan.seed.aval.shape) if a != plan.at[plan.seed])
+            text += f", {100 * left // (self.count * size)}% of it: masks decide the rest"
         return text + (f", for {work} multiplications more for each element" if work else "")
 
 
-class _Body:
-    """The equations of a stretch, of so much of its axis."""
-
-    def __init__(self, old: Sequence[Eqn], plan: Cut, block: int, eqns: list[Eqn]) -> None:
-        self.old = old
-        self.plan = plan
-        self.block = block
-        self.eqns = eqns
-        self.env: dict[Var, Var] = {}
-        self.counter: Var | None = None
-        self.counted = any(self._counts(e) for e in old)
-
-    def _counts(self, eqn: Eqn) -> bool:
-        out = eqn.outputs[0]
-        return eqn.primitive is iota_p and self.plan.at.get(out) == eqn.params["dimension"]
-
-    def given(self, v: Var, shape: tuple[int, ...]) -> Var:
-        """A parameter that stands for a value."""
-        self.env[v] = Var(Aval(shape, v.aval.dtype, v.aval.weak_type))
-        return self.env[v]
-
-    def add(self, primitive: Primitive, *inputs: Atom, **params: Any) -> Var:
-        """Append an equation; returns its result."""
-        return _added(self.eqns, self.old[-1].source, primitive, *inputs, **params)
-
-    def run(self) -> None:
-        """Append all equations."""
-        for eqn in self.old:
-            (out,) = eqn.outputs
-            inputs = [a if isinstance(a, Literal) else self.env[a] for a in eqn.inputs]
-            params = dict(eqn.params)
-            p = self.plan.at.get(out)
-            if p is not None and "shape" in params:
-                params["shape"] = _with(params["shape"], p, self.block)
-            if self._counts(eqn):
-                assert self.counter is not None and p is not None
-                counter = self.counter
-                if out.aval.dtype != int64:
-                    counter = self.add(convert_p, counter, dtype=out.aval.dtype)
-                new = self.add(broadcast_in_dim_p, counter, shape=params["shape"], dims=(p,))
-            else:
-                new = _added(self.eqns, eqn.source, eqn.primitive, *inputs, **params)
-            self.env[out] = new
-
-
-def _added(eqns: list[Eqn], source: Any, primitive: Primitive, *inputs: Atom, **params: Any) -> Var:
-    """Append an equation with one result, which is returned."""
-    (aval,) = primitive.abstract_eval(*[a.aval for a in inputs], **params)
-    var = Var(aval)
-    eqns.append(Eqn(primitive, inputs, params, (var,), source))
-    return var
-
-
-def _with(shape: tuple[int, ...], at: int, n: int) -> tuple[int, ...]:
-    """A shape with another size of an axis."""
-    return (*shape[:at], n, *shape[at + 1 :])
+def _summed(body: Body, v: Var) -> list[Var]:
+    """What a block adds to a sum: that of the columns it computes, and of each that it does not."""
+    if not isinstance(body, PartBody) or v not in body.piece.columns:
+        return [body.env[v]]
+    gone = [body.of_part(k, v) for k in range(len(body.piece.gone))]
+    return [body.env[v], *(x for x in gone if isinstance(x, Var))]
 
 
 def _leads(shape: tuple[int, ...], at: int) -> bool:

@@ -1,7 +1,8 @@
 """A program without its numbers, which are listed: programs of equal outline differ in sizes only.
 
 Numbers are the sizes of arrays and every integer in a param; scalars that kernels load, rather than
-hold (`graph.is_simple`), are listed, too.
+hold (`graph.is_simple`), are listed, too. Integers beside wide products are part of the text: what
+masks decide (`fxla.compile.decided`) depends on them.
 
     outline : jaxpr -> (text, numbers, scalars), or None
     with_numbers : jaxpr, numbers -> the jaxpr with other numbers in these places
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from fxla.compile.graph import is_simple
+from fxla.compile.wide import is_wide_product
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_bool
 from fxla.core.jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var
@@ -69,9 +71,11 @@ class _Writer:
         self.numbers: list[int] = []
         self.scalars: list[tuple[str, bytes]] = []
         self.written: dict[int, str] = {}
+        self.exact = False
 
     def program(self, jaxpr: Jaxpr) -> str:
         names: dict[Var, int] = {}
+        self.exact = self.exact or any(is_wide_product(e) for e in jaxpr.eqns)
 
         def bind(var: Var) -> str:
             names[var] = len(names)
@@ -102,7 +106,8 @@ class _Writer:
             number = np.asarray(a.value, a.aval.dtype)
             content = number.tobytes()
             weak = "w" if a.aval.weak_type else ""
-            if is_bool(a.aval.dtype) or is_simple(number):
+            plain = is_bool(a.aval.dtype) or is_simple(number)
+            if plain or (self.exact and a.aval.dtype.kind in "iu"):
                 known = self.written[key] = f"{a.aval.dtype.char}{weak}:{content.hex()}"
             else:
                 self.scalars.append((a.aval.dtype.name, content))
