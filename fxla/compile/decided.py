@@ -186,7 +186,7 @@ class Decided:
 
     def _counted(self, eqn: Eqn, out: Var) -> Bounds:
         d = eqn.params["dimension"]
-        first, last = 0, eqn.params["shape"][d]
+        first, last = 0, int(eqn.params["shape"][d])
         if self.columns.get(out) == d:
             first, last = self.part.columns
         elif self.rows.get(out) == d:

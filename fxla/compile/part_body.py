@@ -23,8 +23,10 @@ from fxla.ops.structure import broadcast_in_dim_p, reduce_sum_p, reshape_p, tran
 
 __all__ = ["PIECES", "PartBody", "Piece", "pieces_of", "sliced"]
 
-PIECES = 8
-"""Pieces that rows are divided into, each of which has its own columns, at most."""
+PIECES = (4, 8)
+"""Pieces that rows are divided into, each of which has its own columns: few, and of many blocks."""
+_MANY = 64
+"""Blocks from which on another piece's program is built in less time than it saves."""
 _STEPS = 16
 """Columns are left out by so many parts of all: shares, for they are right for every size."""
 _MIN_COLUMNS = 128
@@ -61,18 +63,18 @@ def pieces_of(plan: Cut) -> list[Piece]:
     if not others:
         return []
     axis = max(others, key=lambda a: seed.aval.shape[a])
-    columns, size = column_places(eqns, seed, axis), seed.aval.shape[axis]
+    columns, size = column_places(eqns, seed, axis), int(seed.aval.shape[axis])
     made = {e.outputs[0] for e in eqns}
     if columns is None or any(v in at and v not in made for v in columns):
         return []
     if any(v in columns for v in plan.exits if v not in plan.sums):
         return []
-    count = plan.size // plan.block
-    n = min(PIECES, count)
+    block, count = int(plan.block), int(plan.size // plan.block)  # a program of these sizes only
+    n = min(PIECES[count >= _MANY], count)
     pieces = []
-    for k in range(int(n)):
+    for k in range(n):
         first, last = k * count // n, (k + 1) * count // n
-        rows = (first * plan.block, last * plan.block)
+        rows = (first * block, last * block)
         pieces.append(_piece(plan, (first, last), rows, columns, size))
     left = sum((p.live[1] - p.live[0]) * (p.blocks[1] - p.blocks[0]) for p in pieces)
     return pieces if _WORTH[1] * left <= _WORTH[0] * (size * count) else []
