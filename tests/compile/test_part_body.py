@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -147,3 +150,32 @@ def test_the_other_target(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FXLA_TARGET", "numba")
     found = fxla.jit(lambda *args: attention(MASKS["around"], -1e30, *args))(q, k, v)
     close(found, by_numpy(MASKS["around"], -1e30, q, k, v)[0], 3e-6)
+
+
+GRADIENT = """
+import hashlib
+import numpy as np
+import fxla, fxla.numpy as fnp
+from fxla import nn
+
+def loss(q, k, v):
+    n = fnp.arange(len(q))
+    return ((nn.softmax(fnp.where(n[:, None] >= n, q @ k.T, -1e30)) @ v) ** 2).sum()
+
+x = [np.random.default_rng(k).standard_normal((1100, 16)).astype("f4") for k in range(3)]
+found = fxla.jit(fxla.grad(loss, argnums=(0, 1, 2)))(*x)
+print(hashlib.sha256(b"".join(g.tobytes() for g in found)).hexdigest())
+"""
+
+
+def test_bits_do_not_depend_on_the_threads() -> None:
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", GRADIENT],
+            env={**os.environ, "FXLA_NUM_THREADS": str(threads)},
+            capture_output=True, check=True, text=True,
+        ).stdout
+        for threads in (1, 2, 3, 7)
+    }  # fmt: skip
+    assert len(digests) == 1
+    assert digests != {""}
