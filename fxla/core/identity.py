@@ -2,8 +2,8 @@
 
 Two programs of equal text are the same program: equations by name and number, types, literals to
 the bit, params by content. The name of a variable, the lines of the user's code and what was
-derived from a program do not matter. A param that is known by identity only, as a function is,
-has no such text.
+derived from a program do not matter, nor does what a call means to a transformation, as the rule of
+a `custom_jvp` does. Another param that is known by identity only, as a function is, has no text.
 
     identity : jaxpr -> text, or None
 """
@@ -67,7 +67,8 @@ class _Writer:
             if not e.primitive.home.startswith("fxla."):
                 raise _NoIdentityError
             inputs = " ".join([atom(a) for a in e.inputs])
-            params = e.params
+            called = e.primitive.inlined(e.params)
+            params = e.params if called is None else {"calls": called}
             given = "".join([f" {k}={param(params[k])}" for k in sorted(params)]) if params else ""
             outputs = " ".join([bind(v) for v in e.outputs])
             lines.append(f"{outputs} = {e.primitive.name} {inputs}{given}")

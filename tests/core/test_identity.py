@@ -65,6 +65,18 @@ def test_all_are_different() -> None:
         assert texts[a] != texts[b], (a, b)
 
 
+def test_rules_of_calls_in_loops_do_not_matter() -> None:
+    def in_a_loop(body: Callable[[Any], Any], slope: float) -> str | None:
+        f = fxla.custom_jvp(body)
+        f.defjvp(lambda primals, tangents: (body(*primals), slope * tangents[0]))
+        loop = lambda x: lax.scan(lambda c, _: (f(c), None), x, length=3)[0]  # noqa: E731
+        return identity(fxla.make_jaxpr(loop)(X).jaxpr)
+
+    same, other = in_a_loop(fnp.sin, 1.0), in_a_loop(fnp.sin, 2.0)
+    assert same is not None and same == other
+    assert in_a_loop(fnp.cos, 1.0) not in (None, same)
+
+
 def with_param(value: Any) -> str | None:
     """The text of a program with some param."""
     var, out = (Var(fxla.make_jaxpr(lambda x: x)(1.0).jaxpr.invars[0].aval) for _ in range(2))
