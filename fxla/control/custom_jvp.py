@@ -244,18 +244,22 @@ def match_tangent(value: Value, tangent: Any) -> Any:
 def resolve_keywords(
     f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Any, ...]:
-    """All arguments by position."""
-    if not kwargs:
-        try:
-            bound = inspect.signature(f).bind(*args)
-        except (TypeError, ValueError):
-            return args
-    else:
+    """All arguments by position; keyword-only ones that are not given keep their defaults."""
+    try:
         bound = inspect.signature(f).bind(*args, **kwargs)
-    bound.apply_defaults()
-    if bound.kwargs:
+    except (TypeError, ValueError):
+        if kwargs:
+            raise
+        return args
+    named = [
+        p.name
+        for p in bound.signature.parameters.values()
+        if p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) and p.name in bound.arguments
+    ]
+    if named:
         raise TypeError(
-            f"{function_name(f)}: keyword-only arguments {sorted(bound.kwargs)} cannot be passed "
+            f"{function_name(f)}: keyword-only arguments {sorted(named)} cannot be passed "
             "to a function with a custom derivative; make them positional"
         )
+    bound.apply_defaults()
     return bound.args
