@@ -85,9 +85,9 @@ def test_options_and_keywords() -> None:
     squared = fxla.custom_vjp(lambda x, n=2, kind=fnp.cos: kind(x) ** n, nondiff_argnums=(1, 2))
     squared.defvjp(lambda x, n, kind: (kind(x) ** n, None), lambda n, kind, r, ct: (ct,))
     np.testing.assert_allclose(squared(0.5, kind=fnp.sin), np.sin(0.5) ** 2)
-    h = fxla.custom_vjp(fnp.sin)  # whose keywords keep their defaults
-    h.defvjp(lambda x: (fnp.sin(x), x), lambda x, ct: (ct * fnp.cos(x),))
-    np.testing.assert_allclose(fxla.grad(h)(0.5), np.cos(0.5))
+    h = fxla.custom_vjp(lambda x, *, k=3: fnp.sin(k * x))  # k keeps its default
+    h.defvjp(lambda x: (fnp.sin(3 * x), x), lambda x, ct: (ct * fnp.cos(3 * x),))
+    np.testing.assert_allclose((h(0.5), fxla.grad(h)(0.5)), (np.sin(1.5), np.cos(1.5)))
 
 
 def test_none_is_zero_and_integers_get_nothing() -> None:
