@@ -18,7 +18,7 @@ from fxla.compile.eager_text import EAGER_NAMES, STATE, eager_text
 from fxla.compile.entry_probe import c_api, may_become, numpy_api, unexpected
 from fxla.compile.native import compile_text
 from fxla.core.array import Array, applying
-from fxla.core.interpreter import slot
+from fxla.core.interpreter import function_of, method_at, slot
 from fxla.errors import InternalError
 
 __all__ = ["quicken"]
@@ -37,21 +37,9 @@ _OPERATORS = (
     "add sub mul truediv floordiv mod pow and or xor lshift rshift neg pos abs invert lt le eq ne "
     "gt ge"
 ).split()
-_FASTCALL = 0x80
 _lock = threading.Lock()
 _kept: list[Any] = []
 """What the native code reads, once it is there."""
-
-
-class _Method(ctypes.Structure):
-    """``PyMethodDef``."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
 
 
 def quicken() -> bool:
@@ -85,11 +73,8 @@ def _install() -> None:
     words["before_matrix_multiply"] = id(_product)  # its slot serves a class only while it is there
     for name, word in words.items():
         state[STATE[name] // 8] = word
-    method = _Method(b"apply", code["apply"], _FASTCALL, None)
-    new = ctypes.pythonapi.PyCFunction_NewEx
-    new.restype = ctypes.py_object
-    new.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-    apply = new(ctypes.addressof(method), None, None)
+    method = method_at(code["apply"], "apply")
+    apply = function_of(method, None)
     ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code["use"])(ctypes.addressof(state))
     _kept.extend((state, method))
     for name, place in ours.items():

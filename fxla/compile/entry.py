@@ -11,7 +11,6 @@ is there; `Words.keep` owns it.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import threading
 from collections.abc import Hashable, Mapping, Sequence
@@ -40,6 +39,7 @@ from fxla.compile.recycle import LARGE, recycler
 from fxla.core.array import Array
 from fxla.core.background import in_background
 from fxla.core.dtypes import FLOAT_AT_START
+from fxla.core.interpreter import Method, function_of, method_at
 from fxla.core.pause import no_collection
 from fxla.core.pytree import TreeDef
 from fxla.core.records import dataclass
@@ -67,7 +67,6 @@ _API = (
     "PyErr_Clear PyErr_NoMemory PyEval_SaveThread PyEval_RestoreThread PyMem_RawMalloc "
     "PyMem_RawFree"
 ).split()
-_FASTCALL = 0x80
 ENTRY_NAMES = ("call", "run_flat")
 """The functions of `entry_text`."""
 
@@ -356,17 +355,6 @@ def _block(executable: Executable, native: _Native) -> Words:
 # -------------------------------------------------------------------------------------- loading
 
 
-class _Method(ctypes.Structure):
-    """``PyMethodDef``."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class _Native:
     """The native code of this process.
@@ -377,7 +365,7 @@ class _Native:
     """
 
     globals: Words
-    method: _Method
+    method: Method
 
     def recycles(self) -> bool:
         """Have the allocator for large results ready; whether there is one."""
@@ -388,10 +376,7 @@ class _Native:
 
     def flat(self, block: Words) -> Any:
         """A program as a function of arrays that fit, which are not looked at."""
-        new = ctypes.pythonapi.PyCFunction_NewEx
-        new.restype = ctypes.py_object
-        new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
-        return new(ctypes.addressof(self.method), block, None)
+        return function_of(self.method, block)
 
 
 _loaded: dict[type[Any], _Native | None] = {}
@@ -441,7 +426,7 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     made_as = np.ndarray if may_become(np.ndarray, Array) else Array
     numbers = [*[id(x) for x in held], address(zeros), *[id(x) for x in (*scoped, made_as)]]
     shared = words(numbers, held, zeros, scoped)
-    method = _Method(b"run", found["run_flat"], _FASTCALL, None)
+    method = method_at(found["run_flat"], "run")
     slot.value = found["call"]
     in_background(quicken, "fxla-eager", brief=True)
     return _Native(shared, method)

@@ -12,12 +12,38 @@ import sys
 import sysconfig
 from typing import Any
 
-__all__ = ["get_slot", "holds", "slot", "unusual", "word"]
+__all__ = ["Method", "function_of", "get_slot", "holds", "method_at", "slot", "unusual", "word"]
 
 _AS_NUMBER = 96
 """Byte offset in a type of the pointer to its operators."""
 _MANAGED = 1 << 3 | 1 << 4
 """Flags of a type: a dict or weak references lie before its objects."""
+_FASTCALL = 0x80
+"""Flag of a method that takes ``(self, arguments, how many)``."""
+
+
+class Method(ctypes.Structure):
+    """``PyMethodDef``."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+def method_at(address: int, name: str) -> Method:
+    """The method that is native code; whoever makes functions of it keeps it alive."""
+    return Method(name.encode(), address, _FASTCALL, None)
+
+
+def function_of(method: Method, bound: Any) -> Any:
+    """A Python function that calls a method with `bound` as its first operand."""
+    new = ctypes.pythonapi.PyCFunction_NewEx
+    new.restype = ctypes.py_object
+    new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+    return new(ctypes.addressof(method), bound, None)
 
 
 def unusual() -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import optree
 
-from fxla.core.source import user_source
+from fxla.core.source import at_user_line
 
 __all__ = [
     "TreeDef",
@@ -70,12 +70,10 @@ def tree_map(
         for k, other in enumerate(rest):
             difference = _difference(tree, other, is_leaf)
             if difference:
-                source = user_source()
-                place = f", at {source}" if source is not None else ""
                 raise ValueError(
                     f"trees do not fit: {difference} (the first tree, and that after it number "
-                    f"{k + 1}){place}. Give trees of one structure; gradients, updates and the "
-                    "state of an optimiser have that of the parameters which `init` was given."
+                    f"{k + 1}){at_user_line()}. Give trees of one structure; gradients, updates and "
+                    "the state of an optimiser have that of the parameters which `init` was given."
                 ) from error
         differ = _shapes_that_differ(tree, rest, is_leaf)
         if differ:

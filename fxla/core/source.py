@@ -10,7 +10,7 @@ import os
 import sys
 from types import CodeType, FrameType
 
-__all__ = ["Source", "source_of_error", "user_source"]
+__all__ = ["Source", "at_user_line", "source_of_error", "user_source"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _internal: dict[str, bool] = {}
@@ -74,6 +74,12 @@ def user_source() -> Source | None:
             return Source(code, frame.f_lasti)
         frame = frame.f_back
     return None
+
+
+def at_user_line() -> str:
+    """``, at model.py:12`` for a message, or nothing where no code of the user's is running."""
+    source = user_source()
+    return "" if source is None else f", at {source}"
 
 
 def source_of_error(error: BaseException) -> Source | None:

@@ -23,7 +23,7 @@ from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import scalar_dtype
 from fxla.core.scopes import special
-from fxla.core.source import Source, user_source
+from fxla.core.source import Source, at_user_line, user_source
 from fxla.errors import (
     ConcretizationError,
     LeakedTracerError,
@@ -594,8 +594,7 @@ def is_same(x: Value, y: Value) -> bool:
 
 def where_am_i() -> str:
     """``, at model.py:12, in "loss" traced by grad`` for the end of a message's first sentence."""
-    source = user_source()
-    return (f", at {source}" if source is not None else "") + traced_by()
+    return at_user_line() + traced_by()
 
 
 def traced_by() -> str:
