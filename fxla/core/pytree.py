@@ -72,8 +72,8 @@ def tree_map(
             if difference:
                 raise ValueError(
                     f"trees do not fit: {difference} (the first tree, and that after it number "
-                    f"{k + 1}){at_user_line()}. Give trees of one structure; gradients, updates and "
-                    "the state of an optimiser have that of the parameters which `init` was given."
+                    f"{k + 1}){at_user_line()}. Give trees of one structure; gradients, updates "
+                    "and the state of an optimiser have that of the parameters `init` was given."
                 ) from error
         differ = _shapes_that_differ(tree, rest, is_leaf)
         if differ:
