@@ -46,7 +46,7 @@ from fxla.loops.ir import (
     Store,
     walk_exprs,
 )
-from fxla.loops.native_tiles import tile_kind
+from fxla.loops.native_tiles import BLOCK_DEPTH, tile_kind
 from fxla.loops.rewrite import Rewriter
 from fxla.loops.size import least, whole
 from fxla.loops.view import binary, extent, int_const
@@ -60,9 +60,11 @@ __all__ = [
     "contraction_of",
 ]
 
-CHUNK_ROWS = 350
+CHUNK_ROWS = 700
 """Rows of a chunk, at most: a multiple of the rows of the tallest tile. What a chunk packs of the
 right operand serves all of them..."""
+SHALLOW_ROWS = 350
+"""... or this many, if the sums have one block of terms: they are still near when they are used."""
 CHUNK_BYTES = 2048
 """Bytes of a row of a chunk, at most, for which what it lays of the left operand serves..."""
 PANEL_BYTES = 128
@@ -391,7 +393,9 @@ def chunk_shape(
         ((350, 256), (16, 64))
     """
     panel = PANEL_BYTES // itemsize
-    most = FEW_ROWS if depth * n * itemsize <= SMALL_RIGHT else CHUNK_ROWS
+    most = CHUNK_ROWS if depth > BLOCK_DEPTH else SHALLOW_ROWS
+    if depth * n * itemsize <= SMALL_RIGHT:
+        most = FEW_ROWS
     rows = _whole_tiles(m, -(-m // most))
     columns = _whole_panels(n, -(-n * itemsize // CHUNK_BYTES), panel)
     while True:

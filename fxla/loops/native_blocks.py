@@ -31,11 +31,11 @@ from fxla.loops.native_sources import state_of_sources
 from fxla.loops.native_tiles import (
     BLOCK_DEPTH,
     BLOCKS,
-    LAID_STEP,
     NARROW,
     STEPS,
     TILE_BYTES,
     TileKind,
+    laid_step,
     tile_functions,
     tile_shape,
     tile_symbols,
@@ -211,7 +211,7 @@ class _Blocks:
         depth, a1, b1 = (self.given[name] for name in ("inner", "inner_a", "inner_b"))
         packed = b.alloca("i8", BLOCK_DEPTH * TILE_BYTES)
         across = shape.panel * self.size
-        laid = b.alloca("i8", max(shape.rows * LAID_STEP, BLOCK_DEPTH * across))
+        laid = b.alloca("i8", max(shape.rows * laid_step(self.size), BLOCK_DEPTH * across))
         pack = b1.cmp("sge", FAR) & self.rows.cmp("sge", PACK_ROWS)
         wide = self.columns.cmp("sgt", shape.panel)
         lay = wide & (self.row & (FAR - 1)).cmp("eq", 0) & a1.cmp("eq", self.size)
@@ -223,7 +223,7 @@ class _Blocks:
             self.set(name, self.number(value))
         self.set("inner_b", b.select(pack, self.number(shape.panel * self.size), b1))
         self.set("inner_a", b.select(turn, self.number(across), a1))
-        step = b.select(lay, self.number(LAID_STEP), self.row)
+        step = b.select(lay, self.number(laid_step(self.size)), self.row)
         self.set("rows", step)
 
         def block(k: Value, _: list[Value]) -> list[Value]:
@@ -254,9 +254,9 @@ class _Blocks:
         size = b.select(self.given["narrow"].cmp("eq", 0), self.number(2), self.number(1))
         packed = b.alloca("i8", BLOCK_DEPTH * TILE_BYTES)
         across = shape.panel * self.size
-        laid = b.alloca("i8", max(shape.rows * LAID_STEP, BLOCK_DEPTH * across))
+        laid = b.alloca("i8", max(shape.rows * laid_step(self.size), BLOCK_DEPTH * across))
         turn = self.row.cmp("eq", size) & a1.cmp("ne", size)
-        step = b.select(turn, self.number(self.size), self.number(LAID_STEP))
+        step = b.select(turn, self.number(self.size), self.number(laid_step(self.size)))
         for name, value in (("outer", 1), ("outer_a", 0), ("outer_b", 0), ("inner_b", across)):
             self.set(name, self.number(value))
         self.set("inner_a", b.select(turn, self.number(across), self.number(self.size)))

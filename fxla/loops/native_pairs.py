@@ -8,7 +8,7 @@ of an operand is ever made. For each of these dtypes there are
     pack.dtype(ptr to, ptr from, i64 terms, i64 step, i64 columns)
         columns of a matrix as panels of `panel` columns of pairs, filled with zeros
     lay.dtype(ptr to, ptr from, i64 rows, i64 step, i64 terms, i64 inner)
-        rows of a matrix as rows of pairs, `LAID_STEP` apart; terms may be apart, too
+        rows of a matrix as rows of pairs, `laid_step` apart; terms may be apart, too
 
 Of an odd number of terms, the last is paired with zero. The products of int16 numbers are those of
 https://www.intel.com/content/www/us/en/docs/intrinsics-guide (``_mm512_madd_epi16``), whose sum
@@ -22,10 +22,10 @@ import numpy as np
 from fxla.loops.native_instructions import BITS, Value
 from fxla.loops.native_isa import Isa
 from fxla.loops.native_tiles import (
-    LAID_STEP,
     NARROW,
     TileFunction,
     TileKind,
+    laid_step,
     tile_shape,
     tile_symbols,
 )
@@ -136,7 +136,7 @@ def _lay(f: _Narrow, name: str) -> str:
             lambda: side_by_side(here, there),
             lambda: apart(here, there),
         )
-        return [f.moved(here, LAID_STEP), f.moved(there, step)]
+        return [f.moved(here, laid_step(f.size)), f.moved(there, step)]
 
     b.loop(zero, rows, 1, [to, source], line)
     return b.function(name, "ptr %to, ptr %from, i64 %rows, i64 %step, i64 %terms, i64 %inner")

@@ -8,7 +8,7 @@ rows by one or two vectors of columns. `tile_functions` prints, for one dtype an
     pack(ptr to, ptr from, i64 count, i64 step, i64 columns)
         columns of a matrix as panels of `panel` columns, one after the other, filled with zeros
     lay(ptr to, ptr from, i64 rows, i64 step, i64 count)
-        rows of a matrix at a distance (`LAID_STEP`) at which they do not fight for the cache
+        rows of a matrix at a distance (`laid_step`) at which they do not fight for the cache
     square(ptr to, ptr from, i64 step_to, i64 step)
         a square of as many elements as a vector has lanes, transposed
 
@@ -38,7 +38,6 @@ from fxla.loops.native_shuffles import transpose
 __all__ = [
     "BLOCKS",
     "BLOCK_DEPTH",
-    "LAID_STEP",
     "NARROW",
     "STEPS",
     "TILE_BYTES",
@@ -49,6 +48,7 @@ __all__ = [
     "TileFunction",
     "TileKind",
     "TileShape",
+    "laid_step",
     "tile_columns",
     "tile_functions",
     "tile_kind",
@@ -61,8 +61,6 @@ TILE_BYTES = 2112
 and a line more, so that rows do not fight for one place in the cache."""
 BLOCK_DEPTH = 256
 """Terms that are summed before the next block of operands is put in fast memory."""
-LAID_STEP = BLOCK_DEPTH * 8 + 64
-"""Bytes between the rows that `lay` writes."""
 BLOCKS = ("product", "levels")
 """The functions of `fxla.loops.native_blocks`, which are in the same module."""
 TILE_PREFIX = "fxla.tiles."
@@ -150,6 +148,18 @@ class TileShape:
 def tile_columns(dtype: DType) -> int:
     """Columns of results in `TILE_BYTES`."""
     return TILE_BYTES // dtype.itemsize
+
+
+def laid_step(itemsize: int) -> int:
+    """Bytes between the rows that `lay` writes: a line more than they hold.
+
+    So the lines of a tile's rows are spread evenly over the places of the cache.
+
+    Example:
+        >>> laid_step(4)
+        1088
+    """
+    return BLOCK_DEPTH * itemsize + 64
 
 
 def tile_shape(isa: Isa, kind: TileKind) -> TileShape:
@@ -396,6 +406,8 @@ def _block(f: TileFunction, shape: TileShape, tile: _Block, steps: _Steps) -> No
         lambda: [none] * len(places),
         lambda: [f.load(p) for p in places],
     )
+    for p in places:  # the next panel's, which hardware does not foresee row by row
+        f.prefetch(f.moved(p, shape.panel * f.size))
     sums = b.loop(zero, slots["outer"], 1, [tile.a, tile.b, *first], line)[2:]
     for p, x in zip(places, sums, strict=True):
         f.store(x, p)
@@ -443,7 +455,7 @@ def _lay(f: TileFunction, name: str) -> str:
             return []
 
         b.loop(zero, count, f.lanes, [], part)
-        return [f.moved(here, LAID_STEP), f.moved(there, step)]
+        return [f.moved(here, laid_step(f.size)), f.moved(there, step)]
 
     b.loop(zero, rows, 1, [to, source], line)
     return b.function(name, "ptr %to, ptr %from, i64 %rows, i64 %step, i64 %count")
