@@ -390,7 +390,7 @@ def chunk_shape(
 
     Example:
         >>> chunk_shape(1024, 1024, 1024, 1, 4), chunk_shape(32, 128, 784, 1, 4)
-        ((350, 256), (16, 64))
+        ((518, 256), (16, 64))
     """
     panel = PANEL_BYTES // itemsize
     most = CHUNK_ROWS if depth > BLOCK_DEPTH else SHALLOW_ROWS
