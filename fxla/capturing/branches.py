@@ -25,7 +25,7 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import int32
 from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.trace import Tracer, Value, typeof
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.structure import zeros_of
 
 __all__ = ["and_", "and_lazy", "chain", "choose", "if_", "none_of", "not_", "or_", "or_lazy"]

@@ -38,7 +38,7 @@ from fxla.core.staging import JaxprTracer
 from fxla.core.trace import Value, typeof
 from fxla.core.trace import state as thread
 from fxla.errors import ControlFlowError
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.structure import zeros_of
 
 __all__ = ["Range", "StepError", "traced_scan", "traced_while"]

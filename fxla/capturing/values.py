@@ -14,7 +14,7 @@ from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.source import user_source
 from fxla.core.trace import Tracer, is_on_device, typeof, where_am_i
 from fxla.errors import ControlFlowError
-from fxla.ops.elementwise import ne
+from fxla.ops.logic import ne
 
 __all__ = [
     "describe",

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from fxla.core.aval import Shape
 from fxla.core.jaxpr import Eqn
 from fxla.core.records import dataclass
+from fxla.ops.casts import Convert
 from fxla.ops.dot import DotDims, dot_general_p
-from fxla.ops.elementwise import Convert, Elementwise, select_p
+from fxla.ops.elementwise import Elementwise
+from fxla.ops.logic import select_p
 from fxla.ops.reduce import Reduction
 from fxla.ops.shape import iota_p
 from fxla.ops.structure import broadcast_in_dim_p, reduce_sum_p, reshape_p, transpose_p

@@ -10,7 +10,7 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import int64
 from fxla.core.jaxpr import Atom, Eqn, Literal, Var
 from fxla.core.primitive import Primitive
-from fxla.ops.elementwise import convert_p
+from fxla.ops.casts import convert_p
 from fxla.ops.shape import iota_p
 from fxla.ops.structure import broadcast_in_dim_p
 

@@ -73,7 +73,7 @@ class CudaExecutable:
 
     Example:
         >>> from fxla.core.aval import Aval
-        >>> from fxla.ops.elementwise import sin
+        >>> from fxla.ops.transcendental import sin
         >>> closed = trace_to_jaxpr(lambda x: [sin(x)], [Aval((3,), np.dtype("f4"))])
         >>> (kernel,) = compile_jaxpr_for_cuda(closed.jaxpr).kernels
         >>> ".target sm_90" in kernel.ptx((9, 0))

@@ -24,7 +24,7 @@ from fxla.core.dtypes import bool_, int32, int64
 from fxla.core.jaxpr import Atom, Eqn, Literal, Var
 from fxla.core.records import dataclass
 from fxla.ops.dot import dot_general_p
-from fxla.ops.elementwise import select_p
+from fxla.ops.logic import select_p
 from fxla.ops.reduce import reduce_max_p, reduce_min_p
 from fxla.ops.shape import iota_p
 from fxla.ops.structure import reduce_sum_p

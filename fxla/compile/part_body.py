@@ -15,8 +15,9 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import DType, bool_
 from fxla.core.jaxpr import Atom, Eqn, Literal, Var
 from fxla.core.records import dataclass
+from fxla.ops.arithmetic import maximum_p, minimum_p, mul_p, sub_p
 from fxla.ops.dot import DotDims, dot_general_p
-from fxla.ops.elementwise import add_p, maximum_p, minimum_p, mul_p, sub_p
+from fxla.ops.elementwise import add_p
 from fxla.ops.reduce import reduce_max_p, reduce_min_p
 from fxla.ops.shape import iota_p, slice_p
 from fxla.ops.structure import broadcast_in_dim_p, reduce_sum_p, reshape_p, transpose_p

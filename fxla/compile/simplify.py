@@ -22,7 +22,8 @@ from fxla.compile.accumulate import add_in_parts
 from fxla.core.check import checked
 from fxla.core.dtypes import is_complex
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Literal, Var, is_effectful
-from fxla.ops.elementwise import Convert, Elementwise
+from fxla.ops.casts import Convert
+from fxla.ops.elementwise import Elementwise
 from fxla.ops.structure import broadcast_in_dim_p, transpose_p
 from fxla.transforms.dce import dce_jaxpr
 

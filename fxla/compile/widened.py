@@ -44,9 +44,9 @@ from fxla.core.dtypes import DType, float32, int16, int32, is_bool, uint8
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.core.records import dataclass
 from fxla.loops.native_tiles import NARROW, TILE_DTYPES
+from fxla.ops.casts import convert_p
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.dot import DotDims, accumulator, dot_general_p
-from fxla.ops.elementwise import convert_p
 from fxla.ops.structure import transpose_p
 
 __all__ = ["widened_products"]

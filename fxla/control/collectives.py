@@ -17,8 +17,10 @@ from fxla.core.primitive import Primitive, Zero, is_zero
 from fxla.core.pytree import tree_map
 from fxla.core.trace import AxisFrame, Value, axis_frame, typeof
 from fxla.errors import InternalError
+from fxla.ops.arithmetic import div, mul
+from fxla.ops.casts import convert
 from fxla.ops.dynamic import dynamic_slice
-from fxla.ops.elementwise import convert, div, eq, mul
+from fxla.ops.logic import eq
 from fxla.ops.reduce import reduce_max, reduce_min
 from fxla.ops.shape import iota
 from fxla.ops.structure import broadcast_in_dim, move_axis, reduce_sum, reshape

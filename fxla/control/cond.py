@@ -24,7 +24,9 @@ from fxla.core.staging import eval_jaxpr, evaluate_jaxpr, trace_to_jaxpr
 from fxla.core.stateful import assign, hold, is_stateful, updates
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
-from fxla.ops.elementwise import convert, eq, maximum, minimum, ne, select
+from fxla.ops.arithmetic import maximum, minimum
+from fxla.ops.casts import convert
+from fxla.ops.logic import eq, ne, select
 from fxla.ops.structure import batch_in_front, broadcast_in_dim, move_axis, zeros_of
 from fxla.transforms.api import check_leaf, function_name, traced_call, what_is
 from fxla.transforms.partial_eval import PartialTrace

@@ -26,7 +26,7 @@ from fxla.core.staging import evaluate_jaxpr, trace_to_jaxpr
 from fxla.core.stateful import hold, is_stateful, refuse_updates
 from fxla.core.trace import AxisFrame, Value, is_tracing, typeof, where_am_i
 from fxla.errors import InternalError, NotDifferentiableError
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.structure import batch_in_front, instantiate, reduce_sum
 from fxla.transforms.api import argument, function_name, traced_call, what_is, wraps_as
 from fxla.transforms.vmap import place_axis, prefix_leaves, vmap_flat

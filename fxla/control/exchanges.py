@@ -12,9 +12,10 @@ from fxla.core.dtypes import int64
 from fxla.core.pytree import tree_map
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
+from fxla.ops.casts import convert
 from fxla.ops.dynamic import dynamic_slice
-from fxla.ops.elementwise import convert, ge, select
 from fxla.ops.index import take
+from fxla.ops.logic import ge, select
 from fxla.ops.structure import broadcast_in_dim, move_axis, reshape, zeros_of
 
 __all__ = ["all_to_all", "ppermute", "pshuffle", "psum_scatter", "pswapaxes"]

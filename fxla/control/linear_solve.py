@@ -19,7 +19,7 @@ from fxla.core.pytree import TreeDef, structure_text, tree_flatten, tree_unflatt
 from fxla.core.staging import eval_jaxpr, evaluate_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, NotDifferentiableError
-from fxla.ops.elementwise import neg, sub
+from fxla.ops.arithmetic import neg, sub
 from fxla.ops.structure import instantiate
 from fxla.transforms.jvp import jvp_flat
 from fxla.transforms.transpose import backward

@@ -10,7 +10,7 @@ from fxla.control.scan import scan
 from fxla.control.while_loop import while_loop
 from fxla.core.dtypes import is_integer
 from fxla.core.trace import typeof, where_am_i
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.transforms.api import function_name, traced_call
 
 __all__ = [

@@ -31,7 +31,8 @@ from fxla.core.staging import trace_to_jaxpr
 from fxla.core.stateful import assign, hold, is_stateful, updates
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import InternalError, ShapeError
-from fxla.ops.elementwise import add, convert
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
 from fxla.ops.structure import batch_move, instantiate, move_axis, zeros_of
 from fxla.transforms.api import check_leaf, function_name, traced_call, what_is
 from fxla.transforms.partial_eval import PartialTrace

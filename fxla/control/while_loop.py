@@ -30,7 +30,8 @@ from fxla.core.records import dataclass
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, Value, typeof, where_am_i
 from fxla.errors import NotDifferentiableError
-from fxla.ops.elementwise import convert, select
+from fxla.ops.casts import convert
+from fxla.ops.logic import select
 from fxla.ops.reduce import reduce_or
 from fxla.ops.structure import batch_move, broadcast_in_dim, instantiate
 from fxla.transforms.api import check_leaf, function_name, traced_call

@@ -32,7 +32,7 @@ from fxla.kernels.syntax import plain_function
 from fxla.kernels.tangent import tangent
 from fxla.kernels.translate import Translation, translate
 from fxla.kernels.values import UntranslatableError
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.transforms.api import wraps_as
 
 __all__ = ["Kernel", "KernelText", "kernel", "why_not"]

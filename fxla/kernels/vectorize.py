@@ -16,7 +16,7 @@ from fxla.errors import NotDifferentiableError, ShapeError
 from fxla.kernels.api import Kernel, why_not
 from fxla.kernels.primitive import kernel_p
 from fxla.kernels.values import UntranslatableError
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.structure import broadcast_in_dim
 from fxla.transforms.api import wraps_as
 

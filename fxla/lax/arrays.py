@@ -14,9 +14,11 @@ from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import AxisError, ShapeError
 from fxla.ops import shape as ops
 from fxla.ops import structure
+from fxla.ops.casts import convert
 from fxla.ops.dynamic import dynamic_slice as _dynamic_slice
 from fxla.ops.dynamic import dynamic_update_slice as _dynamic_update_slice
-from fxla.ops.elementwise import add, convert, lt, select_like
+from fxla.ops.elementwise import add
+from fxla.ops.logic import lt, select_like
 
 __all__ = [
     "broadcast",

@@ -14,7 +14,7 @@ import numpy as np
 from fxla.core.dtypes import canonical_dtype, is_bool, is_inexact, is_integer
 from fxla.core.trace import Value, typeof
 from fxla.errors import DtypeError
-from fxla.ops import elementwise as ops
+from fxla.ops import arithmetic, casts, elementwise, logic, transcendental
 from fxla.ops.structure import broadcast_in_dim
 
 __all__ = [
@@ -93,7 +93,9 @@ __all__ = [
 ]
 
 
-def _function(name: str, primitive: ops.Elementwise, doc: str, call: str, shown: str) -> Any:
+def _function(
+    name: str, primitive: elementwise.Elementwise, doc: str, call: str, shown: str
+) -> Any:
     names = ("x",) if primitive.arity == 1 else ("x", "y")
 
     def unary(x: Any) -> Any:
@@ -118,111 +120,143 @@ def matched(*xs: Value) -> list[Value]:
     dtype = next((typeof(x).dtype for x in xs if not typeof(x).weak_type), None)
     if dtype is None:
         return list(xs)
-    return [ops.convert(x, dtype) if typeof(x).weak_type else x for x in xs]
+    return [casts.convert(x, dtype) if typeof(x).weak_type else x for x in xs]
 
 
 abs = _function(
-    "abs", ops.abs_p, "Absolute value; the modulus of a complex number.", "lax.abs(-2.0)", "2."
+    "abs",
+    arithmetic.abs_p,
+    "Absolute value; the modulus of a complex number.",
+    "lax.abs(-2.0)",
+    "2.",
 )
-acos = _function("acos", ops.acos_p, "Inverse cosine.", "lax.acos(1.0)", "0.")
-acosh = _function("acosh", ops.acosh_p, "Inverse hyperbolic cosine.", "lax.acosh(1.0)", "0.")
-add = _function("add", ops.add_p, "Sum.", "lax.add(1.0, 2.0)", "3.")
-asin = _function("asin", ops.asin_p, "Inverse sine.", "lax.asin(0.0)", "0.")
-asinh = _function("asinh", ops.asinh_p, "Inverse hyperbolic sine.", "lax.asinh(0.0)", "0.")
-atan = _function("atan", ops.atan_p, "Inverse tangent.", "lax.atan(0.0)", "0.")
-atan2 = _function("atan2", ops.atan2_p, "Angle of the point (y, x).", "lax.atan2(0.0, 1.0)", "0.")
-atanh = _function("atanh", ops.atanh_p, "Inverse hyperbolic tangent.", "lax.atanh(0.0)", "0.")
+acos = _function("acos", transcendental.acos_p, "Inverse cosine.", "lax.acos(1.0)", "0.")
+acosh = _function(
+    "acosh", transcendental.acosh_p, "Inverse hyperbolic cosine.", "lax.acosh(1.0)", "0."
+)
+add = _function("add", elementwise.add_p, "Sum.", "lax.add(1.0, 2.0)", "3.")
+asin = _function("asin", transcendental.asin_p, "Inverse sine.", "lax.asin(0.0)", "0.")
+asinh = _function(
+    "asinh", transcendental.asinh_p, "Inverse hyperbolic sine.", "lax.asinh(0.0)", "0."
+)
+atan = _function("atan", transcendental.atan_p, "Inverse tangent.", "lax.atan(0.0)", "0.")
+atan2 = _function(
+    "atan2", transcendental.atan2_p, "Angle of the point (y, x).", "lax.atan2(0.0, 1.0)", "0."
+)
+atanh = _function(
+    "atanh", transcendental.atanh_p, "Inverse hyperbolic tangent.", "lax.atanh(0.0)", "0."
+)
 bitwise_and = _function(
-    "bitwise_and", ops.and_p, "Bitwise and; logical for booleans.", "lax.bitwise_and(6, 3)", "2"
+    "bitwise_and", logic.and_p, "Bitwise and; logical for booleans.", "lax.bitwise_and(6, 3)", "2"
 )
 bitwise_not = _function(
-    "bitwise_not", ops.not_p, "Bitwise not; logical for booleans.", "lax.bitwise_not(0)", "-1"
+    "bitwise_not", logic.not_p, "Bitwise not; logical for booleans.", "lax.bitwise_not(0)", "-1"
 )
 bitwise_or = _function(
-    "bitwise_or", ops.or_p, "Bitwise or; logical for booleans.", "lax.bitwise_or(6, 3)", "7"
+    "bitwise_or", logic.or_p, "Bitwise or; logical for booleans.", "lax.bitwise_or(6, 3)", "7"
 )
 bitwise_xor = _function(
-    "bitwise_xor", ops.xor_p, "Bitwise exclusive or.", "lax.bitwise_xor(6, 3)", "5"
+    "bitwise_xor", logic.xor_p, "Bitwise exclusive or.", "lax.bitwise_xor(6, 3)", "5"
 )
-cbrt = _function("cbrt", ops.cbrt_p, "Cube root.", "lax.cbrt(8.0)", "2.")
-ceil = _function("ceil", ops.ceil_p, "Smallest integer not below.", "lax.ceil(1.5)", "2.")
+cbrt = _function("cbrt", transcendental.cbrt_p, "Cube root.", "lax.cbrt(8.0)", "2.")
+ceil = _function("ceil", arithmetic.ceil_p, "Smallest integer not below.", "lax.ceil(1.5)", "2.")
 clz = _function(
-    "clz", ops.clz_p, "Number of leading zero bits.", "lax.clz(np.int32(1))", "31, dtype=int32"
+    "clz", logic.clz_p, "Number of leading zero bits.", "lax.clz(np.int32(1))", "31, dtype=int32"
 )
-conj = _function("conj", ops.conj_p, "Complex conjugate.", "lax.conj(1.0 + 2.0j)", "1.-2.j")
-cos = _function("cos", ops.cos_p, "Cosine.", "lax.cos(0.0)", "1.")
-cosh = _function("cosh", ops.cosh_p, "Hyperbolic cosine.", "lax.cosh(0.0)", "1.")
+conj = _function("conj", arithmetic.conj_p, "Complex conjugate.", "lax.conj(1.0 + 2.0j)", "1.-2.j")
+cos = _function("cos", transcendental.cos_p, "Cosine.", "lax.cos(0.0)", "1.")
+cosh = _function("cosh", transcendental.cosh_p, "Hyperbolic cosine.", "lax.cosh(0.0)", "1.")
 digamma = _function(
-    "digamma", ops.digamma_p, "Logarithmic derivative of gamma.", "lax.digamma(1.0)", "-0.57721566"
+    "digamma",
+    transcendental.digamma_p,
+    "Logarithmic derivative of gamma.",
+    "lax.digamma(1.0)",
+    "-0.57721566",
 )
-eq = _function("eq", ops.eq_p, "Whether equal.", "lax.eq(1.0, 1.0)", "True")
-erf = _function("erf", ops.erf_p, "Error function.", "lax.erf(0.0)", "0.")
-erf_inv = _function("erf_inv", ops.erfinv_p, "Inverse error function.", "lax.erf_inv(0.0)", "0.")
-erfc = _function("erfc", ops.erfc_p, "Complementary error function.", "lax.erfc(0.0)", "1.")
-exp = _function("exp", ops.exp_p, "Exponential.", "lax.exp(0.0)", "1.")
-exp2 = _function("exp2", ops.exp2_p, "Power of two.", "lax.exp2(3.0)", "8.")
-expm1 = _function("expm1", ops.expm1_p, "exp(x) - 1, accurate near 0.", "lax.expm1(0.0)", "0.")
-floor = _function("floor", ops.floor_p, "Largest integer not above.", "lax.floor(1.5)", "1.")
-ge = _function("ge", ops.ge_p, "Whether greater or equal.", "lax.ge(1.0, 2.0)", "False")
-gt = _function("gt", ops.gt_p, "Whether greater.", "lax.gt(1.0, 2.0)", "False")
+eq = _function("eq", logic.eq_p, "Whether equal.", "lax.eq(1.0, 1.0)", "True")
+erf = _function("erf", transcendental.erf_p, "Error function.", "lax.erf(0.0)", "0.")
+erf_inv = _function(
+    "erf_inv", transcendental.erfinv_p, "Inverse error function.", "lax.erf_inv(0.0)", "0."
+)
+erfc = _function(
+    "erfc", transcendental.erfc_p, "Complementary error function.", "lax.erfc(0.0)", "1."
+)
+exp = _function("exp", transcendental.exp_p, "Exponential.", "lax.exp(0.0)", "1.")
+exp2 = _function("exp2", transcendental.exp2_p, "Power of two.", "lax.exp2(3.0)", "8.")
+expm1 = _function(
+    "expm1", transcendental.expm1_p, "exp(x) - 1, accurate near 0.", "lax.expm1(0.0)", "0."
+)
+floor = _function("floor", arithmetic.floor_p, "Largest integer not above.", "lax.floor(1.5)", "1.")
+ge = _function("ge", logic.ge_p, "Whether greater or equal.", "lax.ge(1.0, 2.0)", "False")
+gt = _function("gt", logic.gt_p, "Whether greater.", "lax.gt(1.0, 2.0)", "False")
 imag = _function(
-    "imag", ops.imag_p, "Imaginary part of a complex number.", "lax.imag(1.0 + 2.0j)", "2."
+    "imag", arithmetic.imag_p, "Imaginary part of a complex number.", "lax.imag(1.0 + 2.0j)", "2."
 )
 is_finite = _function(
-    "is_finite", ops.isfinite_p, "Whether neither infinite nor NaN.", "lax.is_finite(1.0)", "True"
+    "is_finite", logic.isfinite_p, "Whether neither infinite nor NaN.", "lax.is_finite(1.0)", "True"
 )
-le = _function("le", ops.le_p, "Whether less or equal.", "lax.le(1.0, 2.0)", "True")
+le = _function("le", logic.le_p, "Whether less or equal.", "lax.le(1.0, 2.0)", "True")
 lgamma = _function(
-    "lgamma", ops.lgamma_p, "Logarithm of the modulus of gamma.", "lax.lgamma(1.0)", "0."
+    "lgamma", transcendental.lgamma_p, "Logarithm of the modulus of gamma.", "lax.lgamma(1.0)", "0."
 )
-log = _function("log", ops.log_p, "Natural logarithm.", "lax.log(1.0)", "0.")
-log1p = _function("log1p", ops.log1p_p, "log(1 + x), accurate near 0.", "lax.log1p(0.0)", "0.")
-logistic = _function("logistic", ops.logistic_p, "1 / (1 + exp(-x)).", "lax.logistic(0.0)", "0.5")
-lt = _function("lt", ops.lt_p, "Whether less.", "lax.lt(1.0, 2.0)", "True")
-max = _function("max", ops.maximum_p, "The larger; NaN if either is.", "lax.max(1.0, 2.0)", "2.")
-min = _function("min", ops.minimum_p, "The smaller; NaN if either is.", "lax.min(1.0, 2.0)", "1.")
-mul = _function("mul", ops.mul_p, "Product.", "lax.mul(2.0, 3.0)", "6.")
-ne = _function("ne", ops.ne_p, "Whether different.", "lax.ne(1.0, 2.0)", "True")
-neg = _function("neg", ops.neg_p, "Negative.", "lax.neg(1.0)", "-1.")
+log = _function("log", transcendental.log_p, "Natural logarithm.", "lax.log(1.0)", "0.")
+log1p = _function(
+    "log1p", transcendental.log1p_p, "log(1 + x), accurate near 0.", "lax.log1p(0.0)", "0."
+)
+logistic = _function(
+    "logistic", transcendental.logistic_p, "1 / (1 + exp(-x)).", "lax.logistic(0.0)", "0.5"
+)
+lt = _function("lt", logic.lt_p, "Whether less.", "lax.lt(1.0, 2.0)", "True")
+max = _function(
+    "max", arithmetic.maximum_p, "The larger; NaN if either is.", "lax.max(1.0, 2.0)", "2."
+)
+min = _function(
+    "min", arithmetic.minimum_p, "The smaller; NaN if either is.", "lax.min(1.0, 2.0)", "1."
+)
+mul = _function("mul", arithmetic.mul_p, "Product.", "lax.mul(2.0, 3.0)", "6.")
+ne = _function("ne", logic.ne_p, "Whether different.", "lax.ne(1.0, 2.0)", "True")
+neg = _function("neg", arithmetic.neg_p, "Negative.", "lax.neg(1.0)", "-1.")
 nextafter = _function(
     "nextafter",
-    ops.nextafter_p,
+    arithmetic.nextafter_p,
     "The next number from x towards y.",
     "lax.nextafter(0.0, 1.0) > 0",
     "True",
 )
 population_count = _function(
-    "population_count", ops.popcount_p, "Number of bits set.", "lax.population_count(7)", "3"
+    "population_count", logic.popcount_p, "Number of bits set.", "lax.population_count(7)", "3"
 )
-real = _function("real", ops.real_p, "Real part of a complex number.", "lax.real(1.0 + 2.0j)", "1.")
-rsqrt = _function("rsqrt", ops.rsqrt_p, "1 / sqrt(x).", "lax.rsqrt(4.0)", "0.5")
+real = _function(
+    "real", arithmetic.real_p, "Real part of a complex number.", "lax.real(1.0 + 2.0j)", "1."
+)
+rsqrt = _function("rsqrt", transcendental.rsqrt_p, "1 / sqrt(x).", "lax.rsqrt(4.0)", "0.5")
 shift_left = _function(
-    "shift_left", ops.shift_left_p, "Bits shifted left.", "lax.shift_left(1, 3)", "8"
+    "shift_left", logic.shift_left_p, "Bits shifted left.", "lax.shift_left(1, 3)", "8"
 )
 shift_right_arithmetic = _function(
     "shift_right_arithmetic",
-    ops.shift_right_p,
+    logic.shift_right_p,
     "Bits shifted right, the sign repeated.",
     "lax.shift_right_arithmetic(-8, 1)",
     "-4",
 )
 shift_right_logical = _function(
     "shift_right_logical",
-    ops.shift_right_logical_p,
+    logic.shift_right_logical_p,
     "Bits shifted right, zeros shifted in.",
     "lax.shift_right_logical(8, 1)",
     "4",
 )
 sign = _function(
-    "sign", ops.sign_p, "-1, 0 or 1 by the sign; NaN for NaN.", "lax.sign(-2.0)", "-1."
+    "sign", arithmetic.sign_p, "-1, 0 or 1 by the sign; NaN for NaN.", "lax.sign(-2.0)", "-1."
 )
-sin = _function("sin", ops.sin_p, "Sine.", "lax.sin(0.0)", "0.")
-sinh = _function("sinh", ops.sinh_p, "Hyperbolic sine.", "lax.sinh(0.0)", "0.")
-sqrt = _function("sqrt", ops.sqrt_p, "Square root.", "lax.sqrt(4.0)", "2.")
-square = _function("square", ops.square_p, "x * x.", "lax.square(3.0)", "9.")
-sub = _function("sub", ops.sub_p, "Difference.", "lax.sub(3.0, 2.0)", "1.")
-tan = _function("tan", ops.tan_p, "Tangent.", "lax.tan(0.0)", "0.")
-tanh = _function("tanh", ops.tanh_p, "Hyperbolic tangent.", "lax.tanh(0.0)", "0.")
+sin = _function("sin", transcendental.sin_p, "Sine.", "lax.sin(0.0)", "0.")
+sinh = _function("sinh", transcendental.sinh_p, "Hyperbolic sine.", "lax.sinh(0.0)", "0.")
+sqrt = _function("sqrt", transcendental.sqrt_p, "Square root.", "lax.sqrt(4.0)", "2.")
+square = _function("square", transcendental.square_p, "x * x.", "lax.square(3.0)", "9.")
+sub = _function("sub", arithmetic.sub_p, "Difference.", "lax.sub(3.0, 2.0)", "1.")
+tan = _function("tan", transcendental.tan_p, "Tangent.", "lax.tan(0.0)", "0.")
+tanh = _function("tanh", transcendental.tanh_p, "Hyperbolic tangent.", "lax.tanh(0.0)", "0.")
 
 
 def div(x: Any, y: Any) -> Any:
@@ -234,7 +268,11 @@ def div(x: Any, y: Any) -> Any:
         (Array(3.5), Array(-3))
     """
     x, y = matched(x, y)
-    return ops.truncdiv_p.bind1(x, y) if is_integer(typeof(x).dtype) else ops.div_p.bind1(x, y)
+    return (
+        arithmetic.truncdiv_p.bind1(x, y)
+        if is_integer(typeof(x).dtype)
+        else arithmetic.div_p.bind1(x, y)
+    )
 
 
 def rem(x: Any, y: Any) -> Any:
@@ -245,7 +283,7 @@ def rem(x: Any, y: Any) -> Any:
         >>> lax.rem(-7.0, 3.0)
         Array(-1.)
     """
-    return ops.fmod_p.bind1(*matched(x, y))
+    return arithmetic.fmod_p.bind1(*matched(x, y))
 
 
 def pow(x: Any, y: Any) -> Any:
@@ -257,10 +295,10 @@ def pow(x: Any, y: Any) -> Any:
         (Array(8.), Array(8.))
     """
     if isinstance(y, int) and not isinstance(y, bool):
-        return ops.integer_pow(x, y)
+        return transcendental.integer_pow(x, y)
     if is_inexact(typeof(x).dtype) and is_integer(typeof(y).dtype):
-        y = ops.convert(y, typeof(x).dtype)
-    return ops.pow_p.bind1(*matched(x, y))
+        y = casts.convert(y, typeof(x).dtype)
+    return transcendental.pow_p.bind1(*matched(x, y))
 
 
 def integer_pow(x: Any, y: int) -> Any:
@@ -271,7 +309,7 @@ def integer_pow(x: Any, y: int) -> Any:
         >>> lax.integer_pow(2.0, 10)
         Array(1024.)
     """
-    return ops.integer_pow_p.bind1(x, y=y)
+    return transcendental.integer_pow_p.bind1(x, y=y)
 
 
 def reciprocal(x: Any) -> Any:
@@ -282,7 +320,7 @@ def reciprocal(x: Any) -> Any:
         >>> lax.reciprocal(4.0)
         Array(0.25)
     """
-    return ops.integer_pow_p.bind1(x, y=-1)
+    return transcendental.integer_pow_p.bind1(x, y=-1)
 
 
 def round(x: Any, rounding_method: int = 0) -> Any:
@@ -298,10 +336,12 @@ def round(x: Any, rounding_method: int = 0) -> Any:
         (Array(3.), Array(2.))
     """
     if int(rounding_method) == 1:
-        return ops.rint_p.bind1(x)
-    whole = ops.trunc_p.bind1(x)
-    half = ops.ge(ops.abs_(ops.sub(x, whole)), 0.5)
-    return ops.add(whole, ops.mul(ops.convert(half, typeof(x).dtype), ops.sign(x)))
+        return arithmetic.rint_p.bind1(x)
+    whole = arithmetic.trunc_p.bind1(x)
+    half = logic.ge(arithmetic.abs_(arithmetic.sub(x, whole)), 0.5)
+    return elementwise.add(
+        whole, arithmetic.mul(casts.convert(half, typeof(x).dtype), arithmetic.sign(x))
+    )
 
 
 def clamp(min: Any, x: Any, max: Any) -> Any:
@@ -318,7 +358,7 @@ def clamp(min: Any, x: Any, max: Any) -> Any:
         Array(1.)
     """
     low, x, high = matched(min, x, max)
-    return ops.minimum_p.bind1(ops.maximum_p.bind1(x, low), high)
+    return arithmetic.minimum_p.bind1(arithmetic.maximum_p.bind1(x, low), high)
 
 
 def complex(x: Any, y: Any) -> Any:
@@ -329,7 +369,7 @@ def complex(x: Any, y: Any) -> Any:
         >>> lax.complex(1.0, 2.0)
         Array(1.+2.j)
     """
-    return ops.complex_p.bind1(*matched(x, y))
+    return arithmetic.complex_p.bind1(*matched(x, y))
 
 
 def convert_element_type(x: Any, new_dtype: Any) -> Any:
@@ -340,7 +380,7 @@ def convert_element_type(x: Any, new_dtype: Any) -> Any:
         >>> lax.convert_element_type(1.7, "int32")
         Array(1, dtype=int32)
     """
-    return ops.convert(x, canonical_dtype(new_dtype))
+    return casts.convert(x, canonical_dtype(new_dtype))
 
 
 def bitcast_convert_type(x: Any, new_dtype: Any) -> Any:
@@ -354,7 +394,7 @@ def bitcast_convert_type(x: Any, new_dtype: Any) -> Any:
         >>> lax.bitcast_convert_type(1.0, "uint64") == 0x3FF0000000000000
         Array(True)
     """
-    return ops.bitcast(x, canonical_dtype(new_dtype))
+    return casts.bitcast(x, canonical_dtype(new_dtype))
 
 
 def select(pred: Any, on_true: Any, on_false: Any) -> Any:
@@ -365,7 +405,7 @@ def select(pred: Any, on_true: Any, on_false: Any) -> Any:
         >>> lax.select(True, 1.0, 2.0)
         Array(1.)
     """
-    return ops.select_p.bind1(pred, *matched(on_true, on_false))
+    return logic.select_p.bind1(pred, *matched(on_true, on_false))
 
 
 def select_n(which: Any, *cases: Any) -> Any:
@@ -385,12 +425,12 @@ def select_n(which: Any, *cases: Any) -> Any:
     """
     dtype = typeof(which).dtype
     if is_bool(dtype):
-        return ops.select_p.bind1(which, *matched(cases[1], cases[0]))
+        return logic.select_p.bind1(which, *matched(cases[1], cases[0]))
     if not is_integer(dtype):
         raise DtypeError(f"lax.select_n: `which` must be boolean or integer, got {typeof(which)}")
     found = cases[-1]
     for k in range(len(cases) - 2, -1, -1):
-        found = ops.select_p.bind1(ops.eq(which, k), *matched(cases[k], found))
+        found = logic.select_p.bind1(logic.eq(which, k), *matched(cases[k], found))
     return found
 
 
@@ -414,21 +454,21 @@ def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> An
     drop = info.nmant - mantissa_bits
     out = operand
     if drop > 0:
-        raw = ops.bitcast(operand, bits)
+        raw = casts.bitcast(operand, bits)
         one, shift = np.ones((), bits)[()], np.asarray(drop, bits)[()]
-        last = ops.and_(ops.shift_right_logical(raw, shift), one)
-        bias = ops.add(np.asarray((1 << (drop - 1)) - 1, bits)[()], last)
+        last = logic.and_(logic.shift_right_logical(raw, shift), one)
+        bias = elementwise.add(np.asarray((1 << (drop - 1)) - 1, bits)[()], last)
         mask = np.asarray(~np.uint64((1 << drop) - 1)).astype(bits)[()]
-        out = ops.bitcast(ops.and_(ops.add(raw, bias), mask), aval.dtype)
+        out = casts.bitcast(logic.and_(elementwise.add(raw, bias), mask), aval.dtype)
     if exponent_bits < info.iexp:
         largest = 2.0 ** (2 ** (exponent_bits - 1) - 1) * (2 - 2.0**-mantissa_bits)
         smallest = 2.0 ** (2 - 2 ** (exponent_bits - 1))
-        size = ops.abs_(out)
-        over = ops.mul(ops.sign(out), np.asarray(np.inf, aval.dtype)[()])
-        out = ops.select_like(ops.gt(size, largest), over, out)
-        out = ops.select_like(ops.lt(size, smallest), ops.mul(out, 0.0), out)
-    keep = ops.isfinite_p.bind1(operand)
-    return ops.select_like(keep, out, operand)
+        size = arithmetic.abs_(out)
+        over = arithmetic.mul(arithmetic.sign(out), np.asarray(np.inf, aval.dtype)[()])
+        out = logic.select_like(logic.gt(size, largest), over, out)
+        out = logic.select_like(logic.lt(size, smallest), arithmetic.mul(out, 0.0), out)
+    keep = logic.isfinite_p.bind1(operand)
+    return logic.select_like(keep, out, operand)
 
 
 def broadcast_to_rank(x: Any, rank: int) -> Any:

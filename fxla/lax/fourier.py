@@ -10,7 +10,7 @@ from fxla.core.dtypes import complex_dtype, is_complex
 from fxla.core.trace import typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.lax.options import FftType
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.fft import fft as _fft
 
 __all__ = ["fft"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fxla.lax.elementwise import matched
-from fxla.ops.elementwise import log, mul
+from fxla.ops.arithmetic import mul
 from fxla.ops.sampling import gamma_log_derivative
+from fxla.ops.transcendental import log
 
 __all__ = ["random_gamma_grad"]
 

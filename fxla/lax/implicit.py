@@ -11,7 +11,7 @@ from fxla.control.linear_solve import custom_linear_solve
 from fxla.core.dtypes import float0
 from fxla.core.pytree import tree_map
 from fxla.core.trace import Value, typeof
-from fxla.ops.elementwise import neg
+from fxla.ops.arithmetic import neg
 from fxla.ops.structure import zeros_of
 from fxla.transforms.autodiff import linearize
 from fxla.transforms.jvp import jvp, zeros_float0

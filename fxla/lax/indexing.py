@@ -12,7 +12,8 @@ import numpy as np
 from fxla.core.trace import typeof
 from fxla.errors import ShapeError
 from fxla.ops import index as ops
-from fxla.ops.elementwise import convert, neg
+from fxla.ops.arithmetic import neg
+from fxla.ops.casts import convert
 from fxla.ops.gather_dims import GatherDims
 
 __all__ = [

@@ -11,9 +11,12 @@ from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.ops import linalg as ops
 from fxla.ops import spectral
+from fxla.ops.arithmetic import abs_, conj, div, mul, sub
+from fxla.ops.casts import convert
 from fxla.ops.dot import matmul, matrix_transpose
-from fxla.ops.elementwise import abs_, add, conj, convert, div, eq, mul, select, sqrt, sub
+from fxla.ops.elementwise import add
 from fxla.ops.index import take_along_axis
+from fxla.ops.logic import eq, select
 from fxla.ops.matrix import adjoint, identity, lower_triangle
 from fxla.ops.reduce import argmax
 from fxla.ops.shape import iota, pad, slice_in_dim
@@ -26,6 +29,7 @@ from fxla.ops.structure import (
     reduce_sum,
     squeeze,
 )
+from fxla.ops.transcendental import sqrt
 
 __all__ = [
     "cholesky",

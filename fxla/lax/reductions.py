@@ -15,7 +15,8 @@ from fxla.ops import cumulative
 from fxla.ops import dot as _dot
 from fxla.ops import reduce as ops
 from fxla.ops import sort as _sort
-from fxla.ops.elementwise import convert, neg
+from fxla.ops.arithmetic import neg
+from fxla.ops.casts import convert
 from fxla.ops.shape import concatenate
 from fxla.ops.structure import broadcast_in_dim, move_axis, reshape
 from fxla.ops.structure import reduce_sum as _reduce_sum

@@ -18,8 +18,10 @@ from fxla.lax.convolution import (
     conv_transpose,
 )
 from fxla.lax.reductions import dot_general
+from fxla.ops.arithmetic import sub
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import cumsum
-from fxla.ops.elementwise import and_, convert, ge, lt, select, sub
+from fxla.ops.logic import and_, ge, lt, select
 from fxla.ops.shape import iota
 from fxla.ops.structure import broadcast_in_dim, full, reshape, transpose
 

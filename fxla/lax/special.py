@@ -13,9 +13,13 @@ from fxla.lax.elementwise import digamma, matched
 from fxla.lax.gamma import random_gamma_grad
 from fxla.ops import special_bessel as bessel
 from fxla.ops import special_gamma as gamma
-from fxla.ops.elementwise import add, convert, eq, exp, lgamma_p, log, mul, neg, select, sub
+from fxla.ops.arithmetic import mul, neg, sub
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
+from fxla.ops.logic import eq, select
 from fxla.ops.scipy_call import SciPyCall
 from fxla.ops.structure import full
+from fxla.ops.transcendental import exp, lgamma_p, log
 
 __all__ = [
     "bessel_i0e",

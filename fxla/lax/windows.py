@@ -17,7 +17,9 @@ from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.lax.padding import resolve_padding
 from fxla.ops import window as ops
-from fxla.ops.elementwise import add_p, convert, maximum_p, minimum_p
+from fxla.ops.arithmetic import maximum_p, minimum_p
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add_p
 from fxla.ops.shape import pad, slice_in_dim
 from fxla.ops.structure import broadcast_to
 from fxla.ops.window_dims import Window, dilated, worst

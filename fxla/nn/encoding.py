@@ -8,7 +8,8 @@ import fxla.numpy as fnp
 from fxla.core.dtypes import canonical_dtype, default_float
 from fxla.core.trace import typeof
 from fxla.numpy.dispatch import as_value, normalise_axis
-from fxla.ops.elementwise import convert, eq
+from fxla.ops.casts import convert
+from fxla.ops.logic import eq
 from fxla.ops.shape import iota
 from fxla.ops.structure import broadcast_in_dim
 

@@ -34,9 +34,9 @@ from fxla.numpy.selected_items import (
     positions_or_outside,
 )
 from fxla.numpy.selection import Selection
-from fxla.ops import elementwise as ops
+from fxla.ops import arithmetic, elementwise, logic, transcendental
+from fxla.ops.casts import convert
 from fxla.ops.dynamic import dynamic_update_slice
-from fxla.ops.elementwise import convert
 from fxla.ops.gather_dims import GatherDims
 from fxla.ops.index import scatter, scatter_add, scatter_max, scatter_min, scatter_mul
 from fxla.ops.shape import stack
@@ -194,7 +194,7 @@ def _is_basic(index: Any) -> bool:
 
 
 def _scatter_sub(x: Value, indices: Value, updates: Value, *rest: Any) -> Value:
-    return scatter_add(x, indices, ops.neg(updates), *rest)
+    return scatter_add(x, indices, arithmetic.neg(updates), *rest)
 
 
 def _combined(x: Value, indices: Value, updates: Value, *rest: Any) -> Value:
@@ -206,13 +206,13 @@ def _combined(x: Value, indices: Value, updates: Value, *rest: Any) -> Value:
 def _scatter_div(x: Value, indices: Value, updates: Value, *rest: Any) -> Value:
     by = _combined(x, indices, updates, *rest)
     if is_inexact(typeof(x).dtype):
-        return ops.div(x, by)
+        return arithmetic.div(x, by)
     wide = np.dtype(np.float64)
-    return convert(ops.div(convert(x, wide), convert(by, wide)), typeof(x).dtype)
+    return convert(arithmetic.div(convert(x, wide), convert(by, wide)), typeof(x).dtype)
 
 
 def _scatter_pow(x: Value, indices: Value, updates: Value, *rest: Any) -> Value:
-    return ops.pow_(x, _combined(x, indices, updates, *rest))
+    return transcendental.pow_(x, _combined(x, indices, updates, *rest))
 
 
 def _masked(call: str, x: Value, mask: Value, rule: Any, values: Value) -> Value:
@@ -232,17 +232,17 @@ def _masked(call: str, x: Value, mask: Value, rule: Any, values: Value) -> Value
     values = broadcast_to(values, shape)
     which = broadcast_in_dim(mask, shape, range(count))
     changed = values if rule is scatter else _ELEMENTWISE[rule](x, values)
-    return ops.select(which, changed, x)
+    return logic.select(which, changed, x)
 
 
 _ELEMENTWISE: dict[Any, Callable[..., Value]] = {
-    scatter_add: ops.add,
-    _scatter_sub: ops.sub,
-    scatter_mul: ops.mul,
-    _scatter_div: ops.div,
-    _scatter_pow: ops.pow_,
-    scatter_min: ops.minimum,
-    scatter_max: ops.maximum,
+    scatter_add: elementwise.add,
+    _scatter_sub: arithmetic.sub,
+    scatter_mul: arithmetic.mul,
+    _scatter_div: arithmetic.div,
+    _scatter_pow: transcendental.pow_,
+    scatter_min: arithmetic.minimum,
+    scatter_max: arithmetic.maximum,
 }
 """What a scatter does where it meets one element."""
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 from fxla.core.trace import Value, typeof
 from fxla.numpy.complex_math import not_a_number
-from fxla.ops import elementwise as ops
-from fxla.ops import reduce
+from fxla.ops import arithmetic, logic, reduce
 from fxla.ops.cumulative import greatest, least
 from fxla.ops.structure import broadcast_to, expand_dims, full
 
@@ -21,12 +20,12 @@ def _parts(
 ) -> tuple[Value, Value, Value, Value]:
     """The extreme's parts, which elements have its real part, and the imaginary parts of those."""
     shape = typeof(x).shape
-    re, im = ops.real(x), ops.imag(x)
+    re, im = arithmetic.real(x), arithmetic.imag(x)
     dtype = typeof(re).dtype
     best = reduction(re, axes)
-    is_best = ops.eq(re, broadcast_to(expand_dims(best, axes), shape))
+    is_best = logic.eq(re, broadcast_to(expand_dims(best, axes), shape))
     worst = full(shape, least(dtype) if is_max else greatest(dtype), dtype)
-    tied = ops.select(is_best, im, worst)
+    tied = logic.select(is_best, im, worst)
     return best, reduction(tied, axes), is_best, tied
 
 
@@ -40,10 +39,10 @@ def extreme_of_complex(x: Value, axes: Sequence[int], is_max: bool) -> Value:
     """
     reduction = reduce.reduce_max if is_max else reduce.reduce_min
     best, im, _, _ = _parts(x, axes, reduction, is_max)
-    out = ops.complex_(best, im)
+    out = arithmetic.complex_(best, im)
     has_nan = reduce.reduce_or(not_a_number(x), axes)
-    nan = ops.complex_(*[full(typeof(best).shape, float("nan"), typeof(best).dtype)] * 2)
-    return ops.select(has_nan, nan, out)
+    nan = arithmetic.complex_(*[full(typeof(best).shape, float("nan"), typeof(best).dtype)] * 2)
+    return logic.select(has_nan, nan, out)
 
 
 def arg_extreme_of_complex(x: Value, axis: int, is_max: bool) -> Value:
@@ -57,7 +56,7 @@ def arg_extreme_of_complex(x: Value, axis: int, is_max: bool) -> Value:
     reduction = reduce.reduce_max if is_max else reduce.reduce_min
     shape = typeof(x).shape
     _, im, is_best, tied = _parts(x, (axis,), reduction, is_max)
-    here = ops.and_(is_best, ops.eq(tied, broadcast_to(expand_dims(im, (axis,)), shape)))
+    here = logic.and_(is_best, logic.eq(tied, broadcast_to(expand_dims(im, (axis,)), shape)))
     is_nan = not_a_number(x)
     has_nan = broadcast_to(expand_dims(reduce.reduce_or(is_nan, (axis,)), (axis,)), shape)
-    return reduce.argmax(ops.select(has_nan, is_nan, here), axis)
+    return reduce.argmax(logic.select(has_nan, is_nan, here), axis)

@@ -26,7 +26,7 @@ from fxla.numpy.dispatch import (
 from fxla.numpy.logic import truth
 from fxla.numpy.sorting import nonzero
 from fxla.numpy.typed import REAL_AND_COMPLEX
-from fxla.ops import elementwise as ops
+from fxla.ops import arithmetic, logic
 
 __all__ = ["choose", "clip", "piecewise", "where"]
 
@@ -55,7 +55,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     which = truth(as_value(condition, call, 0))
     on_true, on_false = promote(call, as_value(x, call, 1), as_value(y, call, 2))
     which, on_true, on_false = broadcast_all(call, which, on_true, on_false)
-    return ops.select_p.bind1(which, on_true, on_false)
+    return logic.select_p.bind1(which, on_true, on_false)
 
 
 def _positions(condition: Any) -> Any:
@@ -104,7 +104,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     out, *rest = [convert_all([as_value(c, call)], aval.dtype)[0] for c in cases]
     for which, case in zip(conditions, rest, strict=True):
         which, case, out = broadcast_all(call, which, case, out)
-        out = ops.select_p.bind1(which, case, out)
+        out = logic.select_p.bind1(which, case, out)
     return broadcast_all(call, out, convert_all([value], aval.dtype)[0])[0]
 
 
@@ -148,10 +148,10 @@ def clip(
     complex_ = is_complex(typeof(x).dtype)
     if lower is not None:
         bound, *limits = limits
-        x = cm.maximum(x, bound) if complex_ else ops.maximum(x, bound)
+        x = cm.maximum(x, bound) if complex_ else arithmetic.maximum(x, bound)
     if upper is not None:
         (bound,) = limits
-        x = cm.minimum(x, bound) if complex_ else ops.minimum(x, bound)
+        x = cm.minimum(x, bound) if complex_ else arithmetic.minimum(x, bound)
     return x
 
 
@@ -204,12 +204,12 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     cases = promote(call, *as_values(call, *items))
     which, *cases = broadcast_all(call, convert_all([which], np.dtype(np.int64))[0], *cases)
     if mode == "wrap":
-        which = ops.mod(which, len(cases))
+        which = arithmetic.mod(which, len(cases))
     elif mode == "raise" and not isinstance(which, Tracer):
         known = concrete_only(which, call, "a")
         if known.size and not 0 <= known.min() <= known.max() < len(cases):
             raise ValueError(f"{call}: invalid entry in choice array{where_am_i()}")
     out = cases[-1]
     for k in range(len(cases) - 2, -1, -1):
-        out = ops.select_p.bind1(ops.le(which, k), cases[k], out)
+        out = logic.select_p.bind1(logic.le(which, k), cases[k], out)
     return out

@@ -24,7 +24,8 @@ from fxla.numpy.einstein import Labels, contract, strided_diagonal
 from fxla.numpy.reductions import sum_dtype
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.numpy.ufunc_keywords import public_ufunc
-from fxla.ops.elementwise import conj, convert, mul, sub
+from fxla.ops.arithmetic import conj, mul, sub
+from fxla.ops.casts import convert
 from fxla.ops.shape import stack
 from fxla.ops.structure import broadcast_in_dim, move_axis, reduce_sum, reshape, transpose
 

@@ -20,25 +20,15 @@ from fxla.numpy.dispatch import (
     public,
 )
 from fxla.numpy.reductions import average
+from fxla.ops.arithmetic import complex_, conj, div, imag, maximum, minimum, mul, real, sub
+from fxla.ops.casts import convert
 from fxla.ops.conv import conv_general_dilated
 from fxla.ops.conv_dims import ConvDims, ConvParams
 from fxla.ops.dot import matmul
-from fxla.ops.elementwise import (
-    complex_,
-    conj,
-    convert,
-    div,
-    imag,
-    maximum,
-    minimum,
-    mul,
-    real,
-    sqrt,
-    sub,
-)
 from fxla.ops.matrix import diagonal
 from fxla.ops.shape import concatenate, rev
 from fxla.ops.structure import broadcast_in_dim, broadcast_to, reduce_sum, reshape, transpose
+from fxla.ops.transcendental import sqrt
 
 __all__ = ["convolve", "corrcoef", "correlate", "cov"]
 

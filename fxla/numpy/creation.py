@@ -28,8 +28,8 @@ from fxla.numpy.dispatch import (
 )
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.numpy.views import layout_in_memory
-from fxla.ops import elementwise as ops
-from fxla.ops.elementwise import convert
+from fxla.ops import elementwise, logic
+from fxla.ops.casts import convert
 from fxla.ops.shape import iota
 from fxla.ops.structure import (
     broadcast_to,
@@ -498,7 +498,9 @@ def eye(
     rows = operator.index(N)
     shape = (rows, rows if M is None else operator.index(M))
     row, column = iota(int64, shape, 0), iota(int64, shape, 1)
-    return convert(ops.eq(ops.add(row, operator.index(k)), column), canonical_dtype(dtype))
+    return convert(
+        logic.eq(elementwise.add(row, operator.index(k)), column), canonical_dtype(dtype)
+    )
 
 
 @public(np.identity)

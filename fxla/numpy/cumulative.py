@@ -24,7 +24,9 @@ from fxla.numpy.nan_reductions import without_nan
 from fxla.numpy.reductions import accumulator, sum_dtype
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import cumulative as ops
-from fxla.ops.elementwise import convert, ne, sub
+from fxla.ops.arithmetic import sub
+from fxla.ops.casts import convert
+from fxla.ops.logic import ne
 from fxla.ops.shape import concatenate, slice_in_dim
 from fxla.ops.structure import broadcast_to, expand_dims, full, reshape
 

@@ -16,7 +16,6 @@ from fxla.core.dtypes import (
     real_dtype,
 )
 from fxla.core.trace import Value, typeof, where_am_i
-from fxla.numpy import logic
 from fxla.numpy.arguments import refuse_out
 from fxla.numpy.dispatch import (
     as_value,
@@ -28,9 +27,10 @@ from fxla.numpy.dispatch import (
     promote_inexact,
     public,
 )
+from fxla.numpy.logic import equal, isfinite, not_equal
 from fxla.numpy.typed import REAL_AND_COMPLEX
-from fxla.ops import elementwise as ops
-from fxla.ops.elementwise import convert
+from fxla.ops import arithmetic, elementwise, logic, transcendental
+from fxla.ops.casts import convert
 from fxla.ops.structure import full, reduce_sum
 
 __all__ = [
@@ -65,7 +65,7 @@ def real(val: Any) -> Any:
         Array([1., 3.])
     """
     x = as_value(val, "np.real")
-    return ops.real(x) if is_complex(typeof(x).dtype) else x
+    return arithmetic.real(x) if is_complex(typeof(x).dtype) else x
 
 
 @public(np.imag, by_type=REAL_AND_COMPLEX)
@@ -79,7 +79,7 @@ def imag(val: Any) -> Any:
     """
     x = as_value(val, "np.imag")
     aval = typeof(x)
-    return ops.imag(x) if is_complex(aval.dtype) else full(aval.shape, 0, aval.dtype)
+    return arithmetic.imag(x) if is_complex(aval.dtype) else full(aval.shape, 0, aval.dtype)
 
 
 @public(np.angle, by_type=REAL_AND_COMPLEX)
@@ -97,10 +97,10 @@ def angle(z: Any, deg: bool = False) -> Any:
     """
     (x,) = promote_inexact("np.angle", as_value(z, "np.angle"))
     if is_complex(typeof(x).dtype):
-        out = ops.atan2_p.bind1(ops.imag(x), ops.real(x))
+        out = transcendental.atan2_p.bind1(arithmetic.imag(x), arithmetic.real(x))
     else:
-        out = ops.atan2_p.bind1(full(typeof(x).shape, 0, typeof(x).dtype), x)
-    return ops.mul(out, 180 / math.pi) if deg else out
+        out = transcendental.atan2_p.bind1(full(typeof(x).shape, 0, typeof(x).dtype), x)
+    return arithmetic.mul(out, 180 / math.pi) if deg else out
 
 
 @public(np.iscomplex)
@@ -115,7 +115,7 @@ def iscomplex(x: Any) -> Any:
     value = as_value(x, "np.iscomplex")
     aval = typeof(value)
     if is_complex(aval.dtype):
-        return ops.ne(ops.imag(value), 0.0)
+        return logic.ne(arithmetic.imag(value), 0.0)
     return full(aval.shape, False, np.dtype(bool))
 
 
@@ -131,7 +131,7 @@ def isreal(x: Any) -> Any:
     value = as_value(x, "np.isreal")
     aval = typeof(value)
     if is_complex(aval.dtype):
-        return ops.eq(ops.imag(value), 0.0)
+        return logic.eq(arithmetic.imag(value), 0.0)
     return full(aval.shape, True, np.dtype(bool))
 
 
@@ -170,25 +170,27 @@ def round(a: Any, decimals: Any = 0, out: Any = None) -> Any:
     dtype, places = typeof(x).dtype, operator.index(decimals)
     if is_bool(dtype):
         x = convert(x, np.dtype(np.float16))
-        return x if places >= 0 else ops.mul(x, 0.0)
+        return x if places >= 0 else arithmetic.mul(x, 0.0)
     if not is_inexact(dtype):
         if places >= 0:
             return x
         unit = float(10**-places)
-        scaled = ops.rint_p.bind1(ops.div(convert(x, float64), unit))
-        return convert(ops.mul(scaled, unit), dtype)
+        scaled = arithmetic.rint_p.bind1(arithmetic.div(convert(x, float64), unit))
+        return convert(arithmetic.mul(scaled, unit), dtype)
     if is_complex(dtype):
-        return ops.complex_(_rounded(ops.real(x), places), _rounded(ops.imag(x), places))
+        return arithmetic.complex_(
+            _rounded(arithmetic.real(x), places), _rounded(arithmetic.imag(x), places)
+        )
     return _rounded(x, places)
 
 
 def _rounded(x: Value, places: int) -> Value:
     if places == 0:
-        return ops.rint_p.bind1(x)
+        return arithmetic.rint_p.bind1(x)
     unit = float(10 ** abs(places))
     if places > 0:
-        return ops.div(ops.rint_p.bind1(ops.mul(x, unit)), unit)
-    return ops.mul(ops.rint_p.bind1(ops.div(x, unit)), unit)
+        return arithmetic.div(arithmetic.rint_p.bind1(arithmetic.mul(x, unit)), unit)
+    return arithmetic.mul(arithmetic.rint_p.bind1(arithmetic.div(x, unit)), unit)
 
 
 @public(np.around, by_type=REAL_AND_COMPLEX)
@@ -214,7 +216,7 @@ def fix(x: Any, out: Any = None) -> Any:
     """
     refuse_out(out, "np.fix")
     (value,) = promote("np.fix", as_value(x, "np.fix"))
-    return ops.trunc(value) if is_inexact(typeof(value).dtype) else value
+    return arithmetic.trunc(value) if is_inexact(typeof(value).dtype) else value
 
 
 # --- tests ----------------------------------------------------------------------------------
@@ -253,7 +255,7 @@ def _is_infinity(x: Any, infinity: float, call: str) -> Value:
         raise TypeError(f"{call}: not defined for complex numbers: {aval}{where_am_i()}")
     if not is_inexact(aval.dtype):
         return full(aval.shape, False, np.dtype(bool))
-    return ops.eq(value, np.asarray(infinity, aval.dtype)[()])
+    return logic.eq(value, np.asarray(infinity, aval.dtype)[()])
 
 
 @public(np.isclose, by_type=REAL_AND_COMPLEX)
@@ -276,25 +278,27 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
     x, y = broadcast(call, *promote_inexact(call, *as_values(call, a, b)))
     real_kind = real_dtype(typeof(x).dtype)
     relative, absolute = convert_all(as_values(call, rtol, atol), real_kind)
-    bound = ops.add(*broadcast(call, absolute, _product(call, relative, ops.abs_(y))))
-    distance = ops.abs_(ops.sub(x, y))
-    finite = logic.isfinite.traced(y)  # type: ignore[attr-defined]
-    close = ops.and_(ops.le(*broadcast(call, distance, bound)), finite)
-    close = ops.or_(close, ops.eq(x, y))
+    bound = elementwise.add(
+        *broadcast(call, absolute, _product(call, relative, arithmetic.abs_(y)))
+    )
+    distance = arithmetic.abs_(arithmetic.sub(x, y))
+    finite = isfinite.traced(y)  # type: ignore[attr-defined]
+    close = logic.and_(logic.le(*broadcast(call, distance, bound)), finite)
+    close = logic.or_(close, logic.eq(x, y))
     if equal_nan:
-        both = ops.and_(ops.ne(x, x), ops.ne(y, y))
-        close = ops.or_(close, both)
+        both = logic.and_(logic.ne(x, x), logic.ne(y, y))
+        close = logic.or_(close, both)
     return close
 
 
 def _product(call: str, x: Value, y: Value) -> Value:
-    return ops.mul(*broadcast(call, x, y))
+    return arithmetic.mul(*broadcast(call, x, y))
 
 
 def _every(x: Value) -> Value:
     """Whether all elements of a boolean array are true."""
-    wrong = reduce_sum(convert(ops.not_(x), np.dtype(np.int64)), range(typeof(x).ndim))
-    return ops.eq(wrong, 0)
+    wrong = reduce_sum(convert(logic.not_(x), np.dtype(np.int64)), range(typeof(x).ndim))
+    return logic.eq(wrong, 0)
 
 
 @public(np.allclose)
@@ -321,10 +325,10 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     x, y = as_values("np.array_equal", a1, a2)
     if typeof(x).shape != typeof(y).shape:
         return False
-    same = logic.equal.traced(x, y)  # type: ignore[attr-defined]
+    same = equal.traced(x, y)  # type: ignore[attr-defined]
     if equal_nan:
-        nan = [logic.not_equal.traced(v, v) for v in (x, y)]  # type: ignore[attr-defined]
-        same = ops.or_(same, ops.and_(*nan))
+        nan = [not_equal.traced(v, v) for v in (x, y)]  # type: ignore[attr-defined]
+        same = logic.or_(same, logic.and_(*nan))
     return _every(same)
 
 
@@ -342,7 +346,7 @@ def array_equiv(a1: Any, a2: Any) -> Any:
         np.broadcast_shapes(typeof(x).shape, typeof(y).shape)
     except ValueError:
         return False
-    return _every(logic.equal.traced(x, y))  # type: ignore[attr-defined]
+    return _every(equal.traced(x, y))  # type: ignore[attr-defined]
 
 
 @public(np.nan_to_num, by_type=REAL_AND_COMPLEX)
@@ -369,8 +373,11 @@ def nan_to_num(
     if not is_inexact(dtype):
         return value
     if is_complex(dtype):
-        parts = [_cleaned(call, p, nan, posinf, neginf) for p in (ops.real(value), ops.imag(value))]
-        return ops.complex_(*parts)
+        parts = [
+            _cleaned(call, p, nan, posinf, neginf)
+            for p in (arithmetic.real(value), arithmetic.imag(value))
+        ]
+        return arithmetic.complex_(*parts)
     return _cleaned(call, value, nan, posinf, neginf)
 
 
@@ -381,10 +388,10 @@ def _cleaned(call: str, x: Value, nan: Any, posinf: Any, neginf: Any) -> Value:
     low = (-3.3895313892515355e38 if limits is None else limits.min) if neginf is None else neginf
     infinity = np.asarray(np.inf, dtype)[()]
     for which, by in (
-        (ops.ne(x, x), nan),
-        (ops.eq(x, infinity), high),
-        (ops.eq(x, -infinity), low),
+        (logic.ne(x, x), nan),
+        (logic.eq(x, infinity), high),
+        (logic.eq(x, -infinity), low),
     ):
         (other,) = convert_all([as_value(by, call)], dtype)
-        x = ops.select_p.bind1(*broadcast_all(call, which, other, x))
+        x = logic.select_p.bind1(*broadcast_all(call, which, other, x))
     return x

@@ -24,20 +24,10 @@ from fxla.numpy.matrix_operands import (
 )
 from fxla.ops import linalg as ops
 from fxla.ops import spectral
+from fxla.ops.arithmetic import abs_, conj, div, mod, mul, sign
+from fxla.ops.casts import convert
 from fxla.ops.dot import matmul as product
-from fxla.ops.elementwise import (
-    abs_,
-    conj,
-    convert,
-    div,
-    eq,
-    log,
-    mod,
-    mul,
-    ne,
-    select,
-    sign,
-)
+from fxla.ops.logic import eq, ne, select
 from fxla.ops.matrix import diagonal as main_diagonal
 from fxla.ops.matrix import on_diagonal
 from fxla.ops.reduce import reduce_or, reduce_prod
@@ -48,6 +38,7 @@ from fxla.ops.structure import (
     reduce_sum,
     transpose,
 )
+from fxla.ops.transcendental import log
 
 __all__ = [
     "det",

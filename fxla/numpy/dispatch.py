@@ -43,7 +43,7 @@ from fxla.numpy.halves import OWN_IN_BFLOAT16, by_body, has_bfloat16, instead
 from fxla.numpy.typed import typed
 from fxla.numpy.views import SHARING, viewing
 from fxla.numpy.writing import fresh, put_result
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.shape import stack
 from fxla.ops.structure import broadcast_to
 

@@ -20,8 +20,9 @@ from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.numpy.arguments import refuse_out
 from fxla.numpy.dispatch import as_values, promote, public
+from fxla.ops.arithmetic import mul
+from fxla.ops.casts import convert
 from fxla.ops.dot import DotDims, dot_general
-from fxla.ops.elementwise import convert, mul
 from fxla.ops.shape import slice_
 from fxla.ops.structure import broadcast_in_dim, move_axis, reduce_sum, reshape, squeeze, transpose
 

@@ -16,12 +16,8 @@ from fxla.numpy.matrix_operands import (
 from fxla.numpy.norms import singular_values
 from fxla.ops import linalg as ops
 from fxla.ops import spectral
-from fxla.ops.elementwise import (
-    abs_,
-    convert,
-    mul,
-    sign,
-)
+from fxla.ops.arithmetic import abs_, mul, sign
+from fxla.ops.casts import convert
 from fxla.ops.index import take_along_axis
 from fxla.ops.matrix import adjoint
 from fxla.ops.shape import rev

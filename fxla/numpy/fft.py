@@ -32,7 +32,8 @@ from fxla.errors import ShapeError
 from fxla.numpy.arguments import public_with, refuse_out
 from fxla.numpy.dispatch import as_value, canonical_axes, convert_all, normalise_axis, public
 from fxla.numpy.shape import roll
-from fxla.ops.elementwise import conj, convert, mul
+from fxla.ops.arithmetic import conj, mul
+from fxla.ops.casts import convert
 from fxla.ops.fft import FftKind
 from fxla.ops.fft import fft as transform
 from fxla.ops.shape import pad, slice_in_dim

@@ -14,9 +14,12 @@ from fxla.errors import ShapeError
 from fxla.numpy.arguments import known_value, needs_size, public_with
 from fxla.numpy.dispatch import as_value, as_values, convert_all, promote, public
 from fxla.numpy.sorting import searchsorted
-from fxla.ops.elementwise import add, and_, convert, div, eq, ge, le, mul, select, sub
+from fxla.ops.arithmetic import div, mul, sub
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
 from fxla.ops.gather_dims import GatherDims
 from fxla.ops.index import scatter_add
+from fxla.ops.logic import and_, eq, ge, le, select
 from fxla.ops.reduce import reduce_max, reduce_min
 from fxla.ops.shape import iota, slice_in_dim
 from fxla.ops.structure import (

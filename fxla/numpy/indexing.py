@@ -23,9 +23,9 @@ from fxla.core.records import dataclass
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import NonConcreteBooleanIndexError, TracerIndexError
 from fxla.numpy.dispatch import describe
-from fxla.ops import elementwise as ops
+from fxla.ops import elementwise, logic
+from fxla.ops.casts import convert
 from fxla.ops.dynamic import dynamic_slice
-from fxla.ops.elementwise import convert
 from fxla.ops.gather_dims import GatherDims
 from fxla.ops.index import gather
 from fxla.ops.shape import rev, slice_, stack
@@ -217,7 +217,7 @@ def checked_positions(value: Any, axis: int, n: int, call: str, check: bool) -> 
     if isinstance(value, Tracer):
         if is_signed(value.aval.dtype):
             wide = convert(value, int64)
-            return ops.select_like(ops.lt(wide, 0), ops.add(wide, n), wide)
+            return logic.select_like(logic.lt(wide, 0), elementwise.add(wide, n), wide)
         return convert(value, int64)
     wide = np.asarray(value, np.int64)
     outside = (wide < -n) | (wide >= n)

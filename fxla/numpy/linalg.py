@@ -32,13 +32,10 @@ from fxla.numpy.norms import matrix_norm, norm, singular_values, vector_norm
 from fxla.numpy.reductions import any as any_of
 from fxla.numpy.reductions import truth
 from fxla.numpy.systems import inv, lstsq, pinv, solve, tensorinv, tensorsolve
+from fxla.ops.arithmetic import div, mul
+from fxla.ops.casts import convert
 from fxla.ops.dot import matmul as product
-from fxla.ops.elementwise import (
-    convert,
-    div,
-    gt,
-    mul,
-)
+from fxla.ops.logic import gt
 from fxla.ops.matrix import MatrixError
 from fxla.ops.reduce import reduce_max
 from fxla.ops.shape import slice_in_dim

@@ -15,9 +15,10 @@ from fxla.numpy.dispatch import as_value, as_values, broadcast, common_shape, co
 from fxla.numpy.ufunc_keywords import public_ufunc
 from fxla.numpy.ufunc_loops import loop_dtypes
 from fxla.numpy.universal import binary, documented, unary
-from fxla.ops import elementwise as ops
+from fxla.ops import arithmetic, logic
+from fxla.ops.casts import convert
 from fxla.ops.divisors import gcd as common_divisor
-from fxla.ops.elementwise import Elementwise, convert
+from fxla.ops.elementwise import Elementwise
 from fxla.ops.structure import broadcast_to, full
 
 __all__ = [
@@ -59,7 +60,7 @@ def _complex_order(name: str) -> Callable[[Value, Value], Value]:
         return strict
 
     def rule(x: Value, y: Value) -> Value:
-        return ops.or_(strict(x, y), ops.eq(x, y))
+        return logic.or_(strict(x, y), logic.eq(x, y))
 
     return rule
 
@@ -79,15 +80,15 @@ def _mixed_signs(primitive: Elementwise, x: Value, y: Value) -> Value:
     """Compare int64 with uint64 exactly: a negative number is below every unsigned one."""
     if not is_signed(typeof(x).dtype):
         swapped = {
-            ops.lt_p: ops.gt_p,
-            ops.le_p: ops.ge_p,
-            ops.gt_p: ops.lt_p,
-            ops.ge_p: ops.le_p,
+            logic.lt_p: logic.gt_p,
+            logic.le_p: logic.ge_p,
+            logic.gt_p: logic.lt_p,
+            logic.ge_p: logic.le_p,
         }.get(primitive, primitive)
         return _mixed_signs(swapped, y, x)
-    below = primitive in (ops.lt_p, ops.le_p, ops.ne_p)
+    below = primitive in (logic.lt_p, logic.le_p, logic.ne_p)
     unsigned = primitive.bind1(convert(x, np.dtype(np.uint64)), y)
-    return ops.select_like(ops.lt(x, 0), np.bool_(below), unsigned)
+    return logic.select_like(logic.lt(x, 0), np.bool_(below), unsigned)
 
 
 def _comparison(
@@ -95,7 +96,7 @@ def _comparison(
 ) -> Callable[..., Any]:
     name = ufunc.__name__
     call = f"np.{name}"
-    ordered = primitive not in (ops.eq_p, ops.ne_p)
+    ordered = primitive not in (logic.eq_p, logic.ne_p)
     complex_rule = _complex_order(name) if ordered else primitive.bind1
 
     def body(x1: Any, x2: Any, /) -> Any:
@@ -115,22 +116,22 @@ def _comparison(
 
 
 equal = _comparison(
-    np.equal, ops.eq_p, operator.eq, "``x1 == x2``", "[1, 2], 2 -> Array([False,  True])"
+    np.equal, logic.eq_p, operator.eq, "``x1 == x2``", "[1, 2], 2 -> Array([False,  True])"
 )
 not_equal = _comparison(
-    np.not_equal, ops.ne_p, operator.ne, "``x1 != x2``", "[1, 2], 2 -> Array([ True, False])"
+    np.not_equal, logic.ne_p, operator.ne, "``x1 != x2``", "[1, 2], 2 -> Array([ True, False])"
 )
 less = _comparison(
-    np.less, ops.lt_p, operator.lt, "``x1 < x2``", "[1, 2], 2 -> Array([ True, False])"
+    np.less, logic.lt_p, operator.lt, "``x1 < x2``", "[1, 2], 2 -> Array([ True, False])"
 )
 less_equal = _comparison(
-    np.less_equal, ops.le_p, operator.le, "``x1 <= x2``", "[1, 2], 2 -> Array([ True,  True])"
+    np.less_equal, logic.le_p, operator.le, "``x1 <= x2``", "[1, 2], 2 -> Array([ True,  True])"
 )
 greater = _comparison(
-    np.greater, ops.gt_p, operator.gt, "``x1 > x2``", "[2, 3], 2 -> Array([False,  True])"
+    np.greater, logic.gt_p, operator.gt, "``x1 > x2``", "[2, 3], 2 -> Array([False,  True])"
 )
 greater_equal = _comparison(
-    np.greater_equal, ops.ge_p, operator.ge, "``x1 >= x2``", "[1, 2], 2 -> Array([False,  True])"
+    np.greater_equal, logic.ge_p, operator.ge, "``x1 >= x2``", "[1, 2], 2 -> Array([False,  True])"
 )
 
 # --- tests ----------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ def _test(primitive: Elementwise, otherwise: bool, both: Callable[..., Value]) -
     def rule(x: Value) -> Value:
         aval = typeof(x)
         if is_complex(aval.dtype):
-            return both(primitive.bind1(ops.real(x)), primitive.bind1(ops.imag(x)))
+            return both(primitive.bind1(arithmetic.real(x)), primitive.bind1(arithmetic.imag(x)))
         if is_inexact(aval.dtype):
             return primitive.bind1(x)
         return full(aval.shape, otherwise, np.dtype(bool))
@@ -152,19 +153,19 @@ def _test(primitive: Elementwise, otherwise: bool, both: Callable[..., Value]) -
 
 isnan = unary(
     np.isnan,
-    _test(ops.isnan_p, False, ops.or_),
+    _test(logic.isnan_p, False, logic.or_),
     "Whether `x` is NaN",
     "[np.nan, 1.0] -> Array([ True, False])",
 )
 isinf = unary(
     np.isinf,
-    _test(ops.isinf_p, False, ops.or_),
+    _test(logic.isinf_p, False, logic.or_),
     "Whether `x` is infinite",
     "[-np.inf, 1.0] -> Array([ True, False])",
 )
 isfinite = unary(
     np.isfinite,
-    _test(ops.isfinite_p, True, ops.and_),
+    _test(logic.isfinite_p, True, logic.and_),
     "Whether `x` is neither infinite nor NaN",
     "[-np.inf, 1.0] -> Array([False,  True])",
 )
@@ -176,7 +177,7 @@ def truth(x: Value) -> Value:
     """Whether x is not 0, as a boolean; NaN is true."""
     if isinstance(x, (bool, int, float, complex, np.generic)):
         return np.bool_(bool(x))
-    return x if is_bool(typeof(x).dtype) else ops.ne(x, np.zeros((), typeof(x).dtype)[()])
+    return x if is_bool(typeof(x).dtype) else logic.ne(x, np.zeros((), typeof(x).dtype)[()])
 
 
 def _logical(
@@ -198,21 +199,24 @@ def _logical(
 
 logical_and = _logical(
     np.logical_and,
-    ops.and_,
+    logic.and_,
     "Whether both are true",
     "[True, False], True -> Array([ True, False])",
 )
 logical_or = _logical(
-    np.logical_or, ops.or_, "Whether either is true", "[True, False], True -> Array([ True,  True])"
+    np.logical_or,
+    logic.or_,
+    "Whether either is true",
+    "[True, False], True -> Array([ True,  True])",
 )
 logical_xor = _logical(
     np.logical_xor,
-    ops.xor,
+    logic.xor,
     "Whether exactly one is true",
     "[True, False], True -> Array([False,  True])",
 )
 logical_not = _logical(
-    np.logical_not, ops.not_, "Whether `x` is false", "[True, False] -> Array([False,  True])"
+    np.logical_not, logic.not_, "Whether `x` is false", "[True, False] -> Array([False,  True])"
 )
 
 # --- bits -----------------------------------------------------------------------------------
@@ -220,20 +224,22 @@ logical_not = _logical(
 
 def _count(x: Value) -> Value:
     """Bits of the absolute value."""
-    return ops.popcount_p.bind1(ops.abs_(x) if is_signed(typeof(x).dtype) else x)
+    return logic.popcount_p.bind1(arithmetic.abs_(x) if is_signed(typeof(x).dtype) else x)
 
 
-bitwise_and = binary(np.bitwise_and, ops.and_p, "Bits set in both", "6, [3, 4] -> Array([2, 4])")
-bitwise_or = binary(np.bitwise_or, ops.or_p, "Bits set in either", "6, [3, 4] -> Array([7, 6])")
+bitwise_and = binary(np.bitwise_and, logic.and_p, "Bits set in both", "6, [3, 4] -> Array([2, 4])")
+bitwise_or = binary(np.bitwise_or, logic.or_p, "Bits set in either", "6, [3, 4] -> Array([7, 6])")
 bitwise_xor = binary(
-    np.bitwise_xor, ops.xor_p, "Bits set in one of them", "6, [3, 4] -> Array([5, 2])"
+    np.bitwise_xor, logic.xor_p, "Bits set in one of them", "6, [3, 4] -> Array([5, 2])"
 )
-invert = unary(np.invert, ops.not_p, "All bits flipped", "[0, 5] -> Array([-1, -6])", name="invert")
+invert = unary(
+    np.invert, logic.not_p, "All bits flipped", "[0, 5] -> Array([-1, -6])", name="invert"
+)
 bitwise_not = invert
 bitwise_invert = invert
 left_shift = binary(
     np.left_shift,
-    ops.shift_left_p,
+    logic.shift_left_p,
     "``x1 * 2**x2``",
     "5, [1, 2] -> Array([10, 20])",
     name="left_shift",
@@ -241,7 +247,7 @@ left_shift = binary(
 bitwise_left_shift = left_shift
 right_shift = binary(
     np.right_shift,
-    ops.shift_right_p,
+    logic.shift_right_p,
     "``x1 // 2**x2``",
     "20, [1, 2] -> Array([10,  5])",
     name="right_shift",
@@ -265,9 +271,9 @@ def _gcd(x: Value, y: Value) -> Value:
 def _lcm(x: Value, y: Value) -> Value:
     divisor = _gcd(x, y)
     one = typeof(x).dtype.type(1)
-    safe = ops.select_like(ops.eq(divisor, 0), one, divisor)
-    multiple = ops.mul(ops.floordiv(x, safe), y)
-    return ops.abs_(multiple) if is_signed(typeof(x).dtype) else multiple
+    safe = logic.select_like(logic.eq(divisor, 0), one, divisor)
+    multiple = arithmetic.mul(arithmetic.floordiv(x, safe), y)
+    return arithmetic.abs_(multiple) if is_signed(typeof(x).dtype) else multiple
 
 
 gcd = binary(np.gcd, _gcd, "Greatest common divisor", "12, [8, 9] -> Array([4, 3])")

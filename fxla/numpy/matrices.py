@@ -22,9 +22,9 @@ from fxla.numpy.dispatch import (
     unsupported,
 )
 from fxla.numpy.typed import REAL_AND_COMPLEX
-from fxla.ops import elementwise as ops
+from fxla.ops import elementwise, logic
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import cumprod
-from fxla.ops.elementwise import convert
 from fxla.ops.shape import concatenate, iota, pad, rev, stack
 from fxla.ops.structure import (
     broadcast_in_dim,
@@ -55,7 +55,7 @@ def _below(shape: tuple[int, ...], k: int) -> Value:
     """Where the column is at most the row plus k, on the last two axes."""
     rank = len(shape)
     rows, columns = iota(int64, shape, rank - 2), iota(int64, shape, rank - 1)
-    return ops.le(columns, ops.add(rows, k))
+    return logic.le(columns, elementwise.add(rows, k))
 
 
 @public(np.tri)
@@ -102,7 +102,7 @@ def tril(m: Any, k: Any = 0) -> Any:
                [3, 4]])
     """
     x = _matrix(m, "np.tril")
-    return ops.select(_below(typeof(x).shape, operator.index(k)), x, 0)
+    return logic.select(_below(typeof(x).shape, operator.index(k)), x, 0)
 
 
 @public(np.triu, by_type=REAL_AND_COMPLEX)
@@ -117,7 +117,7 @@ def triu(m: Any, k: Any = 0) -> Any:
     """
     x = _matrix(m, "np.triu")
     below = _below(typeof(x).shape, operator.index(k) - 1)
-    return ops.select(below, full(typeof(x).shape, 0, typeof(x).dtype), x)
+    return logic.select(below, full(typeof(x).shape, 0, typeof(x).dtype), x)
 
 
 @public(np.diag, by_type=REAL_AND_COMPLEX)
@@ -139,7 +139,9 @@ def diag(v: Any, k: Any = 0) -> Any:
     n = aval.shape[0] + abs(k)
     column = pad(x, 0, (max(k, 0),), (max(-k, 0),))
     rows, columns = iota(int64, (n, n), 0), iota(int64, (n, n), 1)
-    return ops.select(ops.eq(ops.add(rows, k), columns), broadcast_to(column, (n, n)), 0)
+    return logic.select(
+        logic.eq(elementwise.add(rows, k), columns), broadcast_to(column, (n, n)), 0
+    )
 
 
 @public(np.diagflat)

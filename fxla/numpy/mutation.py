@@ -19,7 +19,7 @@ from fxla.numpy.dispatch import as_value, dispatched
 from fxla.numpy.indexing import getitem
 from fxla.numpy.writing import put_into
 from fxla.ops import structure
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.shape import concatenate, slice_in_dim
 
 __all__ = ["indexed_view", "install", "ufunc_at"]

@@ -20,22 +20,12 @@ from fxla.numpy.complex_math import minimum as complex_minimum
 from fxla.numpy.complex_order import extreme_of_complex
 from fxla.numpy.dispatch import as_value, broadcast, convert_all, public
 from fxla.ops import reduce
+from fxla.ops.arithmetic import imag, maximum, minimum, real
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import greatest, least
-from fxla.ops.elementwise import (
-    and_,
-    convert,
-    gt,
-    imag,
-    isnan_p,
-    maximum,
-    minimum,
-    not_,
-    or_,
-    real,
-    select,
-    sqrt,
-)
+from fxla.ops.logic import and_, gt, isnan_p, not_, or_, select
 from fxla.ops.structure import full
+from fxla.ops.transcendental import sqrt
 
 __all__ = [
     "nanargmax",

@@ -14,10 +14,14 @@ from fxla.numpy.arguments import with_kept_axes
 from fxla.numpy.dispatch import as_value, convert_all, normalise_axis, public
 from fxla.numpy.reductions import accumulator
 from fxla.numpy.typed import REAL_AND_COMPLEX
-from fxla.ops.elementwise import abs_, add, convert, eq, imag, mul, ne, pow_, real, select, sqrt
+from fxla.ops.arithmetic import abs_, imag, mul, real
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
+from fxla.ops.logic import eq, ne, select
 from fxla.ops.reduce import reduce_max, reduce_min
 from fxla.ops.spectral import svd_p
 from fxla.ops.structure import full, move_axis, reduce_sum, reshape
+from fxla.ops.transcendental import pow_, sqrt
 
 __all__ = ["matrix_norm", "norm", "singular_values", "vector_norm"]
 

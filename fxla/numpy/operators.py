@@ -23,7 +23,7 @@ from fxla.numpy.mutation import indexed_view
 from fxla.numpy.selected_items import choose, is_selecting
 from fxla.numpy.typed import ANY_NUMBER, typed
 from fxla.numpy.ufuncs import exponent_of
-from fxla.ops.elementwise import bitcast, convert, weaken
+from fxla.ops.casts import bitcast, convert, weaken
 
 __all__ = ["install"]
 

@@ -13,8 +13,8 @@ from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError
 from fxla.numpy.dispatch import as_value, normalise_axis, public
 from fxla.numpy.logic import truth
-from fxla.ops import elementwise as ops
-from fxla.ops.elementwise import convert
+from fxla.ops import arithmetic, logic
+from fxla.ops.casts import convert
 from fxla.ops.shape import iota, pad, slice_in_dim
 from fxla.ops.structure import broadcast_to, expand_dims, full, move_axis, reduce_sum, reshape
 
@@ -28,7 +28,7 @@ def _shifts(bitorder: str, shape: tuple[int, ...], call: str) -> Value:
     if bitorder not in ("big", "little"):
         raise ValueError(f"{call}: 'order' must be either 'little' or 'big'{where_am_i()}")
     place = iota(_BYTE, shape, len(shape) - 1)
-    return ops.sub(full(shape, 7, _BYTE), place) if bitorder == "big" else place
+    return arithmetic.sub(full(shape, 7, _BYTE), place) if bitorder == "big" else place
 
 
 def _along_last(a: Any, axis: Any, call: str) -> tuple[Value, int]:
@@ -67,7 +67,7 @@ def packbits(a: Any, /, axis: Any = None, bitorder: str = "big") -> Any:
     low = [0] * (len(rest) + 1)
     bits = pad(bits, np.uint8(0), low, [*low[:-1], -n % 8])
     bits = reshape(bits, (*rest, (n + 7) // 8, 8))
-    placed = ops.shift_left(bits, _shifts(bitorder, typeof(bits).shape, call))
+    placed = logic.shift_left(bits, _shifts(bitorder, typeof(bits).shape, call))
     return move_axis(reduce_sum(placed, (len(rest) + 1,)), len(rest), at)
 
 
@@ -95,8 +95,8 @@ def unpackbits(a: Any, /, axis: Any = None, count: Any = None, bitorder: str = "
         )
     *rest, n = typeof(x).shape
     wide = broadcast_to(expand_dims(x, (len(rest) + 1,)), (*rest, n, 8))
-    bits = ops.and_(
-        ops.shift_right_logical(wide, _shifts(bitorder, typeof(wide).shape, call)),
+    bits = logic.and_(
+        logic.shift_right_logical(wide, _shifts(bitorder, typeof(wide).shape, call)),
         full(typeof(wide).shape, 1, _BYTE),
     )
     bits = reshape(bits, (*rest, 8 * n))

@@ -19,7 +19,9 @@ from fxla.numpy.dispatch import as_value, concrete_only, convert_all, public, un
 from fxla.numpy.quantiles import median
 from fxla.numpy.reductions import amax, amin, mean
 from fxla.ops import shape as ops_shape
-from fxla.ops.elementwise import add, convert, floor, mul, rint_p, sub
+from fxla.ops.arithmetic import floor, mul, rint_p, sub
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
 from fxla.ops.index import take
 from fxla.ops.shape import concatenate, rev, slice_in_dim
 from fxla.ops.structure import broadcast_in_dim

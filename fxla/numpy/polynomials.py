@@ -18,9 +18,12 @@ from fxla.numpy.joining import concatenate
 from fxla.numpy.matrices import vander
 from fxla.numpy.reductions import sum as sum_of
 from fxla.numpy.systems import inv, lstsq
-from fxla.ops.elementwise import add, convert, sqrt, sub
+from fxla.ops.arithmetic import sub
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
 from fxla.ops.shape import pad, slice_in_dim
 from fxla.ops.structure import broadcast_to, full, reshape
+from fxla.ops.transcendental import sqrt
 
 __all__ = [
     "poly",

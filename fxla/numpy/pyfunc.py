@@ -12,7 +12,7 @@ from fxla.numpy.arguments import NoValue
 from fxla.numpy.dispatch import as_value, is_eager, normalise_axis, result
 from fxla.numpy.mapping import vectorize
 from fxla.numpy.ufunc_methods import fold
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.structure import expand_dims, reshape
 
 __all__ = ["frompyfunc", "ufunc"]

@@ -35,21 +35,12 @@ from fxla.numpy.dispatch import (
     public,
 )
 from fxla.numpy.reductions import accumulator
+from fxla.ops.arithmetic import div, mul, sub
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import cumsum
-from fxla.ops.elementwise import (
-    add,
-    convert,
-    div,
-    eq,
-    ge,
-    isnan_p,
-    lt,
-    mul,
-    not_,
-    select,
-    sub,
-)
+from fxla.ops.elementwise import add
 from fxla.ops.index import take, take_along_axis
+from fxla.ops.logic import eq, ge, isnan_p, lt, not_, select
 from fxla.ops.order_statistic import LONG, order_statistic
 from fxla.ops.reduce import reduce_or
 from fxla.ops.shape import concatenate, slice_in_dim

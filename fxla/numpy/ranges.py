@@ -34,8 +34,8 @@ from fxla.numpy.dispatch import (
     promoted_dtype,
     public,
 )
-from fxla.ops import elementwise as ops
-from fxla.ops.elementwise import convert
+from fxla.ops import arithmetic, elementwise, logic, transcendental
+from fxla.ops.casts import convert
 from fxla.ops.shape import iota
 from fxla.ops.structure import (
     broadcast_to,
@@ -96,9 +96,9 @@ def arange(
     begin = np.asarray(first).astype(work)
     delta = np.asarray(first + by).astype(work) - begin
     if delta != 1:
-        x = ops.mul(x, delta[()])
+        x = arithmetic.mul(x, delta[()])
     if begin != 0:
-        x = ops.add(x, begin[()])
+        x = elementwise.add(x, begin[()])
     return convert(x, wanted)
 
 
@@ -129,11 +129,11 @@ def _sequence(
     shape = (n, *typeof(start).shape)
     index = broadcast_to(index, shape)
     first, last = broadcast_to(start, shape), broadcast_to(stop, shape)
-    fraction = convert(ops.div(index, float(max(steps, 1))), dtype)
+    fraction = convert(arithmetic.div(index, float(max(steps, 1))), dtype)
     out = between(first, last, fraction)
     if endpoint and n > 1:
-        out = ops.select_like(ops.eq(index, float(steps)), last, out)
-    return ops.select_like(ops.eq(index, 0.0), first, out), start, stop, steps
+        out = logic.select_like(logic.eq(index, float(steps)), last, out)
+    return logic.select_like(logic.eq(index, 0.0), first, out), start, stop, steps
 
 
 def _in_dtype(out: Value, dtype: Any, axis: Any, call: str) -> Value:
@@ -142,11 +142,11 @@ def _in_dtype(out: Value, dtype: Any, axis: Any, call: str) -> Value:
     if dtype is None:
         return out
     wanted = canonical_dtype(dtype)
-    return convert(ops.floor(out) if is_integer(wanted) else out, wanted)
+    return convert(arithmetic.floor(out) if is_integer(wanted) else out, wanted)
 
 
 def _line(start: Value, stop: Value, fraction: Value) -> Value:
-    return ops.add(start, ops.mul(ops.sub(stop, start), fraction))
+    return elementwise.add(start, arithmetic.mul(arithmetic.sub(stop, start), fraction))
 
 
 @public(np.linspace)
@@ -184,7 +184,7 @@ def linspace(
     out = _in_dtype(out, dtype, axis, call)
     if not retstep:
         return out
-    return out, ops.div(ops.sub(last, first), float(steps) if steps else math.nan)
+    return out, arithmetic.div(arithmetic.sub(last, first), float(steps) if steps else math.nan)
 
 
 @public(np.logspace)
@@ -207,11 +207,16 @@ def logspace(
     call = "np.logspace"
     exponents, *_ = _sequence(call, (start, stop), num, endpoint, _line)
     bases, powers = broadcast_all(call, *promote(call, as_value(base, call), exponents))
-    return _in_dtype(ops.pow_(bases, powers), dtype, axis, call)
+    return _in_dtype(transcendental.pow_(bases, powers), dtype, axis, call)
 
 
 def _spiral(start: Value, stop: Value, fraction: Value) -> Value:
-    return ops.mul(start, ops.exp(ops.mul(ops.log(ops.div(stop, start)), fraction)))
+    return arithmetic.mul(
+        start,
+        transcendental.exp(
+            arithmetic.mul(transcendental.log(arithmetic.div(stop, start)), fraction)
+        ),
+    )
 
 
 @public(np.geomspace)

@@ -40,22 +40,13 @@ from fxla.numpy.dispatch import (
 )
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import reduce
+from fxla.ops.arithmetic import div, imag, maximum, minimum, mul, real, sub
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import greatest, least
-from fxla.ops.elementwise import (
-    add,
-    convert,
-    div,
-    imag,
-    maximum,
-    minimum,
-    mul,
-    ne,
-    real,
-    select,
-    sqrt,
-    sub,
-)
+from fxla.ops.elementwise import add
+from fxla.ops.logic import ne, select
 from fxla.ops.structure import broadcast_to, expand_dims, full, reduce_sum, reshape
+from fxla.ops.transcendental import sqrt
 
 __all__ = [
     "all",

@@ -22,8 +22,8 @@ from fxla.numpy.dispatch import (
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import shape as ops_shape
 from fxla.ops import structure
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import cumsum
-from fxla.ops.elementwise import convert
 from fxla.ops.gather_dims import GatherDims
 from fxla.ops.index import scatter_add, take
 from fxla.ops.shape import slice_in_dim

@@ -14,8 +14,9 @@ from fxla.core.trace import Value, typeof
 from fxla.numpy import complex_math
 from fxla.numpy.ufunc_keywords import public_ufunc
 from fxla.numpy.universal import Rule, apply_ufunc, binary, unary
-from fxla.ops import elementwise as ops
-from fxla.ops.elementwise import Elementwise, bitcast, convert
+from fxla.ops import arithmetic, elementwise, logic
+from fxla.ops.casts import bitcast, convert
+from fxla.ops.elementwise import Elementwise
 
 __all__ = [
     "ceil",
@@ -47,8 +48,8 @@ def _bits(dtype: DType) -> tuple[np.dtype[Any], int, int]:
 def power_of_two(exponent: Value, dtype: DType) -> Value:
     """2**exponent, exactly, for integers that are exponents of normal numbers."""
     integer, mantissa, bias = _bits(dtype)
-    biased = ops.add(convert(exponent, integer), bias)
-    return bitcast(ops.shift_left(biased, mantissa), dtype)
+    biased = elementwise.add(convert(exponent, integer), bias)
+    return bitcast(logic.shift_left(biased, mantissa), dtype)
 
 
 def scaled(x: Value, exponent: Value) -> Value:
@@ -57,11 +58,13 @@ def scaled(x: Value, exponent: Value) -> Value:
     bias = _bits(dtype)[2]
     limit = 3 * (bias - 1)
     count = typeof(exponent).dtype.type
-    left = ops.minimum(ops.maximum(exponent, count(max(-limit, -(2**31)))), count(limit))
+    left = arithmetic.minimum(
+        arithmetic.maximum(exponent, count(max(-limit, -(2**31)))), count(limit)
+    )
     for parts in (3, 2, 1):
-        step = left if parts == 1 else ops.truncdiv_p.bind1(left, count(parts))
-        x = ops.mul(x, power_of_two(step, dtype))
-        left = ops.sub(left, step)
+        step = left if parts == 1 else arithmetic.truncdiv_p.bind1(left, count(parts))
+        x = arithmetic.mul(x, power_of_two(step, dtype))
+        left = arithmetic.sub(left, step)
     return x
 
 
@@ -69,67 +72,76 @@ def frexp_rule(x: Value) -> tuple[Value, Value]:
     """Mantissa in [0.5, 1) and exponent. Subnormal numbers are scaled up first."""
     dtype = typeof(x).dtype
     integer, mantissa, bias = _bits(dtype)
-    tiny = ops.lt(ops.abs_(x), float(np.finfo(dtype).smallest_normal))
+    tiny = logic.lt(arithmetic.abs_(x), float(np.finfo(dtype).smallest_normal))
     lift = np.asarray(2.0 ** (mantissa + 2), dtype)[()]
-    normal = ops.mul(x, ops.select_like(tiny, lift, np.asarray(1, dtype)[()]))
+    normal = arithmetic.mul(x, logic.select_like(tiny, lift, np.asarray(1, dtype)[()]))
     bits = bitcast(normal, integer)
-    field = ops.and_(ops.shift_right_logical(bits, mantissa), 2 * bias + 1)
-    lifted = ops.select_like(tiny, integer.type(mantissa + 2), integer.type(0))
-    exponent = ops.sub(ops.sub(field, bias - 1), lifted)
-    special = ops.or_(ops.eq(x, 0.0), ops.not_(ops.isfinite_p.bind1(x)))
-    exponent = ops.select_like(special, integer.type(0), exponent)
-    clean = ops.select_like(special, integer.type(0), ops.sub(field, bias - 1))
-    return ops.mul(normal, power_of_two(ops.neg(clean), dtype)), exponent
+    field = logic.and_(logic.shift_right_logical(bits, mantissa), 2 * bias + 1)
+    lifted = logic.select_like(tiny, integer.type(mantissa + 2), integer.type(0))
+    exponent = arithmetic.sub(arithmetic.sub(field, bias - 1), lifted)
+    special = logic.or_(logic.eq(x, 0.0), logic.not_(logic.isfinite_p.bind1(x)))
+    exponent = logic.select_like(special, integer.type(0), exponent)
+    clean = logic.select_like(special, integer.type(0), arithmetic.sub(field, bias - 1))
+    return arithmetic.mul(normal, power_of_two(arithmetic.neg(clean), dtype)), exponent
 
 
 def modf_rule(x: Value) -> tuple[Value, Value]:
     """Fractional and whole part, both with the sign of x."""
-    whole = ops.trunc(x)
-    rest = ops.sub(x, whole)
+    whole = arithmetic.trunc(x)
+    rest = arithmetic.sub(x, whole)
     zero = np.zeros((), typeof(x).dtype)[()]
-    rest = ops.select_like(ops.isinf_p.bind1(x), zero, rest)
-    return ops.copysign(rest, x), whole
+    rest = logic.select_like(logic.isinf_p.bind1(x), zero, rest)
+    return arithmetic.copysign(rest, x), whole
 
 
 def spacing_rule(x: Value) -> Value:
     """Distance to the next number away from 0, with the sign of x."""
     infinite = np.asarray(np.inf, typeof(x).dtype)[()]
-    return ops.sub(ops.nextafter_p.bind1(x, ops.copysign(infinite, x)), x)
+    return arithmetic.sub(arithmetic.nextafter_p.bind1(x, arithmetic.copysign(infinite, x)), x)
 
 
 floor = unary(
     np.floor,
-    _whole(ops.floor_p),
+    _whole(arithmetic.floor_p),
     "The largest whole number not above `x`",
     "[-1.5, 1.5] -> Array([-2.,  1.])",
 )
 ceil = unary(
     np.ceil,
-    _whole(ops.ceil_p),
+    _whole(arithmetic.ceil_p),
     "The smallest whole number not below `x`",
     "[-1.5, 1.5] -> Array([-1.,  2.])",
 )
 trunc = unary(
-    np.trunc, _whole(ops.trunc_p), "`x` without its fraction", "[-1.5, 1.5] -> Array([-1.,  1.])"
+    np.trunc,
+    _whole(arithmetic.trunc_p),
+    "`x` without its fraction",
+    "[-1.5, 1.5] -> Array([-1.,  1.])",
 )
 rint = unary(
     np.rint,
-    ops.rint_p,
+    arithmetic.rint_p,
     "`x` rounded to the nearest whole number, halves to even",
     "[0.5, 1.5, 2.6] -> Array([0., 2., 3.])",
     complex_rule=complex_math.rint,
 )
 signbit = unary(
-    np.signbit, ops.signbit_p, "Whether the sign bit is set", "[-0.0, 1.0] -> Array([ True, False])"
+    np.signbit,
+    logic.signbit_p,
+    "Whether the sign bit is set",
+    "[-0.0, 1.0] -> Array([ True, False])",
 )
 copysign = binary(
     np.copysign,
-    ops.copysign_p,
+    arithmetic.copysign_p,
     "The size of `x1` with the sign of `x2`",
     "2.0, [-0.0, 1.0] -> Array([-2.,  2.])",
 )
 nextafter = binary(
-    np.nextafter, ops.nextafter_p, "The next number after `x1` toward `x2`", "1.0, 2.0 -> Array(1.)"
+    np.nextafter,
+    arithmetic.nextafter_p,
+    "The next number after `x1` toward `x2`",
+    "1.0, 2.0 -> Array(1.)",
 )
 
 

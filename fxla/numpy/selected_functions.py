@@ -33,8 +33,9 @@ from fxla.numpy.selected_reductions import (
     reduction,
 )
 from fxla.numpy.selection import Selection, common_selection, no_fixed_size
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import greatest, least
-from fxla.ops.elementwise import and_, convert, lt
+from fxla.ops.logic import and_, lt
 from fxla.ops.shape import concatenate, iota, rev
 from fxla.ops.structure import broadcast_to, full, reshape, transpose
 

@@ -13,8 +13,10 @@ from fxla.numpy.dispatch import as_value, convert_all, describe
 from fxla.numpy.indexing import getitem, layout_of, read_index
 from fxla.numpy.selection import Selection, common_selection, indexing, no_fixed_size
 from fxla.numpy.writing import fresh
-from fxla.ops.elementwise import add, and_, convert, eq, lt, not_, select
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
 from fxla.ops.index import take
+from fxla.ops.logic import and_, eq, lt, not_, select
 from fxla.ops.shape import rev
 from fxla.ops.structure import broadcast_to, full, reshape
 

@@ -15,8 +15,9 @@ from fxla.core.trace import Value, typeof
 from fxla.numpy.dispatch import dispatched, normalise_axis
 from fxla.numpy.reductions import truth
 from fxla.numpy.selection import Selection, no_fixed_size
-from fxla.ops.elementwise import and_, convert
+from fxla.ops.casts import convert
 from fxla.ops.index import take
+from fxla.ops.logic import and_
 from fxla.ops.structure import broadcast_to
 
 __all__ = [

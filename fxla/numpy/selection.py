@@ -28,10 +28,12 @@ from fxla.errors import (
     TracerIntegerConversionError,
 )
 from fxla.numpy.dispatch import OpenSize, dispatched
+from fxla.ops.arithmetic import sub
+from fxla.ops.casts import convert
 from fxla.ops.compact import compact
 from fxla.ops.cumulative import cumsum
-from fxla.ops.elementwise import convert, lt, select, sub
 from fxla.ops.index import take
+from fxla.ops.logic import lt, select
 from fxla.ops.reduce import argmax, reduce_or
 from fxla.ops.shape import iota
 from fxla.ops.structure import broadcast_in_dim, broadcast_to, full, reduce_sum, reshape

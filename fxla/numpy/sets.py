@@ -18,9 +18,11 @@ from fxla.core.trace import Value, typeof
 from fxla.numpy.arguments import known_value, needs_size, public_with
 from fxla.numpy.dispatch import as_value, as_values, convert_all, normalise_axis, promote, public
 from fxla.numpy.selection import Selection, places_of_true
+from fxla.ops.arithmetic import sub
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import cummin, cumsum
-from fxla.ops.elementwise import and_, convert, eq, lt, ne, not_, select, sub
 from fxla.ops.index import take
+from fxla.ops.logic import and_, eq, lt, ne, not_, select
 from fxla.ops.reduce import reduce_or
 from fxla.ops.shape import concatenate, iota, slice_in_dim
 from fxla.ops.sort import argsort, searchsorted, sort

@@ -25,7 +25,8 @@ from fxla.numpy.dispatch import (
 )
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import structure
-from fxla.ops.elementwise import convert, mod, sub
+from fxla.ops.arithmetic import mod, sub
+from fxla.ops.casts import convert
 from fxla.ops.index import take as take_along
 from fxla.ops.shape import concatenate, iota, rev, slice_in_dim
 

@@ -30,9 +30,11 @@ from fxla.numpy.dispatch import (
 from fxla.numpy.reductions import truth
 from fxla.numpy.selection import Selection, places_of_true
 from fxla.ops import sort as ops
-from fxla.ops.elementwise import convert, floordiv, ge, mod, sub
-from fxla.ops.elementwise import select as ops_select
+from fxla.ops.arithmetic import floordiv, mod, sub
+from fxla.ops.casts import convert
 from fxla.ops.index import take, take_along_axis
+from fxla.ops.logic import ge
+from fxla.ops.logic import select as ops_select
 from fxla.ops.order_statistic import LONG, partitioning
 from fxla.ops.shape import iota, rev, slice_in_dim, stack
 from fxla.ops.structure import broadcast_in_dim, broadcast_to, full, reshape

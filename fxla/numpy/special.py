@@ -22,9 +22,9 @@ from fxla.numpy.dispatch import (
     public,
 )
 from fxla.numpy.typed import REAL_AND_COMPLEX
-from fxla.ops import elementwise as ops
+from fxla.ops import arithmetic, elementwise, logic, transcendental
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import cumsum
-from fxla.ops.elementwise import convert
 from fxla.ops.index import take
 from fxla.ops.shape import concatenate, pad, slice_in_dim
 from fxla.ops.sort import searchsorted, sort
@@ -44,14 +44,16 @@ def sinc(x: Any) -> Any:
         Array([1.00000000e+00, 6.36619772e-01, 3.89817183e-17])
     """
     (value,) = promote_inexact("np.sinc", as_value(x, "np.sinc"))
-    y = ops.mul(value, math.pi)
+    y = arithmetic.mul(value, math.pi)
     dtype = typeof(y).dtype
-    small = ops.lt(ops.abs_(y), float(np.finfo(real_dtype(dtype)).eps) ** 0.25 / 4)
-    safe = ops.select_like(small, np.ones((), dtype)[()], y)
-    square = ops.mul(y, y)
-    inner = ops.sub(1 / 120, ops.mul(square, 1 / 5040))
-    series = ops.sub(1.0, ops.mul(square, ops.sub(1 / 6, ops.mul(square, inner))))
-    return ops.select_like(small, series, ops.div(ops.sin(safe), safe))
+    small = logic.lt(arithmetic.abs_(y), float(np.finfo(real_dtype(dtype)).eps) ** 0.25 / 4)
+    safe = logic.select_like(small, np.ones((), dtype)[()], y)
+    square = arithmetic.mul(y, y)
+    inner = arithmetic.sub(1 / 120, arithmetic.mul(square, 1 / 5040))
+    series = arithmetic.sub(
+        1.0, arithmetic.mul(square, arithmetic.sub(1 / 6, arithmetic.mul(square, inner)))
+    )
+    return logic.select_like(small, series, arithmetic.div(transcendental.sin(safe), safe))
 
 
 # Chebyshev series of exp(-x) i0(x) for x <= 8 and of exp(-x) sqrt(x) i0(x) above, from Cephes
@@ -87,12 +89,12 @@ _I0_ABOVE = np.array(
 
 def _chebyshev(x: Value, coefficients: Any) -> Value:
     """Clenshaw's recurrence."""
-    b0: Value = ops.add(ops.mul(x, 0.0), float(coefficients[0]))
-    b1 = b2 = ops.mul(x, 0.0)
+    b0: Value = elementwise.add(arithmetic.mul(x, 0.0), float(coefficients[0]))
+    b1 = b2 = arithmetic.mul(x, 0.0)
     for c in coefficients[1:]:
         b2, b1 = b1, b0
-        b0 = ops.add(ops.sub(ops.mul(x, b1), b2), float(c))
-    return ops.mul(ops.sub(b0, b2), 0.5)
+        b0 = elementwise.add(arithmetic.sub(arithmetic.mul(x, b1), b2), float(c))
+    return arithmetic.mul(arithmetic.sub(b0, b2), 0.5)
 
 
 @public(np.i0, by_type=REAL_AND_COMPLEX)
@@ -108,14 +110,17 @@ def i0(x: Any) -> Any:
     dtype = typeof(value).dtype
     if is_complex(dtype):
         raise TypeError(f"np.i0: not defined for complex numbers: {typeof(value)}{where_am_i()}")
-    size = ops.abs_(value)
-    near = ops.le(size, 8.0)
+    size = arithmetic.abs_(value)
+    near = logic.le(size, 8.0)
     eight = np.asarray(8, dtype)[()]
-    inner = ops.select_like(near, size, eight)
-    outer = ops.select_like(near, eight, size)
-    below = _chebyshev(ops.sub(ops.mul(inner, 0.5), 2.0), _I0_BELOW)
-    above = ops.div(_chebyshev(ops.sub(ops.div(32.0, outer), 2.0), _I0_ABOVE), ops.sqrt(outer))
-    return ops.mul(ops.exp(size), ops.select_like(near, below, above))
+    inner = logic.select_like(near, size, eight)
+    outer = logic.select_like(near, eight, size)
+    below = _chebyshev(arithmetic.sub(arithmetic.mul(inner, 0.5), 2.0), _I0_BELOW)
+    above = arithmetic.div(
+        _chebyshev(arithmetic.sub(arithmetic.div(32.0, outer), 2.0), _I0_ABOVE),
+        transcendental.sqrt(outer),
+    )
+    return arithmetic.mul(transcendental.exp(size), logic.select_like(near, below, above))
 
 
 @public(np.unwrap)
@@ -144,19 +149,21 @@ def unwrap(p: Any, discont: Any = None, axis: Any = -1, *, period: Any = 2 * mat
     if n < 2:
         return value
     dtype = typeof(value).dtype
-    step = ops.sub(slice_in_dim(value, 1, n, axis=at), slice_in_dim(value, 0, n - 1, axis=at))
+    step = arithmetic.sub(
+        slice_in_dim(value, 1, n, axis=at), slice_in_dim(value, 0, n - 1, axis=at)
+    )
     half = np.asarray(period // 2 if whole else period / 2, dtype)[()]
     low = -half
-    folded = ops.add(ops.mod(ops.sub(step, low), period), low)
-    folded = ops.select_like(ops.and_(ops.eq(folded, low), ops.gt(step, 0)), half, folded)
+    folded = elementwise.add(arithmetic.mod(arithmetic.sub(step, low), period), low)
+    folded = logic.select_like(logic.and_(logic.eq(folded, low), logic.gt(step, 0)), half, folded)
     limit = period / 2 if discont is None else max(discont, period / 2)
-    correction = ops.sub(folded, step)
-    small = ops.lt(convert(ops.abs_(step), inexact_dtype(dtype)), float(limit))
-    correction = ops.select_like(small, np.zeros((), dtype)[()], correction)
+    correction = arithmetic.sub(folded, step)
+    small = logic.lt(convert(arithmetic.abs_(step), inexact_dtype(dtype)), float(limit))
+    correction = logic.select_like(small, np.zeros((), dtype)[()], correction)
     low_pad = [0] * aval.ndim
     low_pad[at] = 1
     total = cumsum(pad(correction, 0, low_pad, [0] * aval.ndim), at)
-    return ops.add(value, total)
+    return elementwise.add(value, total)
 
 
 @public(np.interp)
@@ -193,24 +200,28 @@ def interp(
         at, positions, values = _periodic(at, positions, values, float(abs(period)))
         left = right = None
     n = typeof(positions).shape[0]
-    upper = ops.minimum(ops.maximum(searchsorted(positions, at, side="right"), 1), max(n - 1, 1))
+    upper = arithmetic.minimum(
+        arithmetic.maximum(searchsorted(positions, at, side="right"), 1), max(n - 1, 1)
+    )
     if n == 1:
-        out = _pick(values, ops.mul(upper, 0))
+        out = _pick(values, arithmetic.mul(upper, 0))
     else:
-        lower = ops.sub(upper, 1)
+        lower = arithmetic.sub(upper, 1)
         x0, x1 = _pick(positions, lower), _pick(positions, upper)
         f0, f1 = _pick(values, lower), _pick(values, upper)
-        width = ops.sub(x1, x0)
-        flat = ops.eq(width, 0.0)
-        safe = ops.select_like(flat, np.ones((), work)[()], width)
-        fraction = ops.select_like(flat, np.zeros((), work)[()], ops.div(ops.sub(at, x0), safe))
-        out = ops.add(f0, ops.mul(ops.sub(f1, f0), convert(fraction, kind)))
+        width = arithmetic.sub(x1, x0)
+        flat = logic.eq(width, 0.0)
+        safe = logic.select_like(flat, np.ones((), work)[()], width)
+        fraction = logic.select_like(
+            flat, np.zeros((), work)[()], arithmetic.div(arithmetic.sub(at, x0), safe)
+        )
+        out = elementwise.add(f0, arithmetic.mul(arithmetic.sub(f1, f0), convert(fraction, kind)))
     ends = [values[0] if left is None else left, values[-1] if right is None else right]
     low, high = convert_all(as_values(call, *ends), kind)
     first, last = positions[0], positions[-1]
-    below, above = ops.lt(*broadcast(call, at, first)), ops.gt(*broadcast(call, at, last))
-    out = ops.select_like(below, low, out)
-    return ops.select_like(above, high, out)
+    below, above = logic.lt(*broadcast(call, at, first)), logic.gt(*broadcast(call, at, last))
+    out = logic.select_like(below, low, out)
+    return logic.select_like(above, high, out)
 
 
 def _pick(table: Value, index: Value) -> Value:
@@ -219,13 +230,13 @@ def _pick(table: Value, index: Value) -> Value:
 
 def _periodic(at: Value, positions: Value, values: Value, period: float) -> tuple[Value, ...]:
     """The table over one period, sorted, with a neighbour from the periods on either side."""
-    at, positions = ops.mod(at, period), ops.mod(positions, period)
+    at, positions = arithmetic.mod(at, period), arithmetic.mod(positions, period)
     positions, values = sort((positions, values), 0, num_keys=1)
     n = typeof(positions).shape[0]
 
     def ends(v: Value, shift: float) -> Value:
-        before = ops.sub(slice_in_dim(v, n - 1, n), shift)
-        after = ops.add(slice_in_dim(v, 0, 1), shift)
+        before = arithmetic.sub(slice_in_dim(v, n - 1, n), shift)
+        after = elementwise.add(slice_in_dim(v, 0, 1), shift)
         return concatenate([before, v, after], 0)
 
     return at, ends(positions, period), ends(values, 0.0)

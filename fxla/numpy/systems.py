@@ -32,18 +32,11 @@ from fxla.numpy.matrix_operands import (
 from fxla.numpy.norms import singular_values
 from fxla.ops import linalg as ops
 from fxla.ops import spectral
+from fxla.ops.arithmetic import abs_, div, mul, neg, sub
+from fxla.ops.casts import convert
 from fxla.ops.dot import matmul as product
-from fxla.ops.elementwise import (
-    abs_,
-    add,
-    convert,
-    div,
-    gt,
-    mul,
-    neg,
-    select,
-    sub,
-)
+from fxla.ops.elementwise import add
+from fxla.ops.logic import gt, select
 from fxla.ops.matrix import MatrixError, adjoint
 from fxla.ops.reduce import reduce_max
 from fxla.ops.shape import slice_in_dim

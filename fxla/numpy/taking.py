@@ -25,9 +25,9 @@ from fxla.numpy.dispatch import (
     result,
 )
 from fxla.numpy.indexing import checked_positions
-from fxla.ops import elementwise as ops
+from fxla.ops import arithmetic, elementwise
 from fxla.ops import index as ops_index
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.structure import broadcast_to, reshape
 
 __all__ = [
@@ -97,7 +97,7 @@ def take(
     if fill_value is not None:
         mode = "fill"
     if mode == "wrap":
-        at = ops.mod(at, max(n, 1))
+        at = arithmetic.mod(at, max(n, 1))
     elif mode in ("raise", "fill"):
         at = checked_positions(at, axis, n, call, check=mode == "raise")
     elif mode != "clip":
@@ -231,9 +231,9 @@ def put(a: Any, ind: Any, v: Any, mode: Any = "raise", *, inplace: Any = None) -
     n = typeof(x).size
     at = reshape(at, (typeof(at).size,))
     if mode == "wrap":
-        at = ops.mod(at, n)
+        at = arithmetic.mod(at, n)
     elif mode == "clip":
-        at = ops.minimum(ops.maximum(at, 0), n - 1)
+        at = arithmetic.minimum(arithmetic.maximum(at, 0), n - 1)
     count, given = typeof(at).size, typeof(values).size
     if count and given:
         values = reshape(values, (given,))
@@ -417,7 +417,7 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> Any:
         sizes = sizes[::-1]
     out: list[Value] = []
     for n in reversed(sizes[1:]):
-        at, rest = ops.floordiv(at, n), ops.mod(at, n)
+        at, rest = arithmetic.floordiv(at, n), arithmetic.mod(at, n)
         out.append(rest)
     out.append(at)
     return tuple(out if order == "F" else reversed(out)) if sizes else ()
@@ -454,8 +454,8 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     total: Value = np.int64(0)
     for part, n, kind in zip(parts, sizes, modes, strict=True):
         if kind == "wrap":
-            part = ops.mod(part, n)
+            part = arithmetic.mod(part, n)
         elif kind == "clip":
-            part = ops.minimum(ops.maximum(part, 0), n - 1)
-        total = ops.add(ops.mul(total, n), part)
+            part = arithmetic.minimum(arithmetic.maximum(part, 0), n - 1)
+        total = elementwise.add(arithmetic.mul(total, n), part)
     return total

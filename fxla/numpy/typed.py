@@ -22,7 +22,7 @@ from fxla.core.records import dataclass
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, eval_trace, running, state, typeof
 from fxla.numpy.writing import fresh
-from fxla.ops.elementwise import Convert
+from fxla.ops.casts import Convert
 from fxla.transforms.dce import dce_jaxpr
 
 __all__ = ["ANY_NUMBER", "REAL_AND_COMPLEX", "typed"]

@@ -28,7 +28,8 @@ from fxla.numpy.dispatch import (
     unsupported,
 )
 from fxla.numpy.ufunc_loops import loop_dtypes
-from fxla.ops.elementwise import convert, select
+from fxla.ops.casts import convert
+from fxla.ops.logic import select
 from fxla.ops.structure import broadcast_to, expand_dims, transpose
 
 __all__ = ["public_ufunc", "ufunc_signature"]

@@ -32,8 +32,9 @@ from fxla.numpy.dispatch import (
 )
 from fxla.numpy.reductions import is_given, mask_of
 from fxla.ops import cumulative, reduce
-from fxla.ops.elementwise import convert, select
+from fxla.ops.casts import convert
 from fxla.ops.index import take
+from fxla.ops.logic import select
 from fxla.ops.shape import concatenate, slice_in_dim, stack
 from fxla.ops.structure import (
     broadcast_to,

@@ -18,7 +18,7 @@ from fxla.numpy.dispatch import as_values, convert_all
 from fxla.numpy.ufunc_keywords import public_ufunc
 from fxla.numpy.ufunc_loops import loop_dtypes
 from fxla.numpy.universal import apply_ufunc, binary, unary
-from fxla.ops import elementwise as ops
+from fxla.ops import arithmetic, elementwise, logic, transcendental
 
 __all__ = [
     "abs",
@@ -96,62 +96,64 @@ def _number(x: Value, value: float) -> Any:
 
 
 def _absolute(x: Value) -> Value:
-    return x if is_bool(typeof(x).dtype) else ops.abs_(x)
+    return x if is_bool(typeof(x).dtype) else arithmetic.abs_(x)
 
 
 def _reciprocal(x: Value) -> Value:
     dtype = typeof(x).dtype
     one = _number(x, 1)
     if is_inexact(dtype):
-        return ops.div(one, x)
+        return arithmetic.div(one, x)
     at_zero = np.iinfo(dtype).min if is_signed(dtype) else np.iinfo(dtype).max
-    whole = ops.truncdiv_p.bind1(one, x)
-    return ops.select_like(ops.eq(x, 0), _number(x, at_zero), whole)
+    whole = arithmetic.truncdiv_p.bind1(one, x)
+    return logic.select_like(logic.eq(x, 0), _number(x, at_zero), whole)
 
 
 def _conjugate(x: Value) -> Value:
-    return ops.conj(x) if is_complex(typeof(x).dtype) else x
+    return arithmetic.conj(x) if is_complex(typeof(x).dtype) else x
 
 
-def _unless_nan(pick: ops.Elementwise) -> Any:
+def _unless_nan(pick: elementwise.Elementwise) -> Any:
     """`pick` that ignores a NaN if the other operand is a number."""
 
     def rule(x: Value, y: Value) -> Value:
         if not is_inexact(typeof(x).dtype):
             return pick.bind1(x, y)
         both = pick.bind1(x, y)
-        return ops.select_like(ops.ne(x, x), y, ops.select_like(ops.ne(y, y), x, both))
+        return logic.select_like(logic.ne(x, x), y, logic.select_like(logic.ne(y, y), x, both))
 
     return rule
 
 
 def _complex_unless_nan(pick: Any) -> Any:
     def rule(x: Value, y: Value) -> Value:
-        kept = ops.select_like(cm.not_a_number(y), x, pick(x, y))
-        return ops.select_like(cm.not_a_number(x), y, kept)
+        kept = logic.select_like(cm.not_a_number(y), x, pick(x, y))
+        return logic.select_like(cm.not_a_number(x), y, kept)
 
     return rule
 
 
 def _logaddexp2(x: Value, y: Value) -> Value:
     """max + log2(1 + 2**-|x - y|); equal operands, infinite ones too, differ by exactly 0."""
-    apart = ops.select_like(ops.eq(x, y), _number(x, 0), ops.sub(x, y))
-    power = ops.exp2_p.bind1(ops.neg(ops.abs_(apart)))
-    return ops.add(ops.maximum(x, y), ops.mul(ops.log1p(power), 1 / math.log(2)))
+    apart = logic.select_like(logic.eq(x, y), _number(x, 0), arithmetic.sub(x, y))
+    power = transcendental.exp2_p.bind1(arithmetic.neg(arithmetic.abs_(apart)))
+    return elementwise.add(
+        arithmetic.maximum(x, y), arithmetic.mul(transcendental.log1p(power), 1 / math.log(2))
+    )
 
 
 def _heaviside(x: Value, at_zero: Value) -> Value:
-    step = ops.select_like(ops.gt(x, 0.0), _number(x, 1), _number(x, 0))
-    step = ops.select_like(ops.ne(x, x), x, step)
-    return ops.select_like(ops.eq(x, 0.0), at_zero, step)
+    step = logic.select_like(logic.gt(x, 0.0), _number(x, 1), _number(x, 0))
+    step = logic.select_like(logic.ne(x, x), x, step)
+    return logic.select_like(logic.eq(x, 0.0), at_zero, step)
 
 
 def _divmod(x: Value, y: Value) -> tuple[Value, Value]:
-    return ops.floordiv(x, y), ops.mod(x, y)
+    return arithmetic.floordiv(x, y), arithmetic.mod(x, y)
 
 
 def _times(factor: float) -> Any:
-    return lambda x: ops.mul(x, factor)
+    return lambda x: arithmetic.mul(x, factor)
 
 
 def exponent_of(x: Any) -> int | None:
@@ -167,52 +169,55 @@ def _power(call: str, x1: Any, x2: Any, dtype: Any) -> Any:
     x, y = as_values(call, x1, x2)
     n = exponent_of(y)
     if n is None or dtype is not None:
-        return apply_ufunc(call, np.power, ops.pow_p, (x, y), dtype)
+        return apply_ufunc(call, np.power, transcendental.pow_p, (x, y), dtype)
     loop = loop_dtypes(call, np.power, [x, y])
     if n < 0 and not is_inexact(loop[-1]):
         raise ValueError(
             f"{call}: Integers to negative integer powers are not allowed{where_am_i()}. Convert "
             "the base with `.astype(float)`."
         )
-    return ops.integer_pow(convert_all([x], loop[-1])[0], n)
+    return transcendental.integer_pow(convert_all([x], loop[-1])[0], n)
 
 
 # --- arithmetic -----------------------------------------------------------------------------
 
-add = binary(np.add, ops.add_p, "Sum", "[1, 2], 0.5 -> Array([1.5, 2.5])")
-subtract = binary(np.subtract, ops.sub_p, "Difference", "[1, 2], 0.5 -> Array([0.5, 1.5])")
-multiply = binary(np.multiply, ops.mul_p, "Product", "[1, 2], 0.5 -> Array([0.5, 1. ])")
-divide = binary(np.divide, ops.div_p, "Quotient", "[1, 2], 4 -> Array([0.25, 0.5 ])")
+add = binary(np.add, elementwise.add_p, "Sum", "[1, 2], 0.5 -> Array([1.5, 2.5])")
+subtract = binary(np.subtract, arithmetic.sub_p, "Difference", "[1, 2], 0.5 -> Array([0.5, 1.5])")
+multiply = binary(np.multiply, arithmetic.mul_p, "Product", "[1, 2], 0.5 -> Array([0.5, 1. ])")
+divide = binary(np.divide, arithmetic.div_p, "Quotient", "[1, 2], 4 -> Array([0.25, 0.5 ])")
 true_divide = divide
 floor_divide = binary(
     np.floor_divide,
-    ops.floordiv_p,
+    arithmetic.floordiv_p,
     "The largest whole number not above the quotient",
     "[-7, 7], 2 -> Array([-4,  3])",
 )
 remainder = binary(
     np.remainder,
-    ops.mod_p,
+    arithmetic.mod_p,
     "Remainder, with the sign of the divisor",
     "[-7, 7], 3 -> Array([2, 1])",
 )
 mod = remainder
 fmod = binary(
-    np.fmod, ops.fmod_p, "Remainder, with the sign of the dividend", "[-7, 7], 3 -> Array([-1,  1])"
+    np.fmod,
+    arithmetic.fmod_p,
+    "Remainder, with the sign of the dividend",
+    "[-7, 7], 3 -> Array([-1,  1])",
 )
-negative = unary(np.negative, ops.neg_p, "Negative", "[1.0, -2.0] -> Array([-1.,  2.])")
+negative = unary(np.negative, arithmetic.neg_p, "Negative", "[1.0, -2.0] -> Array([-1.,  2.])")
 positive = unary(np.positive, lambda x: x, "`x` itself", "[1.0, -2.0] -> Array([ 1., -2.])")
 absolute = unary(np.absolute, _absolute, "Absolute value", "[-1.5, 3 + 4j] -> Array([1.5, 5. ])")
 abs = absolute
-fabs = unary(np.fabs, ops.abs_p, "Absolute value, as a float", "[-1, 2] -> Array([1., 2.])")
+fabs = unary(np.fabs, arithmetic.abs_p, "Absolute value, as a float", "[-1, 2] -> Array([1., 2.])")
 sign = unary(
     np.sign,
-    ops.sign_p,
+    arithmetic.sign_p,
     "-1, 0 or 1",
     "[-3.0, 0.0, 2.0] -> Array([-1.,  0.,  1.])",
     complex_rule=cm.sign,
 )
-square = unary(np.square, ops.square_p, "``x * x``", "[1, 2, 3] -> Array([1, 4, 9])")
+square = unary(np.square, transcendental.square_p, "``x * x``", "[1, 2, 3] -> Array([1, 4, 9])")
 reciprocal = unary(
     np.reciprocal,
     _reciprocal,
@@ -224,28 +229,28 @@ conjugate = unary(np.conjugate, _conjugate, "Complex conjugate", "1 + 2j -> Arra
 conj = conjugate
 maximum = binary(
     np.maximum,
-    ops.maximum_p,
+    arithmetic.maximum_p,
     "The larger; NaN if either is",
     "[1, 5], [4, 2] -> Array([4, 5])",
     complex_rule=cm.maximum,
 )
 minimum = binary(
     np.minimum,
-    ops.minimum_p,
+    arithmetic.minimum_p,
     "The smaller; NaN if either is",
     "[1, 5], [4, 2] -> Array([1, 2])",
     complex_rule=cm.minimum,
 )
 fmax = binary(
     np.fmax,
-    _unless_nan(ops.maximum_p),
+    _unless_nan(arithmetic.maximum_p),
     "The larger; a number rather than NaN",
     "[1.0, np.nan], 0.5 -> Array([1. , 0.5])",
     complex_rule=_complex_unless_nan(cm.maximum),
 )
 fmin = binary(
     np.fmin,
-    _unless_nan(ops.minimum_p),
+    _unless_nan(arithmetic.minimum_p),
     "The smaller; a number rather than NaN",
     "[1.0, np.nan], 0.5 -> Array([0.5, 0.5])",
     complex_rule=_complex_unless_nan(cm.minimum),
@@ -299,59 +304,67 @@ def power(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
 pow = power
 float_power = binary(
     np.float_power,
-    ops.pow_p,
+    transcendental.pow_p,
     "``x1 ** x2`` in float64 or complex128",
     "[1, 2, 3], -1 -> Array([1.        , 0.5       , 0.33333333])",
 )
 
 # --- roots, exponentials, logarithms --------------------------------------------------------
 
-sqrt = unary(np.sqrt, ops.sqrt_p, "Square root", "[4.0, 2.0] -> Array([2.        , 1.41421356])")
-cbrt = unary(np.cbrt, ops.cbrt_p, "Cube root", "[8.0, -27.0] -> Array([ 2., -3.])")
+sqrt = unary(
+    np.sqrt, transcendental.sqrt_p, "Square root", "[4.0, 2.0] -> Array([2.        , 1.41421356])"
+)
+cbrt = unary(np.cbrt, transcendental.cbrt_p, "Cube root", "[8.0, -27.0] -> Array([ 2., -3.])")
 exp = unary(
-    np.exp, ops.exp_p, "e to the power `x`", "[0.0, 1.0] -> Array([1.        , 2.71828183])"
+    np.exp,
+    transcendental.exp_p,
+    "e to the power `x`",
+    "[0.0, 1.0] -> Array([1.        , 2.71828183])",
 )
 exp2 = unary(
     np.exp2,
-    ops.exp2_p,
+    transcendental.exp2_p,
     "2 to the power `x`",
     "[3.0, -1.0] -> Array([8. , 0.5])",
     complex_rule=cm.exp2,
 )
 expm1 = unary(
     np.expm1,
-    ops.expm1_p,
+    transcendental.expm1_p,
     "``exp(x) - 1``, exact near 0",
     "1e-10 -> Array(1.e-10)",
     complex_rule=cm.expm1,
 )
 log = unary(
-    np.log, ops.log_p, "Natural logarithm", "[1.0, 10.0] -> Array([0.        , 2.30258509])"
+    np.log,
+    transcendental.log_p,
+    "Natural logarithm",
+    "[1.0, 10.0] -> Array([0.        , 2.30258509])",
 )
 log2 = unary(
     np.log2,
-    ops.log2_p,
+    transcendental.log2_p,
     "Logarithm to base 2",
     "[1.0, 8.0] -> Array([0., 3.])",
     complex_rule=cm.log2,
 )
 log10 = unary(
     np.log10,
-    ops.log10_p,
+    transcendental.log10_p,
     "Logarithm to base 10",
     "[1.0, 1e-3] -> Array([ 0., -3.])",
     complex_rule=cm.log10,
 )
 log1p = unary(
     np.log1p,
-    ops.log1p_p,
+    transcendental.log1p_p,
     "``log(1 + x)``, exact near 0",
     "1e-10 -> Array(1.e-10)",
     complex_rule=cm.log1p,
 )
 logaddexp = binary(
     np.logaddexp,
-    ops.logaddexp_p.bind1,
+    transcendental.logaddexp_p.bind1,
     "``log(exp(x1) + exp(x2))``",
     "[0.0, 1000.0], 0.0 -> Array([6.93147181e-01, 1.00000000e+03])",
 )
@@ -362,27 +375,36 @@ logaddexp2 = binary(
     "[0.0, 2000.0], 0.0 -> Array([1.e+00, 2.e+03])",
 )
 hypot = binary(
-    np.hypot, ops.hypot_p, "``sqrt(x1**2 + x2**2)`` without overflow", "3.0, 4.0 -> Array(5.)"
+    np.hypot,
+    transcendental.hypot_p,
+    "``sqrt(x1**2 + x2**2)`` without overflow",
+    "3.0, 4.0 -> Array(5.)",
 )
 
 # --- trigonometric and hyperbolic -----------------------------------------------------------
 
 sin = unary(
-    np.sin, ops.sin_p, "Sine of `x` in radians", "[0.0, 1.0] -> Array([0.        , 0.84147098])"
+    np.sin,
+    transcendental.sin_p,
+    "Sine of `x` in radians",
+    "[0.0, 1.0] -> Array([0.        , 0.84147098])",
 )
 cos = unary(
-    np.cos, ops.cos_p, "Cosine of `x` in radians", "[0.0, 1.0] -> Array([1.        , 0.54030231])"
+    np.cos,
+    transcendental.cos_p,
+    "Cosine of `x` in radians",
+    "[0.0, 1.0] -> Array([1.        , 0.54030231])",
 )
 tan = unary(
     np.tan,
-    ops.tan_p,
+    transcendental.tan_p,
     "Tangent of `x` in radians",
     "[0.0, 1.0] -> Array([0.        , 1.55740772])",
     complex_rule=cm.tan,
 )
 arcsin = unary(
     np.arcsin,
-    ops.asin_p,
+    transcendental.asin_p,
     "Inverse sine, in radians",
     "[0.0, 0.5] -> Array([0.        , 0.52359878])",
     complex_rule=cm.arcsin,
@@ -391,7 +413,7 @@ arcsin = unary(
 asin = arcsin
 arccos = unary(
     np.arccos,
-    ops.acos_p,
+    transcendental.acos_p,
     "Inverse cosine, in radians",
     "[0.0, 0.5] -> Array([1.57079633, 1.04719755])",
     complex_rule=cm.arccos,
@@ -400,7 +422,7 @@ arccos = unary(
 acos = arccos
 arctan = unary(
     np.arctan,
-    ops.atan_p,
+    transcendental.atan_p,
     "Inverse tangent, in radians",
     "[0.0, 1.0] -> Array([0.        , 0.78539816])",
     complex_rule=cm.arctan,
@@ -409,7 +431,7 @@ arctan = unary(
 atan = arctan
 arctan2 = binary(
     np.arctan2,
-    ops.atan2_p,
+    transcendental.atan2_p,
     "Angle of the point (`x2`, `x1`)",
     "1.0, [1.0, -1.0] -> Array([0.78539816, 2.35619449])",
     name="arctan2",
@@ -417,24 +439,27 @@ arctan2 = binary(
 atan2 = arctan2
 sinh = unary(
     np.sinh,
-    ops.sinh_p,
+    transcendental.sinh_p,
     "Hyperbolic sine",
     "[0.0, 1.0] -> Array([0.        , 1.17520119])",
     complex_rule=cm.sinh,
 )
 cosh = unary(
     np.cosh,
-    ops.cosh_p,
+    transcendental.cosh_p,
     "Hyperbolic cosine",
     "[0.0, 1.0] -> Array([1.        , 1.54308063])",
     complex_rule=cm.cosh,
 )
 tanh = unary(
-    np.tanh, ops.tanh_p, "Hyperbolic tangent", "[0.0, 1.0] -> Array([0.        , 0.76159416])"
+    np.tanh,
+    transcendental.tanh_p,
+    "Hyperbolic tangent",
+    "[0.0, 1.0] -> Array([0.        , 0.76159416])",
 )
 arcsinh = unary(
     np.arcsinh,
-    ops.asinh_p,
+    transcendental.asinh_p,
     "Inverse hyperbolic sine",
     "[0.0, 1.0] -> Array([0.        , 0.88137359])",
     complex_rule=cm.arcsinh,
@@ -443,7 +468,7 @@ arcsinh = unary(
 asinh = arcsinh
 arccosh = unary(
     np.arccosh,
-    ops.acosh_p,
+    transcendental.acosh_p,
     "Inverse hyperbolic cosine",
     "[1.0, 2.0] -> Array([0.       , 1.3169579])",
     complex_rule=cm.arccosh,
@@ -452,7 +477,7 @@ arccosh = unary(
 acosh = arccosh
 arctanh = unary(
     np.arctanh,
-    ops.atanh_p,
+    transcendental.atanh_p,
     "Inverse hyperbolic tangent",
     "[0.0, 0.5] -> Array([0.        , 0.54930614])",
     complex_rule=cm.arctanh,

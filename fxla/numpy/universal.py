@@ -20,7 +20,8 @@ from fxla.numpy.dispatch import as_values, broadcast, convert_all
 from fxla.numpy.typed import ANY_NUMBER
 from fxla.numpy.ufunc_keywords import public_ufunc
 from fxla.numpy.ufunc_loops import loop_dtypes
-from fxla.ops.elementwise import Elementwise, convert
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import Elementwise
 
 __all__ = ["apply_ufunc", "binary", "documented", "unary"]
 

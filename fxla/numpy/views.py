@@ -15,8 +15,7 @@ import numpy as np
 from fxla.core.aliasing import Alias, attach_view
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Tracer, Value, typeof
-from fxla.ops import elementwise as ops
-from fxla.ops import structure
+from fxla.ops import arithmetic, structure
 from fxla.ops.dynamic import dynamic_update_slice
 from fxla.ops.shape import rev, slice_in_dim
 
@@ -143,13 +142,13 @@ def _rot90(x: Tracer, view: Value, args: Any, kwargs: Any) -> Write:
 def _real(x: Tracer, view: Value, args: Any, kwargs: Any) -> Write | None:
     if not is_complex(x.dtype):
         return lambda base, new: new
-    return lambda base, new: ops.complex_(new, ops.imag(base))
+    return lambda base, new: arithmetic.complex_(new, arithmetic.imag(base))
 
 
 def _imag(x: Tracer, view: Value, args: Any, kwargs: Any) -> Write | None:
     if not is_complex(x.dtype):
         return None
-    return lambda base, new: ops.complex_(ops.real(base), new)
+    return lambda base, new: arithmetic.complex_(arithmetic.real(base), new)
 
 
 _INVERSES: dict[str, Callable[..., Write | None]] = {

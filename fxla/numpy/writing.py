@@ -13,7 +13,8 @@ import numpy as np
 from fxla.core.aliasing import check_writable, write
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ReadOnlyError, ShapeError
-from fxla.ops.elementwise import convert, select
+from fxla.ops.casts import convert
+from fxla.ops.logic import select
 from fxla.ops.structure import broadcast_to
 
 __all__ = ["fresh", "put_into", "put_result"]

@@ -26,9 +26,11 @@ from fxla.loops.view import (
     fresh_local,
     int_const,
 )
+from fxla.ops.arithmetic import sub
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import cumsum
-from fxla.ops.elementwise import and_, convert, lt, select, sub
 from fxla.ops.index import take_along_axis
+from fxla.ops.logic import and_, lt, select
 from fxla.ops.shape import iota
 from fxla.ops.structure import (
     batch_move,

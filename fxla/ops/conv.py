@@ -20,9 +20,10 @@ from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
 from fxla.loops.view import IndexTuple, Reduce, View, binary, extent, int_const
+from fxla.ops.casts import convert
 from fxla.ops.conv_dims import ConvDims, ConvParams
 from fxla.ops.dot import accumulator
-from fxla.ops.elementwise import add, convert
+from fxla.ops.elementwise import add
 from fxla.ops.shape import all_of, rev
 from fxla.ops.structure import move_axis, reshape
 from fxla.ops.window_dims import Window, dilated, lowered_source, spread

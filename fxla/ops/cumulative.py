@@ -31,20 +31,13 @@ from fxla.loops.view import (
     fresh_local,
     int_const,
 )
-from fxla.ops.elementwise import (
-    add,
-    convert,
-    div,
-    eq,
-    exp,
-    isinf_p,
-    logaddexp_scalar,
-    mul,
-    select,
-    sub,
-)
+from fxla.ops.arithmetic import div, mul, sub
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
+from fxla.ops.logic import eq, isinf_p, select
 from fxla.ops.shape import pad
 from fxla.ops.structure import batch_move, instantiate
+from fxla.ops.transcendental import exp, logaddexp_scalar
 
 __all__ = [
     "Advance",

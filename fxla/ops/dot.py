@@ -21,7 +21,8 @@ from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
 from fxla.loops.view import IndexTuple, Reduce, View
-from fxla.ops.elementwise import add, convert
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
 from fxla.ops.structure import transpose
 
 __all__ = ["DotDims", "accumulator", "dot_general", "dot_general_p", "matmul", "matrix_transpose"]

@@ -29,7 +29,7 @@ from fxla.loops.view import (
     fresh_local,
     int_const,
 )
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.gather_dims import GatherDims
 from fxla.ops.index import gather_p, scatter_p
 from fxla.ops.shape import all_of, stack

@@ -22,7 +22,9 @@ from fxla.core.dtypes import complex64, complex128, complex_dtype, float32, floa
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops.view import Opaque, View
-from fxla.ops.elementwise import conj, convert, eq, mul, or_, real, select_like
+from fxla.ops.arithmetic import conj, mul, real
+from fxla.ops.casts import convert
+from fxla.ops.logic import eq, or_, select_like
 from fxla.ops.shape import iota, pad
 from fxla.ops.structure import LinearPrimitive, batch_move
 

@@ -16,25 +16,13 @@ from typing import Any
 
 from fxla.core.dtypes import float64
 from fxla.core.trace import Value, typeof
+from fxla.ops.arithmetic import div, mul, neg, sub
+from fxla.ops.casts import convert
 from fxla.ops.element_loop import ElementLoop
-from fxla.ops.elementwise import (
-    add,
-    and_,
-    convert,
-    digamma,
-    div,
-    gt,
-    le,
-    log,
-    log1p,
-    lt,
-    mul,
-    neg,
-    not_,
-    select_like,
-    sub,
-)
+from fxla.ops.elementwise import add
+from fxla.ops.logic import and_, gt, le, lt, not_, select_like
 from fxla.ops.structure import broadcast_in_dim
+from fxla.ops.transcendental import digamma, log, log1p
 
 __all__ = ["alike", "betainc_slopes"]
 

@@ -24,7 +24,9 @@ from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
 from fxla.loops.view import IndexTuple, Nest, View
-from fxla.ops.elementwise import add, convert, div, eq, mul, select, sub
+from fxla.ops.arithmetic import div, mul, sub
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
 from fxla.ops.gather_dims import (
     GatherDims,
     IndexMode,
@@ -33,6 +35,7 @@ from fxla.ops.gather_dims import (
     lowered_addresses,
     lowered_starts,
 )
+from fxla.ops.logic import eq, select
 from fxla.ops.scatter_nest import scatter_nest
 from fxla.ops.scatter_view import has_one_window, scatter_view
 from fxla.ops.shape import all_of, iota

@@ -23,9 +23,11 @@ from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, NotDifferentiableError, ShapeError
 from fxla.loops.view import Nest, Opaque, View
+from fxla.ops.arithmetic import conj, mul, neg, sub
 from fxla.ops.dot import matmul, matrix_transpose
-from fxla.ops.elementwise import add, conj, mul, neg, select, sub
+from fxla.ops.elementwise import add
 from fxla.ops.lapack import cholesky_factor, lu_factor, solve_triangle
+from fxla.ops.logic import select
 from fxla.ops.matrix import (
     MatrixPrimitive,
     adjoint,

@@ -17,10 +17,13 @@ from fxla.core.primitive import Primitive, not_linear
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops.view import Nest, Opaque, View
+from fxla.ops.arithmetic import complex_, conj, real
+from fxla.ops.casts import convert
 from fxla.ops.dot import matrix_transpose
-from fxla.ops.elementwise import add, complex_, conj, convert, eq, ge, real, select
+from fxla.ops.elementwise import add
 from fxla.ops.gather_dims import GatherDims
 from fxla.ops.index import gather
+from fxla.ops.logic import eq, ge, select
 from fxla.ops.shape import iota
 from fxla.ops.structure import batch_move, broadcast_in_dim, expand_dims, full, reduce_sum
 

@@ -13,8 +13,8 @@ from fxla.core.primitive import Primitive, Zero, is_zero, not_linear
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops.view import Opaque, View
-from fxla.ops.elementwise import and_, isnan_p, lt, not_, or_, select
 from fxla.ops.index import take_along_axis
+from fxla.ops.logic import and_, isnan_p, lt, not_, or_, select
 from fxla.ops.shape import iota
 from fxla.ops.sort import argsort, sort
 from fxla.ops.structure import batch_move, broadcast_to, full, move_axis

@@ -30,8 +30,10 @@ from fxla.loops.view import (
     fresh_local,
     int_const,
 )
+from fxla.ops.arithmetic import div, mul
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import cumprod, greatest, least, shifted
-from fxla.ops.elementwise import convert, div, eq, mul, select
+from fxla.ops.logic import eq, select
 from fxla.ops.structure import (
     broadcast_in_dim,
     drop,

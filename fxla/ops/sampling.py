@@ -17,35 +17,21 @@ from typing import Any
 
 from fxla.core.dtypes import float64
 from fxla.core.trace import Value, typeof
+from fxla.ops.arithmetic import abs_, div, floor, minimum, mul, neg, sub
+from fxla.ops.casts import convert
 from fxla.ops.element_loop import ElementLoop
-from fxla.ops.elementwise import (
-    Elementwise,
-    abs_,
-    add,
-    and_,
-    convert,
+from fxla.ops.elementwise import Elementwise, add
+from fxla.ops.logic import and_, ge, gt, le, lt, not_, or_, select_like
+from fxla.ops.transcendental import (
     digamma,
-    div,
     erfc_p,
     erfinv_p,
     exp,
     expm1,
-    floor,
-    ge,
-    gt,
-    le,
     lgamma_p,
     log,
     log1p,
-    lt,
-    minimum,
-    mul,
-    neg,
-    not_,
-    or_,
-    select_like,
     sqrt,
-    sub,
 )
 
 __all__ = [

@@ -20,7 +20,8 @@ from fxla.errors import DtypeError, ShapeError
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
 from fxla.loops.view import IndexTuple, View, binary, compare, extent, int_const
-from fxla.ops.elementwise import select, sub
+from fxla.ops.arithmetic import sub
+from fxla.ops.logic import select
 from fxla.ops.structure import (
     LinearPrimitive,
     batch_move,

@@ -7,24 +7,11 @@ one: asking for it is an error.
 from __future__ import annotations
 
 from fxla.core.trace import Value, typeof
-from fxla.ops.elementwise import (
-    add,
-    complex_,
-    cos,
-    div,
-    eq,
-    exp,
-    log,
-    maximum,
-    mul,
-    neg,
-    select_like,
-    sign,
-    sin,
-    sqrt,
-    sub,
-)
+from fxla.ops.arithmetic import complex_, div, maximum, mul, neg, sign, sub
+from fxla.ops.elementwise import add
+from fxla.ops.logic import eq, select_like
 from fxla.ops.scipy_call import SciPyCall, no_derivative
+from fxla.ops.transcendental import cos, exp, log, sin, sqrt
 
 __all__ = [
     "hyp0f1_p",

@@ -5,21 +5,11 @@ from __future__ import annotations
 import math
 
 from fxla.core.trace import Value, typeof
-from fxla.ops.elementwise import (
-    add,
-    cos,
-    div,
-    eq,
-    erf,
-    exp,
-    log,
-    mul,
-    neg,
-    select_like,
-    sin,
-    sub,
-)
+from fxla.ops.arithmetic import div, mul, neg, sub
+from fxla.ops.elementwise import add
+from fxla.ops.logic import eq, select_like
 from fxla.ops.scipy_call import SciPyCall, no_derivative
+from fxla.ops.transcendental import cos, erf, exp, log, sin
 
 __all__ = [
     "ci_p",

@@ -12,28 +12,13 @@ from collections.abc import Callable
 
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof
-from fxla.ops.elementwise import (
-    Rule,
-    add,
-    and_,
-    digamma,
-    div,
-    eq,
-    exp,
-    gt,
-    lgamma_p,
-    log,
-    log1p,
-    lt,
-    mul,
-    neg,
-    not_,
-    select_like,
-    sub,
-)
+from fxla.ops.arithmetic import div, mul, neg, sub
+from fxla.ops.elementwise import Rule, add
 from fxla.ops.incomplete_beta import alike, betainc_slopes
+from fxla.ops.logic import and_, eq, gt, lt, not_, select_like
 from fxla.ops.sampling import gamma_log_derivative
 from fxla.ops.scipy_call import SciPyCall, no_derivative
+from fxla.ops.transcendental import digamma, exp, lgamma_p, log, log1p
 
 __all__ = [
     "beta_p",

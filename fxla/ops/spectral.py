@@ -25,22 +25,13 @@ from fxla.core.dtypes import complex_dtype, int64, is_complex, real_dtype
 from fxla.core.jaxpr import Eqn
 from fxla.core.trace import Value, typeof
 from fxla.errors import NotDifferentiableError
+from fxla.ops.arithmetic import abs_, complex_, conj, div, imag, mul, real, sub
+from fxla.ops.casts import convert
 from fxla.ops.dot import matmul
-from fxla.ops.elementwise import (
-    abs_,
-    add,
-    complex_,
-    conj,
-    convert,
-    div,
-    imag,
-    mul,
-    real,
-    select,
-    sub,
-)
+from fxla.ops.elementwise import add
 from fxla.ops.index import take_along_axis
 from fxla.ops.linalg import linear_solve
+from fxla.ops.logic import select
 from fxla.ops.matrix import (
     MatrixPrimitive,
     adjoint,

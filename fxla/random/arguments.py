@@ -19,7 +19,7 @@ from fxla.core.dtypes import (
 )
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.structure import broadcast_to
 
 __all__ = [

@@ -12,23 +12,10 @@ import numpy as np
 from fxla.core.dtypes import DType, canonical_dtype, finfo_of, is_integer, is_signed
 from fxla.core.trace import Value, typeof
 from fxla.errors import DtypeError
-from fxla.ops.elementwise import (
-    add,
-    bitcast,
-    convert,
-    eq,
-    fmod,
-    gt,
-    le,
-    lt,
-    maximum,
-    minimum,
-    mul,
-    or_,
-    select,
-    shift_right_logical,
-    sub,
-)
+from fxla.ops.arithmetic import fmod, maximum, minimum, mul, sub
+from fxla.ops.casts import bitcast, convert
+from fxla.ops.elementwise import add
+from fxla.ops.logic import eq, gt, le, lt, or_, select, shift_right_logical
 from fxla.ops.random_bits import random_bits, uint_dtype
 from fxla.ops.shape import slice_in_dim
 from fxla.ops.structure import broadcast_to, full, reshape

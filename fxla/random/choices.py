@@ -8,14 +8,17 @@ from typing import Any
 from fxla.core.dtypes import default_float, int64, is_integer
 from fxla.core.trace import Value, typeof
 from fxla.errors import AxisError, ConcretizationError, ShapeError
+from fxla.ops.arithmetic import mul, sub
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import cumsum
-from fxla.ops.elementwise import add, convert, log, mul, sub
+from fxla.ops.elementwise import add
 from fxla.ops.index import take
 from fxla.ops.random_bits import random_bits
 from fxla.ops.reduce import argmax
 from fxla.ops.shape import iota, slice_in_dim
 from fxla.ops.sort import searchsorted, sort, top_k
 from fxla.ops.structure import broadcast_to, move_axis, reshape
+from fxla.ops.transcendental import log
 from fxla.random.arguments import as_value, check_key, parameter_dtype, shape_tuple
 from fxla.random.basic import randint, unit_uniform
 from fxla.random.continuous import gumbel

@@ -11,27 +11,13 @@ from typing import Any
 
 from fxla.core.dtypes import finfo_of
 from fxla.core.trace import Value
-from fxla.ops.elementwise import (
-    abs_,
-    add,
-    div,
-    exp,
-    le,
-    log,
-    log1p,
-    lt,
-    mul,
-    neg,
-    pow_,
-    select,
-    sign,
-    sqrt,
-    sub,
-    tan_p,
-)
+from fxla.ops.arithmetic import abs_, div, mul, neg, sign, sub
+from fxla.ops.elementwise import add
+from fxla.ops.logic import le, lt, select
 from fxla.ops.sampling import constant_p, implicit_wald_p
 from fxla.ops.shape import slice_in_dim
 from fxla.ops.structure import reshape
+from fxla.ops.transcendental import exp, log, log1p, pow_, sqrt, tan_p
 from fxla.random.arguments import (
     as_value,
     check_key,

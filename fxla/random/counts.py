@@ -10,25 +10,15 @@ from typing import Any
 from fxla.core.dtypes import float64
 from fxla.core.trace import Value, typeof
 from fxla.errors import ShapeError
+from fxla.ops.arithmetic import div, floor, maximum, minimum, neg, sub
+from fxla.ops.casts import convert
 from fxla.ops.cumulative import cumsum
-from fxla.ops.elementwise import (
-    add,
-    convert,
-    div,
-    eq,
-    floor,
-    isnan_p,
-    log,
-    log1p,
-    maximum,
-    minimum,
-    neg,
-    select,
-    sub,
-)
+from fxla.ops.elementwise import add
+from fxla.ops.logic import eq, isnan_p, select
 from fxla.ops.sampling import binomial_sample, poisson_sample
 from fxla.ops.shape import slice_in_dim, stack
 from fxla.ops.structure import broadcast_to, reshape
+from fxla.ops.transcendental import log, log1p
 from fxla.random.arguments import (
     as_value,
     check_key,

@@ -10,10 +10,12 @@ from typing import Any
 
 from fxla.core.trace import Value, typeof
 from fxla.errors import ShapeError
-from fxla.ops.elementwise import abs_, add, div, exp, maximum, mul, pow_, sqrt, sub
+from fxla.ops.arithmetic import abs_, div, maximum, mul, sub
+from fxla.ops.elementwise import add
 from fxla.ops.reduce import reduce_max
 from fxla.ops.sampling import log_gamma_sample
 from fxla.ops.structure import broadcast_to, expand_dims, reduce_sum
+from fxla.ops.transcendental import exp, pow_, sqrt
 from fxla.random.arguments import (
     as_value,
     check_key,

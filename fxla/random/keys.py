@@ -14,7 +14,8 @@ from fxla.core.array import as_array
 from fxla.core.dtypes import is_integer, uint32
 from fxla.core.trace import Value, typeof
 from fxla.errors import DtypeError, ShapeError
-from fxla.ops.elementwise import and_, convert, shift_right_logical
+from fxla.ops.casts import convert
+from fxla.ops.logic import and_, shift_right_logical
 from fxla.ops.random_bits import random_bits
 from fxla.ops.shape import stack
 from fxla.random.arguments import as_value, check_key, shape_tuple

@@ -13,25 +13,10 @@ import numpy as np
 from fxla.core.dtypes import DType, canonical_dtype, is_complex, real_dtype
 from fxla.core.trace import Value, typeof
 from fxla.errors import ShapeError
+from fxla.ops.arithmetic import abs_, complex_, div, maximum, minimum, mul, nextafter_p, sign, sub
+from fxla.ops.casts import convert
 from fxla.ops.dot import DotDims, dot_general, matrix_transpose
-from fxla.ops.elementwise import (
-    abs_,
-    add,
-    complex_,
-    convert,
-    div,
-    erf,
-    erfinv_p,
-    exp,
-    maximum,
-    minimum,
-    mul,
-    nextafter_p,
-    sign,
-    sqrt,
-    square,
-    sub,
-)
+from fxla.ops.elementwise import add
 from fxla.ops.linalg import cholesky, qr
 from fxla.ops.matrix import adjoint, diagonal
 from fxla.ops.shape import slice_in_dim
@@ -43,6 +28,7 @@ from fxla.ops.structure import (
     reduce_sum,
     reshape,
 )
+from fxla.ops.transcendental import erf, erfinv_p, exp, sqrt, square
 from fxla.random.arguments import (
     as_value,
     check_key,

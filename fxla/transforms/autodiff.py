@@ -20,7 +20,7 @@ from fxla.core.pytree import structure_text, tree_flatten, tree_unflatten
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, InternalError, NotDifferentiableError, ShapeError
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.shape import slice_in_dim
 from fxla.ops.structure import instantiate, move_axis, reshape
 from fxla.transforms.api import (

@@ -30,7 +30,7 @@ from fxla.core.trace import (
     where_am_i,
 )
 from fxla.errors import DtypeError, ShapeError
-from fxla.ops.elementwise import convert
+from fxla.ops.casts import convert
 from fxla.ops.structure import instantiate
 from fxla.transforms.api import function_name, strip_finished
 from fxla.transforms.selection import select

@@ -22,17 +22,10 @@ from fxla.core.dtypes import bool_
 from fxla.core.jaxpr import Eqn
 from fxla.core.primitive import Linear, is_linear
 from fxla.core.trace import Value, typeof
-from fxla.ops.elementwise import (
-    Elementwise,
-    and_,
-    convert_p,
-    div_p,
-    mul_p,
-    not_,
-    or_,
-    select,
-    select_p,
-)
+from fxla.ops.arithmetic import div_p, mul_p
+from fxla.ops.casts import convert_p
+from fxla.ops.elementwise import Elementwise
+from fxla.ops.logic import and_, not_, or_, select, select_p
 from fxla.ops.shape import rev_p
 from fxla.ops.structure import broadcast_in_dim, reduce_sum_p, reshape_p, transpose_p
 

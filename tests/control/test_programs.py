@@ -21,7 +21,9 @@ from fxla.core.aval import Aval
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, named_axis
-from fxla.ops.elementwise import add, mul, sin
+from fxla.ops.arithmetic import mul
+from fxla.ops.elementwise import add
+from fxla.ops.transcendental import sin
 
 F64 = Aval((), np.dtype("float64"))
 

@@ -13,7 +13,8 @@ from fxla.core.aval import Aval
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import state
 from fxla.errors import InternalError, ReadOnlyError
-from fxla.ops.elementwise import add, mul
+from fxla.ops.arithmetic import mul
+from fxla.ops.elementwise import add
 from fxla.ops.shape import slice_
 from fxla.ops.structure import full, reshape
 

@@ -10,7 +10,9 @@ from fxla.core.check import check_jaxpr, checked, checks_enabled
 from fxla.core.jaxpr import Eqn, Jaxpr, Var
 from fxla.core.staging import trace_to_jaxpr
 from fxla.errors import InternalError
-from fxla.ops.elementwise import add, add_p, mul, sin, sin_p
+from fxla.ops.arithmetic import mul
+from fxla.ops.elementwise import add, add_p
+from fxla.ops.transcendental import sin, sin_p
 
 VECTOR = Aval((3,), np.dtype("float64"))
 MATRIX = Aval((2, 3), np.dtype("float64"))

@@ -9,8 +9,11 @@ from fxla.core.aval import Aval
 from fxla.core.jaxpr import Eqn, Jaxpr, Literal, Var, format_jaxpr, sub_jaxprs
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import AxisFrame
-from fxla.ops.elementwise import add, add_p, convert, exp, mul, sin
+from fxla.ops.arithmetic import mul
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add, add_p
 from fxla.ops.structure import broadcast_in_dim, reduce_sum
+from fxla.ops.transcendental import exp, sin
 from fxla.transforms.jvp import jvp_jaxpr
 from fxla.transforms.transpose import transpose_jaxpr
 from fxla.transforms.vmap import vmap_jaxpr

@@ -8,7 +8,8 @@ import pytest
 from fxla.core.aval import Aval
 from fxla.core.primitive import Linear, Primitive, Zero, is_linear, is_zero, not_linear, registered
 from fxla.errors import InternalError
-from fxla.ops.elementwise import add_p, sin_p
+from fxla.ops.elementwise import add_p
+from fxla.ops.transcendental import sin_p
 
 
 class WithoutLower(Primitive):

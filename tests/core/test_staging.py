@@ -12,7 +12,9 @@ from fxla.core.jaxpr import Literal
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, axis_frame, current_trace, eval_trace, is_tracing, state
 from fxla.errors import LeakedTracerError
-from fxla.ops.elementwise import add, mul, sin
+from fxla.ops.arithmetic import mul
+from fxla.ops.elementwise import add
+from fxla.ops.transcendental import sin
 
 VECTOR = Aval((3,), np.dtype("float64"))
 SCALAR = Aval((), np.dtype("float64"))

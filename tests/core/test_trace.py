@@ -15,7 +15,8 @@ from fxla.errors import (
     TracerBoolConversionError,
     TracerIntegerConversionError,
 )
-from fxla.ops.elementwise import add, sin
+from fxla.ops.elementwise import add
+from fxla.ops.transcendental import sin
 from fxla.transforms.jvp import jvp
 
 SCALAR = Aval((), np.dtype("float64"))

@@ -10,7 +10,8 @@ import numpy as np
 
 from fxla.control.callback import debug_callback, pure_callback
 from fxla.control.custom_vmap import custom_vmap
-from fxla.ops.elementwise import mul, sin
+from fxla.ops.arithmetic import mul
+from fxla.ops.transcendental import sin
 from tests.laws.samples_control import OTHER, VECTOR, _sample
 
 __all__ = ["SAMPLES"]

@@ -20,10 +20,14 @@ from fxla.control.jit import jit
 from fxla.control.linear_solve import custom_linear_solve
 from fxla.control.scan import scan
 from fxla.control.while_loop import while_loop
+from fxla.ops.arithmetic import mul, neg, sub
+from fxla.ops.casts import convert
 from fxla.ops.dot import matmul
-from fxla.ops.elementwise import add, convert, cos, exp, gt, lt, mul, neg, sin, sub, tanh
+from fxla.ops.elementwise import add
 from fxla.ops.linalg import linear_solve
+from fxla.ops.logic import gt, lt
 from fxla.ops.structure import reduce_sum, reshape, transpose
+from fxla.ops.transcendental import cos, exp, sin, tanh
 from fxla.transforms.vmap import vmap
 from tests.laws.sample import BFLOAT16, Draw, Sample, draw_distinct, draw_float, draw_int
 

@@ -19,10 +19,11 @@ import numpy as np
 
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import typeof
+from fxla.ops.arithmetic import abs_
 from fxla.ops.dot import DotDims
-from fxla.ops.elementwise import abs_, square
 from fxla.ops.linalg import qr_p
 from fxla.ops.spectral import eigh_p, svd_p
+from fxla.ops.transcendental import square
 from tests.laws.sample import BFLOAT16, Sample, draw_bool, draw_float, draw_int
 
 __all__ = ["SAMPLES"]

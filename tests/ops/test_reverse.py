@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from fxla.ops import cumulative, dynamic, index, reduce, shape, sort
-from fxla.ops.elementwise import mul, sin
+from fxla.ops.arithmetic import mul
 from fxla.ops.gather_dims import GatherDims
+from fxla.ops.transcendental import sin
 from fxla.transforms.autodiff import vjp
 from fxla.transforms.jvp import jvp
 from fxla.transforms.vmap import vmap

@@ -12,8 +12,8 @@ from fxla.core.trace import typeof
 from fxla.errors import DtypeError, NotDifferentiableError, ShapeError
 from fxla.loops.ir import Expr, Stmt
 from fxla.ops import sampling
+from fxla.ops.arithmetic import mul
 from fxla.ops.element_loop import ElementLoop
-from fxla.ops.elementwise import mul
 from fxla.ops.sampling import (
     binomial_sample,
     gamma_log_derivative,

@@ -17,16 +17,7 @@ from fxla.loops.check import check_kernel
 from fxla.loops.extents import canonical, kernel_key, parametrise
 from fxla.loops.ir import Buffer, For, Kernel, Let, Load, Local, Op, Stmt, Store
 from fxla.loops.view import IndexTuple, Nest, Reduce, View, const, extent, fresh_index, op
-from fxla.ops import (
-    cumulative,
-    dynamic,
-    elementwise,
-    index,
-    reduce,
-    shape,
-    sort,
-    structure,
-)
+from fxla.ops import arithmetic, cumulative, dynamic, index, reduce, shape, sort, structure
 from fxla.ops.gather_dims import GatherDims
 
 ROWS = GatherDims((1,), (0,), (0,))
@@ -100,7 +91,7 @@ CASES: dict[str, Case] = {
     "transpose": (structure.transpose_p, lambda n: [f(n, n + 5)], lambda n: {"perm": (1, 0)}),
     "reshape": (structure.reshape_p, lambda n: [f(n, n + 5)], lambda n: {"shape": (n * (n + 5),)}),
     "unravel": (structure.reshape_p, lambda n: [f(n * (n + 5))], lambda n: {"shape": (n, n + 5)}),
-    "mul": (elementwise.mul_p, lambda n: [f(n), f(n)], lambda n: {}),
+    "mul": (arithmetic.mul_p, lambda n: [f(n), f(n)], lambda n: {}),
     "slice": (
         shape.slice_p,
         lambda n: [f(n)],

@@ -11,7 +11,7 @@ from fxla.core.trace import typeof
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops.view import Opaque
 from fxla.ops import sort as ops
-from fxla.ops.elementwise import mul
+from fxla.ops.arithmetic import mul
 from fxla.transforms.jvp import jvp
 from fxla.transforms.vmap import vmap
 from tests.ops.interpret import check_lower

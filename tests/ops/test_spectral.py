@@ -11,10 +11,12 @@ import fxla.ops.dot as dot
 from fxla import jit, make_jaxpr
 from fxla.core.primitive import Primitive
 from fxla.errors import NotDifferentiableError
-from fxla.ops.elementwise import convert, exp, mul, real
+from fxla.ops.arithmetic import mul, real
+from fxla.ops.casts import convert
 from fxla.ops.matrix import adjoint
 from fxla.ops.spectral import eig, eig_p, eigh, eigh_p, svd, svd_p
 from fxla.ops.structure import broadcast_in_dim, reduce_sum
+from fxla.ops.transcendental import exp
 from fxla.transforms.autodiff import grad
 from fxla.transforms.dce import dce_jaxpr
 from fxla.transforms.jvp import jvp

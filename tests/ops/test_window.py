@@ -8,7 +8,7 @@ import pytest
 
 from fxla.core.trace import typeof
 from fxla.errors import DtypeError, ShapeError
-from fxla.ops.elementwise import mul
+from fxla.ops.arithmetic import mul
 from fxla.ops.structure import reduce_sum
 from fxla.ops.window import (
     Window,

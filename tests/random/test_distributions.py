@@ -15,7 +15,7 @@ import scipy.stats as st
 
 from fxla import random
 from fxla.errors import ShapeError
-from fxla.ops.elementwise import mul
+from fxla.ops.arithmetic import mul
 from fxla.ops.structure import reduce_sum
 from fxla.transforms.autodiff import grad
 from fxla.transforms.vmap import vmap

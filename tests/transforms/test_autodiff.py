@@ -9,27 +9,12 @@ import pytest
 from fxla.core.aval import Aval
 from fxla.core.dtypes import float0
 from fxla.errors import DtypeError, NotDifferentiableError, ShapeError
-from fxla.ops.elementwise import (
-    abs_,
-    add,
-    complex_,
-    conj,
-    convert,
-    div,
-    eq,
-    exp,
-    imag,
-    integer_pow,
-    log,
-    lt,
-    mul,
-    real,
-    select,
-    sin,
-    sqrt,
-    sub,
-)
+from fxla.ops.arithmetic import abs_, complex_, conj, div, imag, mul, real, sub
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
+from fxla.ops.logic import eq, lt, select
 from fxla.ops.structure import broadcast_in_dim, reduce_sum, transpose
+from fxla.ops.transcendental import exp, integer_pow, log, sin, sqrt
 from fxla.transforms.autodiff import (
     grad,
     hessian,

@@ -5,7 +5,8 @@ import numpy as np
 from fxla.core.aval import Aval
 from fxla.core.check import check_jaxpr
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.ops.elementwise import cos, exp, mul, sin
+from fxla.ops.arithmetic import mul
+from fxla.ops.transcendental import cos, exp, sin
 from fxla.transforms.dce import dce_jaxpr
 
 VECTOR = Aval((3,), np.dtype("float64"))

@@ -10,8 +10,12 @@ from fxla.core.check import check_jaxpr
 from fxla.core.dtypes import float0
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.errors import DtypeError, ShapeError
-from fxla.ops.elementwise import add, convert, eq, exp, floor, lt, mul, select, sin
+from fxla.ops.arithmetic import floor, mul
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import add
+from fxla.ops.logic import eq, lt, select
 from fxla.ops.structure import reduce_sum
+from fxla.ops.transcendental import exp, sin
 from fxla.transforms.jvp import jvp, jvp_jaxpr
 from tests.laws.differences import difference
 from tests.laws.sample import assert_close

@@ -10,7 +10,8 @@ from fxla.core.aval import Aval
 from fxla.core.dtypes import float64
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.trace import eval_trace
-from fxla.ops.elementwise import mul_p, tanh_p
+from fxla.ops.arithmetic import mul_p
+from fxla.ops.transcendental import tanh_p
 from fxla.transforms.linear_rules import known_rule, one_equation_program
 
 VECTOR = Aval((3,), float64)

@@ -13,7 +13,8 @@ import fxla.numpy as fnp
 from fxla.core.aval import Aval
 from fxla.core.primitive import Linear
 from fxla.core.staging import trace_to_jaxpr
-from fxla.ops.elementwise import div, mul, select
+from fxla.ops.arithmetic import div, mul
+from fxla.ops.logic import select
 from fxla.ops.structure import reduce_sum
 from fxla.transforms.transpose import backward, transpose_jaxpr
 

@@ -8,7 +8,9 @@ import pytest
 from fxla.core.aval import Aval
 from fxla.core.check import check_jaxpr
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.ops.elementwise import add, exp, mul, sin
+from fxla.ops.arithmetic import mul
+from fxla.ops.elementwise import add
+from fxla.ops.transcendental import exp, sin
 from fxla.transforms.partial_eval import partial_eval_flat, partial_eval_jaxpr
 
 VECTOR = Aval((3,), np.dtype("float64"))

@@ -9,8 +9,10 @@ from fxla.core.aval import Aval
 from fxla.core.check import check_jaxpr
 from fxla.core.primitive import Linear, Zero, is_zero
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
-from fxla.ops.elementwise import add, mul, neg, sin, sub
+from fxla.ops.arithmetic import mul, neg, sub
+from fxla.ops.elementwise import add
 from fxla.ops.structure import broadcast_in_dim, reduce_sum, reshape, transpose
+from fxla.ops.transcendental import sin
 from fxla.transforms.transpose import add_cotangents, backward, transpose_jaxpr
 
 VECTOR = Aval((3,), np.dtype("float64"))

@@ -11,8 +11,10 @@ from fxla.core.check import check_jaxpr
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.trace import AxisFrame, axis_frame, state
 from fxla.errors import AxisError
-from fxla.ops.elementwise import add, mul, sin
+from fxla.ops.arithmetic import mul
+from fxla.ops.elementwise import add
 from fxla.ops.structure import reduce_sum, transpose
+from fxla.ops.transcendental import sin
 from fxla.transforms.jvp import jvp
 from fxla.transforms.vmap import prefix_leaves, vmap, vmap_jaxpr
 

@@ -30,8 +30,8 @@ from fxla.core.records import dataclass
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import FxlaError
+from fxla.ops.casts import convert
 from fxla.ops.dynamic import dynamic_slice_p, dynamic_update_slice_p
-from fxla.ops.elementwise import convert
 from fxla.ops.index import Scatter, gather_p
 from fxla.transforms.api import argument, flatten_function, function_name, wraps_as
 

@@ -7,7 +7,7 @@ import math
 import scipy.special as ss
 
 from fxla.core.trace import Value
-from fxla.ops import elementwise as ops
+from fxla.ops import arithmetic, transcendental
 from fxla.ops import special_error as errors
 from fxla.scipy.special.function import special_function
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def _ndtr(x: Value) -> Value:
-    return ops.mul(ops.erfc_p.bind1(ops.mul(x, -math.sqrt(0.5))), 0.5)
+    return arithmetic.mul(transcendental.erfc_p.bind1(arithmetic.mul(x, -math.sqrt(0.5))), 0.5)
 
 
 def _sici(x: Value) -> tuple[Value, Value]:
@@ -45,18 +45,22 @@ def _fresnel(z: Value) -> tuple[Value, Value]:
 
 
 erf = special_function(
-    ss.erf, ops.erf_p, "z", "The error function", "[0.0, 1.0] -> Array([0.        , 0.84270079])"
+    ss.erf,
+    transcendental.erf_p,
+    "z",
+    "The error function",
+    "[0.0, 1.0] -> Array([0.        , 0.84270079])",
 )
 erfc = special_function(
     ss.erfc,
-    ops.erfc_p,
+    transcendental.erfc_p,
     "x",
     "``1 - erf(x)``",
     "[0.0, 10.0] -> Array([1.00000000e+00, 2.08848758e-45])",
 )
 erfinv = special_function(
     ss.erfinv,
-    ops.erfinv_p,
+    transcendental.erfinv_p,
     "y",
     "Inverse of the error function",
     "[0.0, 0.5] -> Array([0.        , 0.47693628])",

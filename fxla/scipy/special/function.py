@@ -9,7 +9,8 @@ from typing import Any
 from fxla.numpy.dispatch import as_values, broadcast, convert_all, public
 from fxla.numpy.typed import ANY_NUMBER
 from fxla.numpy.ufunc_loops import loop_dtypes
-from fxla.ops.elementwise import Elementwise, convert
+from fxla.ops.casts import convert
+from fxla.ops.elementwise import Elementwise
 
 __all__ = ["special_function"]
 

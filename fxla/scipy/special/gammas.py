@@ -12,9 +12,9 @@ import scipy.special as ss
 import fxla.numpy as fnp
 from fxla.core.array import as_array
 from fxla.numpy.dispatch import as_value, promote_inexact, public, unsupported
-from fxla.ops import elementwise as ops
 from fxla.ops import special_bessel as bessel
 from fxla.ops import special_gamma as gammas
+from fxla.ops import transcendental
 from fxla.scipy.special.function import special_function
 
 __all__ = [
@@ -53,7 +53,7 @@ gamma = special_function(
 )
 gammaln = special_function(
     ss.gammaln,
-    ops.lgamma_p,
+    transcendental.lgamma_p,
     "x",
     "Logarithm of the absolute value of the gamma function",
     "[0.5, 100.0] -> Array([  0.57236494, 359.13420537])",
@@ -81,7 +81,7 @@ loggamma = special_function(
 )
 psi = special_function(
     ss.psi,
-    ops.digamma_p,
+    transcendental.digamma_p,
     "z",
     "Logarithmic derivative of the gamma function",
     "[1.0, 2.0] -> Array([-0.57721566,  0.42278434])",
