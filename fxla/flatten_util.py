@@ -12,7 +12,7 @@ from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy import creation, joining
-from fxla.numpy.dispatch import as_value, promote
+from fxla.numpy.operands import as_value, promote
 from fxla.ops.casts import convert
 from fxla.ops.shape import slice_in_dim
 from fxla.ops.structure import reshape

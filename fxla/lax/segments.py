@@ -11,7 +11,7 @@ from fxla.core.dtypes import is_integer
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import ConcretizationError, DtypeError
 from fxla.numpy.at import Updater
-from fxla.numpy.dispatch import as_value
+from fxla.numpy.operands import as_value
 from fxla.ops.cumulative import greatest, least
 from fxla.ops.structure import full
 

@@ -14,7 +14,7 @@ from fxla import lax
 from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.nn.precision import floating
-from fxla.numpy.dispatch import as_value, normalise_axis
+from fxla.numpy.operands import as_value, normalise_axis
 
 __all__ = [
     "celu",

@@ -11,7 +11,7 @@ from fxla.core.dtypes import finfo_of, float32
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.nn.normalisation import softmax
-from fxla.numpy.dispatch import as_value, promote_inexact
+from fxla.numpy.operands import as_value, promote_inexact
 
 __all__ = ["dot_product_attention"]
 

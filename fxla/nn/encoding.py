@@ -7,7 +7,7 @@ from typing import Any
 import fxla.numpy as fnp
 from fxla.core.dtypes import canonical_dtype, default_float
 from fxla.core.trace import typeof
-from fxla.numpy.dispatch import as_value, normalise_axis
+from fxla.numpy.operands import as_value, normalise_axis
 from fxla.ops.casts import convert
 from fxla.ops.logic import eq
 from fxla.ops.shape import iota

@@ -9,7 +9,7 @@ from fxla import lax
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof
 from fxla.nn.precision import floating
-from fxla.numpy.dispatch import as_value
+from fxla.numpy.operands import as_value
 from fxla.scipy import exponential_sums
 from fxla.scipy.exponential_sums import Axis, logsumexp, operand_and_axes
 

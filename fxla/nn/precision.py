@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fxla.core.dtypes import float32
 from fxla.core.trace import typeof
-from fxla.numpy.dispatch import as_value, promote_inexact
+from fxla.numpy.operands import as_value, promote_inexact
 from fxla.ops.casts import convert
 
 __all__ = ["floating", "product"]

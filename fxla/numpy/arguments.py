@@ -10,7 +10,8 @@ import numpy as np
 
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import ConcretizationError
-from fxla.numpy.dispatch import canonical_axes, public, unsupported
+from fxla.numpy.dispatch import public, unsupported
+from fxla.numpy.operands import canonical_axes
 from fxla.ops.structure import expand_dims
 
 __all__ = [

@@ -16,7 +16,6 @@ from fxla.core.dtypes import int64, is_inexact
 from fxla.core.records import dataclass
 from fxla.core.trace import Tracer, Value, eval_trace, state, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_value, convert_all
 from fxla.numpy.indexing import (
     Entry,
     Layout,
@@ -27,6 +26,7 @@ from fxla.numpy.indexing import (
     mask_of,
     read_index,
 )
+from fxla.numpy.operands import as_value, convert_all
 from fxla.numpy.selected_items import (
     choose,
     chosen_elements,

@@ -12,7 +12,9 @@ from fxla.core.trace import Tracer, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.numpy import complex_math as cm
 from fxla.numpy.arguments import NoValue, refuse_out
-from fxla.numpy.dispatch import (
+from fxla.numpy.dispatch import public, result
+from fxla.numpy.logic import truth
+from fxla.numpy.operands import (
     as_value,
     as_values,
     broadcast,
@@ -20,10 +22,7 @@ from fxla.numpy.dispatch import (
     concrete_only,
     convert_all,
     promote,
-    public,
-    result,
 )
-from fxla.numpy.logic import truth
 from fxla.numpy.sorting import nonzero
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import arithmetic, logic

@@ -126,7 +126,8 @@ from numpy import bool_ as bool_
 
 from fxla.core.dtypes import canonical_dtype, finfo_of, is_complex
 from fxla.core.trace import Tracer, typeof
-from fxla.numpy.dispatch import as_value, promoted_dtype, public, result
+from fxla.numpy.dispatch import public, result
+from fxla.numpy.operands import as_value, promoted_dtype
 
 __all__ = [
     "False_",

@@ -11,16 +11,16 @@ from fxla.core.dtypes import canonical_dtype, is_complex
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import AxisError, ShapeError
 from fxla.numpy.arguments import refuse_out
-from fxla.numpy.dispatch import (
+from fxla.numpy.dispatch import public
+from fxla.numpy.einstein import Labels, contract, strided_diagonal
+from fxla.numpy.operands import (
     as_value,
     as_values,
     broadcast,
     canonical_axes,
     normalise_axis,
     promote,
-    public,
 )
-from fxla.numpy.einstein import Labels, contract, strided_diagonal
 from fxla.numpy.reductions import sum_dtype
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.numpy.ufunc_keywords import public_ufunc

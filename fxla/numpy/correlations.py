@@ -10,14 +10,14 @@ from fxla.core.dtypes import bool_, default_float, int64, is_bool, is_complex
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.arguments import known_value
-from fxla.numpy.dispatch import (
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import (
     as_value,
     as_values,
     broadcast_all,
     convert_all,
     promote,
     promote_inexact,
-    public,
 )
 from fxla.numpy.reductions import average
 from fxla.ops.arithmetic import complex_, conj, div, imag, maximum, minimum, mul, real, sub

@@ -20,12 +20,8 @@ from fxla.core.dtypes import (
     int64,
 )
 from fxla.core.trace import Tracer, Value, typeof
-from fxla.numpy.dispatch import (
-    as_value,
-    only_plain,
-    public,
-    shape_of,
-)
+from fxla.numpy.dispatch import only_plain, public
+from fxla.numpy.operands import as_value, shape_of
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.numpy.views import layout_in_memory
 from fxla.ops import elementwise, logic

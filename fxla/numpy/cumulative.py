@@ -12,15 +12,9 @@ from fxla.core.dtypes import canonical_dtype, default_float, is_bool, is_inexact
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.numpy.arguments import NoValue, refuse_out
-from fxla.numpy.dispatch import (
-    as_value,
-    canonical_axes,
-    convert_all,
-    normalise_axis,
-    promote,
-    public,
-)
+from fxla.numpy.dispatch import public
 from fxla.numpy.nan_reductions import without_nan
+from fxla.numpy.operands import as_value, canonical_axes, convert_all, normalise_axis, promote
 from fxla.numpy.reductions import accumulator, sum_dtype
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import cumulative as ops

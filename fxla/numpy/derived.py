@@ -17,7 +17,9 @@ from fxla.core.dtypes import (
 )
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.numpy.arguments import refuse_out
-from fxla.numpy.dispatch import (
+from fxla.numpy.dispatch import public
+from fxla.numpy.logic import equal, isfinite, not_equal
+from fxla.numpy.operands import (
     as_value,
     as_values,
     broadcast,
@@ -25,9 +27,7 @@ from fxla.numpy.dispatch import (
     convert_all,
     promote,
     promote_inexact,
-    public,
 )
-from fxla.numpy.logic import equal, isfinite, not_equal
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import arithmetic, elementwise, logic, transcendental
 from fxla.ops.casts import convert

@@ -16,12 +16,13 @@ from fxla.core.dtypes import (
     is_complex,
 )
 from fxla.core.trace import Value, typeof
-from fxla.numpy.dispatch import convert_all, public
+from fxla.numpy.dispatch import public
 from fxla.numpy.matrix_operands import (
     identity_like,
     matrices,
     rows_of,
 )
+from fxla.numpy.operands import convert_all
 from fxla.ops import linalg as ops
 from fxla.ops import spectral
 from fxla.ops.arithmetic import abs_, conj, div, mod, mul, sign

@@ -19,7 +19,8 @@ from fxla.core.dtypes import canonical_dtype
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.numpy.arguments import refuse_out
-from fxla.numpy.dispatch import as_values, promote, public
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_values, promote
 from fxla.ops.arithmetic import mul
 from fxla.ops.casts import convert
 from fxla.ops.dot import DotDims, dot_general

@@ -30,7 +30,8 @@ from fxla.core.dtypes import (
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.arguments import public_with, refuse_out
-from fxla.numpy.dispatch import as_value, canonical_axes, convert_all, normalise_axis, public
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_value, canonical_axes, convert_all, normalise_axis
 from fxla.numpy.shape import roll
 from fxla.ops.arithmetic import conj, mul
 from fxla.ops.casts import convert

@@ -12,7 +12,8 @@ from fxla.core.dtypes import DType, default_float, float64, int64, is_inexact
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.arguments import known_value, needs_size, public_with
-from fxla.numpy.dispatch import as_value, as_values, convert_all, promote, public
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_value, as_values, convert_all, promote
 from fxla.numpy.sorting import searchsorted
 from fxla.ops.arithmetic import div, mul, sub
 from fxla.ops.casts import convert

@@ -22,7 +22,7 @@ from fxla.core.dtypes import int64, is_bool, is_integer, is_signed
 from fxla.core.records import dataclass
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import NonConcreteBooleanIndexError, TracerIndexError
-from fxla.numpy.dispatch import describe
+from fxla.numpy.operands import describe
 from fxla.ops import elementwise, logic
 from fxla.ops.casts import convert
 from fxla.ops.dynamic import dynamic_slice

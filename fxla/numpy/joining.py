@@ -10,14 +10,8 @@ from fxla.core.dtypes import canonical_dtype
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.numpy.arguments import refuse_out
-from fxla.numpy.dispatch import (
-    as_value,
-    as_values,
-    convert_all,
-    normalise_axis,
-    promote,
-    public,
-)
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_value, as_values, convert_all, normalise_axis, promote
 from fxla.numpy.shape import atleast_1d, atleast_2d, atleast_3d
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import shape as ops_shape

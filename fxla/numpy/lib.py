@@ -9,7 +9,8 @@ import numpy as np
 
 from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_value, describe, normalise_axis, public
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_value, describe, normalise_axis
 from fxla.numpy.shape import moveaxis
 from fxla.numpy.taking import take
 

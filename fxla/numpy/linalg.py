@@ -21,7 +21,7 @@ from fxla.errors import ShapeError
 from fxla.numpy import contraction
 from fxla.numpy.arguments import refuse_out
 from fxla.numpy.determinants import det, slogdet
-from fxla.numpy.dispatch import as_value, as_values, convert_all, promote, public
+from fxla.numpy.dispatch import public
 from fxla.numpy.factorisations import cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
 from fxla.numpy.matrix_operands import (
     check_matrices,
@@ -29,6 +29,7 @@ from fxla.numpy.matrix_operands import (
     matrices,
 )
 from fxla.numpy.norms import matrix_norm, norm, singular_values, vector_norm
+from fxla.numpy.operands import as_value, as_values, convert_all, promote
 from fxla.numpy.reductions import any as any_of
 from fxla.numpy.reductions import truth
 from fxla.numpy.systems import inv, lstsq, pinv, solve, tensorinv, tensorsolve

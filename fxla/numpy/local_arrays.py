@@ -29,7 +29,7 @@ from fxla.core.dtypes import default_float, float64
 from fxla.core.staging import JaxprTrace
 from fxla.core.trace import Trace, Tracer, Value, eval_trace, state
 from fxla.numpy.backends import register_backends
-from fxla.numpy.dispatch import _has_tracer
+from fxla.numpy.operands import _has_tracer
 from fxla.numpy.views import SHARING
 from fxla.transforms.api import local_arrays
 

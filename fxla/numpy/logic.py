@@ -11,7 +11,7 @@ import numpy as np
 from fxla.core.dtypes import is_bool, is_complex, is_inexact, is_signed
 from fxla.core.trace import Value, typeof
 from fxla.numpy import complex_math as cm
-from fxla.numpy.dispatch import as_value, as_values, broadcast, common_shape, convert_all
+from fxla.numpy.operands import as_value, as_values, broadcast, common_shape, convert_all
 from fxla.numpy.ufunc_keywords import public_ufunc
 from fxla.numpy.ufunc_loops import loop_dtypes
 from fxla.numpy.universal import binary, documented, unary

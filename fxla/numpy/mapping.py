@@ -11,14 +11,8 @@ import numpy as np
 
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import (
-    as_value,
-    canonical_axes,
-    is_eager,
-    normalise_axis,
-    public,
-    result,
-)
+from fxla.numpy.dispatch import is_eager, public, result
+from fxla.numpy.operands import as_value, canonical_axes, normalise_axis
 from fxla.ops.structure import broadcast_to, expand_dims, move_axis
 from fxla.transforms.vmap import vmap
 

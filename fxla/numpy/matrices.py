@@ -12,15 +12,8 @@ from fxla.core.dtypes import canonical_dtype, int64
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.contraction import diagonal
-from fxla.numpy.dispatch import (
-    as_value,
-    as_values,
-    only_plain,
-    promote,
-    public,
-    result,
-    unsupported,
-)
+from fxla.numpy.dispatch import only_plain, public, result, unsupported
+from fxla.numpy.operands import as_value, as_values, promote
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import elementwise, logic
 from fxla.ops.casts import convert

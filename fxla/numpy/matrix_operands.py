@@ -13,7 +13,7 @@ from fxla.core.dtypes import (
 )
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
-from fxla.numpy.dispatch import as_values, convert_all, promote
+from fxla.numpy.operands import as_values, convert_all, promote
 from fxla.ops.matrix import MatrixError, identity
 from fxla.ops.structure import (
     broadcast_in_dim,

@@ -15,8 +15,9 @@ from fxla.core.aliasing import Alias, attach_view, check_writable, write
 from fxla.core.trace import Tracer, Value, array_methods, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.at import IndexedUpdate, assigned
-from fxla.numpy.dispatch import as_value, dispatched
+from fxla.numpy.dispatch import dispatched
 from fxla.numpy.indexing import getitem
+from fxla.numpy.operands import as_value
 from fxla.numpy.writing import put_into
 from fxla.ops import structure
 from fxla.ops.casts import convert

@@ -18,7 +18,8 @@ from fxla.numpy.arguments import NoValue, reduced_axes, refuse_out, with_kept_ax
 from fxla.numpy.complex_math import maximum as complex_maximum
 from fxla.numpy.complex_math import minimum as complex_minimum
 from fxla.numpy.complex_order import extreme_of_complex
-from fxla.numpy.dispatch import as_value, broadcast, convert_all, public
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_value, broadcast, convert_all
 from fxla.ops import reduce
 from fxla.ops.arithmetic import imag, maximum, minimum, real
 from fxla.ops.casts import convert

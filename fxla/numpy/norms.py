@@ -11,7 +11,8 @@ from fxla.core.dtypes import DType, default_float, is_complex, is_inexact, real_
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.arguments import with_kept_axes
-from fxla.numpy.dispatch import as_value, convert_all, normalise_axis, public
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_value, convert_all, normalise_axis
 from fxla.numpy.reductions import accumulator
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops.arithmetic import abs_, imag, mul, real

@@ -11,8 +11,9 @@ import numpy as np
 from fxla.core.dtypes import is_bool, is_integer
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError
-from fxla.numpy.dispatch import as_value, normalise_axis, public
+from fxla.numpy.dispatch import public
 from fxla.numpy.logic import truth
+from fxla.numpy.operands import as_value, normalise_axis
 from fxla.ops import arithmetic, logic
 from fxla.ops.casts import convert
 from fxla.ops.shape import iota, pad, slice_in_dim

@@ -12,10 +12,11 @@ from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.arguments import known_value
 from fxla.numpy.correlations import convolve
-from fxla.numpy.dispatch import as_value, as_values, convert_all, promote, public
+from fxla.numpy.dispatch import public
 from fxla.numpy.factorisations import eigvals
 from fxla.numpy.joining import concatenate
 from fxla.numpy.matrices import vander
+from fxla.numpy.operands import as_value, as_values, convert_all, promote
 from fxla.numpy.reductions import sum as sum_of
 from fxla.numpy.systems import inv, lstsq
 from fxla.ops.arithmetic import sub

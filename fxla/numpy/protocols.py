@@ -14,9 +14,10 @@ from typing import Any, NoReturn
 
 from fxla.core.array import _namespace
 from fxla.core.trace import Tracer, array_methods, where_am_i
-from fxla.numpy.dispatch import describe, dispatched
+from fxla.numpy.dispatch import dispatched
 from fxla.numpy.mutation import ufunc_at
 from fxla.numpy.namespace import TracedNamespace, checked_version
+from fxla.numpy.operands import describe
 from fxla.numpy.ufunc_methods import attach_methods, method_of_traced
 from fxla.numpy.writing import put_into, put_result
 

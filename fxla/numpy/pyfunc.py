@@ -9,8 +9,9 @@ import numpy as np
 
 from fxla.core.trace import typeof
 from fxla.numpy.arguments import NoValue
-from fxla.numpy.dispatch import as_value, is_eager, normalise_axis, result
+from fxla.numpy.dispatch import is_eager, result
 from fxla.numpy.mapping import vectorize
+from fxla.numpy.operands import as_value, normalise_axis
 from fxla.numpy.ufunc_methods import fold
 from fxla.ops.casts import convert
 from fxla.ops.structure import expand_dims, reshape

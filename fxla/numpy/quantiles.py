@@ -26,14 +26,8 @@ from fxla.core.dtypes import (
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.numpy.arguments import NoValue, known_value, refuse_out, with_kept_axes
-from fxla.numpy.dispatch import (
-    as_value,
-    broadcast,
-    broadcast_all,
-    canonical_axes,
-    convert_all,
-    public,
-)
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_value, broadcast, broadcast_all, canonical_axes, convert_all
 from fxla.numpy.reductions import accumulator
 from fxla.ops.arithmetic import div, mul, sub
 from fxla.ops.casts import convert

@@ -22,17 +22,16 @@ from fxla.core.dtypes import (
     real_dtype,
 )
 from fxla.core.trace import Value, typeof, where_am_i
-from fxla.numpy.dispatch import (
+from fxla.numpy.dispatch import only_plain, public
+from fxla.numpy.operands import (
     as_value,
     as_values,
     broadcast_all,
     concrete_only,
     convert_all,
     normalise_axis,
-    only_plain,
     promote,
     promoted_dtype,
-    public,
 )
 from fxla.ops import arithmetic, elementwise, logic, transcendental
 from fxla.ops.casts import convert

@@ -29,14 +29,14 @@ from fxla.numpy.arguments import NoValue, reduced_axes, refuse_out, with_kept_ax
 from fxla.numpy.complex_math import maximum as complex_maximum
 from fxla.numpy.complex_math import minimum as complex_minimum
 from fxla.numpy.complex_order import arg_extreme_of_complex, extreme_of_complex
-from fxla.numpy.dispatch import (
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import (
     as_value,
     broadcast,
     canonical_axes,
     convert_all,
     normalise_axis,
     promote_inexact,
-    public,
 )
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import reduce

@@ -11,14 +11,8 @@ import numpy as np
 from fxla.core.dtypes import int32, int64
 from fxla.core.trace import Value, typeof
 from fxla.numpy.arguments import known_value, public_with
-from fxla.numpy.dispatch import (
-    as_value,
-    as_values,
-    concrete_only,
-    normalise_axis,
-    public,
-    unsupported,
-)
+from fxla.numpy.dispatch import public, unsupported
+from fxla.numpy.operands import as_value, as_values, concrete_only, normalise_axis
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import shape as ops_shape
 from fxla.ops import structure

@@ -16,7 +16,8 @@ import numpy as np
 
 from fxla.core.dtypes import is_inexact
 from fxla.core.trace import typeof
-from fxla.numpy.dispatch import normalise_axis, with_open_size
+from fxla.numpy.dispatch import with_open_size
+from fxla.numpy.operands import normalise_axis
 from fxla.numpy.reductions import truth
 from fxla.numpy.selected_reductions import (
     after_reduction,

@@ -9,8 +9,8 @@ import numpy as np
 
 from fxla.core.dtypes import int64, is_bool, is_integer
 from fxla.core.trace import Tracer, Value, is_same, typeof, where_am_i
-from fxla.numpy.dispatch import as_value, convert_all, describe
 from fxla.numpy.indexing import getitem, layout_of, read_index
+from fxla.numpy.operands import as_value, convert_all, describe
 from fxla.numpy.selection import Selection, common_selection, indexing, no_fixed_size
 from fxla.numpy.writing import fresh
 from fxla.ops.casts import convert

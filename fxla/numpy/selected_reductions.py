@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from fxla.core.trace import Value, typeof
-from fxla.numpy.dispatch import dispatched, normalise_axis
+from fxla.numpy.dispatch import dispatched
+from fxla.numpy.operands import normalise_axis
 from fxla.numpy.reductions import truth
 from fxla.numpy.selection import Selection, no_fixed_size
 from fxla.ops.casts import convert

@@ -16,7 +16,8 @@ from numpy.lib import _arraysetops_impl as numpy_sets
 from fxla.core.dtypes import bool_, int64, is_complex, is_inexact
 from fxla.core.trace import Value, typeof
 from fxla.numpy.arguments import known_value, needs_size, public_with
-from fxla.numpy.dispatch import as_value, as_values, convert_all, normalise_axis, promote, public
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_value, as_values, convert_all, normalise_axis, promote
 from fxla.numpy.selection import Selection, places_of_true
 from fxla.ops.arithmetic import sub
 from fxla.ops.casts import convert

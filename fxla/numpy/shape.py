@@ -13,14 +13,14 @@ from fxla.core.dtypes import int64
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import AxisError, ShapeError
 from fxla.numpy.arguments import public_with
-from fxla.numpy.dispatch import (
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import (
     as_value,
     as_values,
     broadcast_all,
     canonical_axes,
     concrete_only,
     normalise_axis,
-    public,
     shape_of,
 )
 from fxla.numpy.typed import REAL_AND_COMPLEX

@@ -17,15 +17,14 @@ from fxla.core.dtypes import complex64, default_complex, int64, is_complex
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.arguments import known_value, public_with, refuse_out
-from fxla.numpy.dispatch import (
+from fxla.numpy.dispatch import public, unsupported
+from fxla.numpy.operands import (
     as_value,
     as_values,
     broadcast_all,
     convert_all,
     normalise_axis,
     promote,
-    public,
-    unsupported,
 )
 from fxla.numpy.reductions import truth
 from fxla.numpy.selection import Selection, places_of_true

@@ -10,7 +10,8 @@ import numpy as np
 from fxla.core.dtypes import float64, inexact_dtype, is_complex, is_integer, real_dtype
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import (
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import (
     as_value,
     as_values,
     broadcast,
@@ -19,7 +20,6 @@ from fxla.numpy.dispatch import (
     promote,
     promote_inexact,
     promoted_dtype,
-    public,
 )
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import arithmetic, elementwise, logic, transcendental

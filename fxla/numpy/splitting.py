@@ -10,11 +10,8 @@ import numpy as np
 
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import (
-    as_value,
-    normalise_axis,
-    public,
-)
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_value, normalise_axis
 from fxla.ops import structure
 from fxla.ops.shape import slice_in_dim
 

@@ -20,7 +20,7 @@ from fxla.core.dtypes import (
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.arguments import NoValue
-from fxla.numpy.dispatch import as_value, convert_all, public
+from fxla.numpy.dispatch import public
 from fxla.numpy.matrix_operands import (
     check_matrices,
     floating,
@@ -30,6 +30,7 @@ from fxla.numpy.matrix_operands import (
     same_stacks,
 )
 from fxla.numpy.norms import singular_values
+from fxla.numpy.operands import as_value, convert_all
 from fxla.ops import linalg as ops
 from fxla.ops import spectral
 from fxla.ops.arithmetic import abs_, div, mul, neg, sub

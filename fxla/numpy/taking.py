@@ -14,17 +14,16 @@ from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.numpy.arguments import public_with, refuse_out
 from fxla.numpy.at import Updater
-from fxla.numpy.dispatch import (
+from fxla.numpy.dispatch import public, result
+from fxla.numpy.indexing import checked_positions
+from fxla.numpy.operands import (
     as_value,
     as_values,
     broadcast_all,
     concrete_only,
     convert_all,
     normalise_axis,
-    public,
-    result,
 )
-from fxla.numpy.indexing import checked_positions
 from fxla.ops import arithmetic, elementwise
 from fxla.ops import index as ops_index
 from fxla.ops.casts import convert

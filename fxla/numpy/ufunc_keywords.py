@@ -17,16 +17,8 @@ from fxla.core.array import in_bfloat16
 from fxla.core.dtypes import bfloat16
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import AxisError
-from fxla.numpy.dispatch import (
-    as_value,
-    as_values,
-    common_shape,
-    convert_all,
-    keywords_of,
-    normalise_axis,
-    public,
-    unsupported,
-)
+from fxla.numpy.dispatch import keywords_of, public, unsupported
+from fxla.numpy.operands import as_value, as_values, common_shape, convert_all, normalise_axis
 from fxla.numpy.ufunc_loops import loop_dtypes
 from fxla.ops.casts import convert
 from fxla.ops.logic import select

@@ -20,7 +20,7 @@ from fxla.core.dtypes import (
 )
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError
-from fxla.numpy.dispatch import describe
+from fxla.numpy.operands import describe
 
 __all__ = ["loop_dtypes"]
 

@@ -22,14 +22,8 @@ from fxla.core.dtypes import DType
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import AxisError, DtypeError
 from fxla.numpy.arguments import NoValue, reduced_axes, refuse_out
-from fxla.numpy.dispatch import (
-    as_value,
-    convert_all,
-    dispatched,
-    is_eager,
-    normalise_axis,
-    result,
-)
+from fxla.numpy.dispatch import dispatched, is_eager, result
+from fxla.numpy.operands import as_value, convert_all, normalise_axis
 from fxla.numpy.reductions import is_given, mask_of
 from fxla.ops import cumulative, reduce
 from fxla.ops.casts import convert

@@ -14,7 +14,7 @@ import numpy as np
 from fxla.core.dtypes import is_bool, is_complex, is_inexact, is_signed
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.numpy import complex_math as cm
-from fxla.numpy.dispatch import as_values, convert_all
+from fxla.numpy.operands import as_values, convert_all
 from fxla.numpy.ufunc_keywords import public_ufunc
 from fxla.numpy.ufunc_loops import loop_dtypes
 from fxla.numpy.universal import apply_ufunc, binary, unary

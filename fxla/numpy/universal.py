@@ -16,7 +16,7 @@ import numpy as np
 
 from fxla.core.dtypes import bfloat16, float16, float32, is_complex
 from fxla.core.trace import Value, typeof
-from fxla.numpy.dispatch import as_values, broadcast, convert_all
+from fxla.numpy.operands import as_values, broadcast, convert_all
 from fxla.numpy.typed import ANY_NUMBER
 from fxla.numpy.ufunc_keywords import public_ufunc
 from fxla.numpy.ufunc_loops import loop_dtypes

@@ -12,7 +12,7 @@ from fxla import lax
 from fxla.control.custom_jvp import custom_jvp
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof
-from fxla.numpy.dispatch import as_value, canonical_axes, promote_inexact
+from fxla.numpy.operands import as_value, canonical_axes, promote_inexact
 
 __all__ = ["Axis", "log_softmax", "logsumexp", "operand_and_axes", "softmax"]
 

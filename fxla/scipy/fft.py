@@ -10,7 +10,6 @@ import numpy as np
 import fxla.numpy as fnp
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof, where_am_i
-from fxla.numpy.dispatch import as_value, normalise_axis, promote_inexact
 from fxla.numpy.fft import (
     fft,
     fft2,
@@ -31,6 +30,7 @@ from fxla.numpy.fft import (
     rfftfreq,
     rfftn,
 )
+from fxla.numpy.operands import as_value, normalise_axis, promote_inexact
 
 __all__ = [
     "dct",

@@ -13,8 +13,8 @@ import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_value, as_values, normalise_axis, promote_inexact
 from fxla.numpy.indexing import getitem
+from fxla.numpy.operands import as_value, as_values, normalise_axis, promote_inexact
 
 __all__ = [
     "convolve",

@@ -18,7 +18,7 @@ from fxla.nn.losses.operands import (
     spread,
 )
 from fxla.nn.normalisation import log_softmax, logsumexp, softmax
-from fxla.numpy.dispatch import common_shape
+from fxla.numpy.operands import common_shape
 
 __all__ = [
     "generalized_kl_divergence",

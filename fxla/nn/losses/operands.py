@@ -10,7 +10,8 @@ import numpy as np
 
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
-from fxla.numpy.dispatch import as_value, result
+from fxla.numpy.dispatch import result
+from fxla.numpy.operands import as_value
 
 __all__ = ["alike", "floating_operand", "integer_operand", "labels_like", "loss", "spread"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import fxla.numpy as fnp
 from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_values, promote_inexact
+from fxla.numpy.operands import as_values, promote_inexact
 
 __all__ = ["vq", "whiten"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import fxla.numpy as fnp
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_value, normalise_axis, promote_inexact
+from fxla.numpy.operands import as_value, normalise_axis, promote_inexact
 from fxla.transforms.vmap import vmap
 
 __all__ = ["cumulative_trapezoid", "fixed_quad", "quad", "simpson", "trapezoid"]

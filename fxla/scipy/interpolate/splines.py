@@ -9,8 +9,8 @@ import numpy as np
 import fxla.numpy as fnp
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_value, normalise_axis, promote_inexact
 from fxla.numpy.indexing import getitem
+from fxla.numpy.operands import as_value, normalise_axis, promote_inexact
 
 __all__ = ["CubicSpline", "interp1d"]
 

@@ -12,7 +12,7 @@ import fxla.numpy as fnp
 from fxla.core.array import as_array
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_value, as_values, promote
+from fxla.numpy.operands import as_value, as_values, promote
 
 __all__ = [
     "block_diag",

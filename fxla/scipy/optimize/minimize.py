@@ -12,7 +12,7 @@ from fxla.control.custom_jvp import custom_jvp
 from fxla.core.pytree import tree_map
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.lax.implicit import zero_tangent
-from fxla.numpy.dispatch import as_value, promote_inexact
+from fxla.numpy.operands import as_value, promote_inexact
 from fxla.scipy.optimize.line_search import Point, line_search
 from fxla.scipy.sparse.linalg import cg
 from fxla.transforms.autodiff import grad, linearize, value_and_grad

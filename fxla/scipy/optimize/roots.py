@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.trace import Value, typeof, where_am_i
-from fxla.numpy.dispatch import as_value, promote_inexact
+from fxla.numpy.operands import as_value, promote_inexact
 from fxla.transforms.autodiff import grad, jacfwd
 from fxla.transforms.vmap import vmap
 

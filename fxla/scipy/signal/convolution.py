@@ -10,7 +10,7 @@ from fxla import lax
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_values, promote
+from fxla.numpy.operands import as_values, promote
 
 __all__ = ["convolve", "convolve2d", "correlate", "correlate2d", "fftconvolve", "oaconvolve"]
 

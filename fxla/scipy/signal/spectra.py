@@ -11,7 +11,7 @@ import fxla.numpy as fnp
 from fxla.core.array import as_array
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof, where_am_i
-from fxla.numpy.dispatch import as_value, as_values, normalise_axis, promote_inexact
+from fxla.numpy.operands import as_value, as_values, normalise_axis, promote_inexact
 from fxla.scipy.signal.filters import detrend as remove_trend
 
 __all__ = ["csd", "get_window", "hilbert", "istft", "periodogram", "stft", "welch"]

@@ -8,7 +8,8 @@ from typing import Any
 import scipy.special as ss
 
 import fxla.numpy as fnp
-from fxla.numpy.dispatch import as_value, as_values, broadcast_all, promote_inexact, unsupported
+from fxla.numpy.dispatch import unsupported
+from fxla.numpy.operands import as_value, as_values, broadcast_all, promote_inexact
 from fxla.ops import special_bessel as bessel
 from fxla.scipy.special.function import special_function
 

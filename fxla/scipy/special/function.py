@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from fxla.numpy.dispatch import as_values, broadcast, convert_all, public
+from fxla.numpy.dispatch import public
+from fxla.numpy.operands import as_values, broadcast, convert_all
 from fxla.numpy.typed import ANY_NUMBER
 from fxla.numpy.ufunc_loops import loop_dtypes
 from fxla.ops.casts import convert

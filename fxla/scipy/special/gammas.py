@@ -11,7 +11,8 @@ import scipy.special as ss
 
 import fxla.numpy as fnp
 from fxla.core.array import as_array
-from fxla.numpy.dispatch import as_value, promote_inexact, public, unsupported
+from fxla.numpy.dispatch import public, unsupported
+from fxla.numpy.operands import as_value, promote_inexact
 from fxla.ops import special_bessel as bessel
 from fxla.ops import special_gamma as gammas
 from fxla.ops import transcendental

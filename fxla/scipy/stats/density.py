@@ -9,7 +9,7 @@ import fxla.numpy as fnp
 from fxla import lax, random
 from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_value, promote_inexact
+from fxla.numpy.operands import as_value, promote_inexact
 from fxla.scipy.exponential_sums import logsumexp
 from fxla.tree_util import register_pytree_node_class
 

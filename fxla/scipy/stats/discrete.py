@@ -7,7 +7,7 @@ from typing import Any
 
 import fxla.numpy as fnp
 from fxla.core.trace import Value
-from fxla.numpy.dispatch import as_value, promote_inexact
+from fxla.numpy.operands import as_value, promote_inexact
 from fxla.scipy import special
 from fxla.scipy.stats.distribution import Discrete
 

@@ -17,7 +17,7 @@ import numpy as np
 
 import fxla.numpy as fnp
 from fxla.core.trace import Value
-from fxla.numpy.dispatch import as_value, promote_inexact
+from fxla.numpy.operands import as_value, promote_inexact
 from fxla.numpy.typed import ANY_NUMBER, typed
 
 __all__ = ["Continuous", "Discrete", "everywhere", "positive"]

@@ -9,7 +9,7 @@ import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy.dispatch import as_values, promote_inexact
+from fxla.numpy.operands import as_values, promote_inexact
 from fxla.scipy import special
 
 __all__ = ["dirichlet", "multinomial", "multivariate_normal"]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.trace import typeof, where_am_i
-from fxla.numpy.dispatch import as_value, normalise_axis, promote_inexact
+from fxla.numpy.operands import as_value, normalise_axis, promote_inexact
 
 __all__ = ["ModeResult", "mode", "rankdata", "sem", "zscore"]
 
