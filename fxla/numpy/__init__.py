@@ -61,11 +61,13 @@ from fxla.numpy.creation import *  # noqa: F403
 from fxla.numpy.cumulative import *  # noqa: F403
 from fxla.numpy.derived import *  # noqa: F403
 from fxla.numpy.einstein import einsum, einsum_path
+from fxla.numpy.extremes import *  # noqa: F403
 from fxla.numpy.histograms import *  # noqa: F403
 from fxla.numpy.joining import *  # noqa: F403
 from fxla.numpy.logic import *  # noqa: F403
 from fxla.numpy.mapping import *  # noqa: F403
 from fxla.numpy.matrices import *  # noqa: F403
+from fxla.numpy.moments import *  # noqa: F403
 from fxla.numpy.nan_reductions import *  # noqa: F403
 from fxla.numpy.packing import *  # noqa: F403
 from fxla.numpy.padding import *  # noqa: F403

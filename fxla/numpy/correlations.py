@@ -11,6 +11,7 @@ from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.arguments import known_value
 from fxla.numpy.dispatch import public
+from fxla.numpy.moments import average
 from fxla.numpy.operands import (
     as_value,
     as_values,
@@ -19,7 +20,6 @@ from fxla.numpy.operands import (
     promote,
     promote_inexact,
 )
-from fxla.numpy.reductions import average
 from fxla.ops.arithmetic import complex_, conj, div, imag, maximum, minimum, mul, real, sub
 from fxla.ops.casts import convert
 from fxla.ops.conv import conv_general_dilated

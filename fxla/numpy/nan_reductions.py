@@ -13,7 +13,7 @@ import numpy as np
 
 from fxla.core.dtypes import bool_, is_complex, is_inexact, real_dtype
 from fxla.core.trace import Value, typeof, where_am_i
-from fxla.numpy import reductions
+from fxla.numpy import extremes, moments, reductions
 from fxla.numpy.arguments import NoValue, reduced_axes, refuse_out, with_kept_axes
 from fxla.numpy.complex_math import maximum as complex_maximum
 from fxla.numpy.complex_math import minimum as complex_minimum
@@ -158,7 +158,7 @@ def nanmax(
     """
     refuse_out(out, "np.nanmax")
     return _extreme(
-        "np.nanmax", reductions.max, reduce.reduce_max, maximum, least,
+        "np.nanmax", extremes.max, reduce.reduce_max, maximum, least,
         a, axis, keepdims, initial, where,
     )  # fmt: skip
 
@@ -181,7 +181,7 @@ def nanmin(
     """
     refuse_out(out, "np.nanmin")
     return _extreme(
-        "np.nanmin", reductions.min, reduce.reduce_min, minimum, greatest,
+        "np.nanmin", extremes.min, reduce.reduce_min, minimum, greatest,
         a, axis, keepdims, initial, where,
     )  # fmt: skip
 
@@ -215,7 +215,7 @@ def nanmean(
     """
     x = as_value(a, "np.nanmean")
     mask = _valid_mask(x, where, "np.nanmean")
-    return reductions.mean(x, axis, dtype, out, keepdims, where=mask)
+    return moments.mean(x, axis, dtype, out, keepdims, where=mask)
 
 
 def _spread(
@@ -232,7 +232,7 @@ def _spread(
 ) -> Value:
     x = as_value(a, call)
     mask = _valid_mask(x, where, call)
-    found, axes, out_dtype = reductions.variance(call, x, axis, dtype, ddof, mask, mean, correction)
+    found, axes, out_dtype = moments.variance(call, x, axis, dtype, ddof, mask, mean, correction)
     if mask is not NoValue and mask is not True:
         work = real_dtype(typeof(found).dtype)
         count = reductions.counted(x, axes, mask, work, call)
@@ -304,7 +304,7 @@ def nanargmax(
         2
     """
     x = without_nan(as_value(a, "np.nanargmax"), -np.inf)
-    return reductions.argmax(x, axis, out, keepdims=keepdims)
+    return extremes.argmax(x, axis, out, keepdims=keepdims)
 
 
 @public(np.nanargmin)
@@ -321,4 +321,4 @@ def nanargmin(
         2
     """
     x = without_nan(as_value(a, "np.nanargmin"), np.inf)
-    return reductions.argmin(x, axis, out, keepdims=keepdims)
+    return extremes.argmin(x, axis, out, keepdims=keepdims)

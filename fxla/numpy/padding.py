@@ -16,9 +16,10 @@ from fxla.core.dtypes import float64, is_inexact
 from fxla.core.trace import Tracer, Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.dispatch import public, unsupported
+from fxla.numpy.extremes import amax, amin
+from fxla.numpy.moments import mean
 from fxla.numpy.operands import as_value, concrete_only, convert_all
 from fxla.numpy.quantiles import median
-from fxla.numpy.reductions import amax, amin, mean
 from fxla.ops import shape as ops_shape
 from fxla.ops.arithmetic import floor, mul, rint_p, sub
 from fxla.ops.casts import convert
