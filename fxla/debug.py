@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fxla.control.callback import debug_callback
+from fxla.core.trace import where_am_i
 
 __all__ = ["breakpoint", "callback", "print"]
 
@@ -48,7 +49,9 @@ class _Checked(string.Formatter):
         unused = [i for i in range(len(args)) if i not in used]
         unused += [name for name in kwargs if name not in used]
         if unused:
-            raise ValueError(f"fxla.debug.print: the text does not use the arguments {unused}")
+            raise ValueError(
+                f"fxla.debug.print: the text does not use the arguments {unused}{where_am_i()}"
+            )
 
 
 class _Any:

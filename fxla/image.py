@@ -40,7 +40,9 @@ class ResizeMethod(enum.Enum):
         """
         found = _NAMES.get(name)
         if found is None:
-            raise ValueError(f"image: unknown method {name!r}; there are {sorted(_NAMES)}")
+            raise ValueError(
+                f"image: unknown method {name!r}; there are {sorted(_NAMES)}{where_am_i()}"
+            )
         return found
 
 

@@ -16,7 +16,7 @@ from fxla.capturing.source import NoSource
 from fxla.core.aliasing import freeze
 from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.staging import JaxprTrace, eval_jaxpr, trace_to_jaxpr
-from fxla.core.trace import Tracer, eval_trace, state, typeof
+from fxla.core.trace import Tracer, eval_trace, state, typeof, where_am_i
 from fxla.errors import ControlFlowError
 from fxla.transforms.api import function_name, local_arrays
 
@@ -119,13 +119,14 @@ def capture(f: Callable[..., Any]) -> CapturedFunction:
         return method  # type: ignore[no-any-return]
     if not isinstance(f, types.FunctionType):
         raise TypeError(
-            f"capture: expected a Python function, got {type(f).__qualname__}. Capture the "
-            "function itself and put other decorators around it: `fxla.jit(fxla.capture(f))`."
+            f"capture: expected a Python function, got {type(f).__qualname__}{where_am_i()}. "
+            "Capture the function itself and put other decorators around it: "
+            "`fxla.jit(fxla.capture(f))`."
         )
     try:
         return CapturedFunction(convert(f), f)
     except NoSource as reason:
         raise ControlFlowError(
-            f"capture of {function_name(f)}: its source is needed to rewrite it, but {reason}. Put "
-            "the function into a file or a notebook cell."
+            f"capture of {function_name(f)}: its source is needed to rewrite it, but "
+            f"{reason}{where_am_i()}. Put the function into a file or a notebook cell."
         ) from None

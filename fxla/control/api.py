@@ -16,7 +16,7 @@ from fxla.core.pytree import register_dataclass, tree_flatten, tree_map, tree_un
 from fxla.core.records import dataclass
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.stateful import is_stateful
-from fxla.core.trace import AxisFrame, Tracer, Value, typeof
+from fxla.core.trace import AxisFrame, Tracer, Value, typeof, where_am_i
 from fxla.errors import InternalError
 from fxla.loops.view import View
 from fxla.transforms.api import FlatFunction, function_name, wraps_as
@@ -232,7 +232,9 @@ def closure_convert(
         args, consts = args_and_consts[:n_args], args_and_consts[n_args:]
         leaves, _ = tree_flatten((args, {}))
         if len(consts) != n:
-            raise TypeError(f"closure_convert: expected {n} consts after the arguments")
+            raise TypeError(
+                f"closure_convert: expected {n} consts after the arguments{where_am_i()}"
+            )
         return tree_unflatten(out_tree, eval_jaxpr(closed.jaxpr, *consts, *leaves))
 
     return converted, list(closed.consts)

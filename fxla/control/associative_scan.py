@@ -11,7 +11,7 @@ from typing import Any
 
 from fxla.core.dtypes import is_inexact
 from fxla.core.pytree import tree_flatten, tree_unflatten
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.ops.elementwise import add
 from fxla.ops.shape import concatenate, pad, rev, slice_in_dim
@@ -46,7 +46,7 @@ def associative_scan(
     if len(sizes) > 1:
         raise ShapeError(
             f"lax.associative_scan of {function_name(fn)}: sizes along axis {axis} differ: "
-            f"{', '.join(str(typeof(x)) for x in leaves)}"
+            f"{', '.join(str(typeof(x)) for x in leaves)}{where_am_i()}"
         )
     if reverse:
         leaves = [rev(x, (a,)) for x, a in zip(leaves, axes, strict=True)]

@@ -67,8 +67,9 @@ class _Callback(Primitive):
         wanted = [Aval((*lead, *a.shape), a.dtype) for a in avals]
         if [(a.shape, a.dtype) for a in told] != [(a.shape, a.dtype) for a in wanted]:
             raise RuntimeError(
-                f"pure_callback: {function_name(function)} gave ({', '.join(map(str, told))}), "
-                f"and ({', '.join(map(str, wanted))}) was announced by result_shape_dtypes"
+                f"pure_callback: {function_name(function)} gave ({', '.join(map(str, told))}), and "
+                f"({', '.join(map(str, wanted))}) was announced by "
+                f"result_shape_dtypes{where_am_i()}"
             )
         return tuple(arrays)
 
@@ -173,11 +174,13 @@ def pure_callback(
         Array([2.])
     """
     if sharding is not None:
-        raise NotImplementedError("pure_callback: sharding= is not supported: there is one device")
+        raise NotImplementedError(
+            f"pure_callback: sharding= is not supported: there is one device{where_am_i()}"
+        )
     if vmap_method not in (None, *_METHODS):
         raise ValueError(
             f"pure_callback: vmap_method must be one of {', '.join(map(repr, _METHODS))}, got "
-            f"{vmap_method!r}"
+            f"{vmap_method!r}{where_am_i()}"
         )
     wanted = tree_map(lambda x: Aval(tuple(x.shape), canonical_dtype(x.dtype)), result_shape_dtypes)
     avals, tree = tree_flatten(wanted)

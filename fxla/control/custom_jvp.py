@@ -170,7 +170,7 @@ class custom_jvp:
         if self._rule is None:
             raise AttributeError(
                 f"custom_jvp function {name!r} has no derivative yet: decorate its rule with "
-                f"@{name}.defjvp"
+                f"@{name}.defjvp{where_am_i()}"
             )
         args = resolve_keywords(self._f, args, kwargs)
         if not is_tracing():  # there is nothing to differentiate: only the value is wanted
@@ -258,8 +258,8 @@ def resolve_keywords(
     ]
     if named:
         raise TypeError(
-            f"{function_name(f)}: keyword-only arguments {sorted(named)} cannot be passed "
-            "to a function with a custom derivative; make them positional"
+            f"{function_name(f)}: keyword-only arguments {sorted(named)} cannot be passed to a "
+            f"function with a custom derivative; make them positional{where_am_i()}"
         )
     bound.apply_defaults()
     return bound.args

@@ -291,7 +291,8 @@ class custom_vjp:
         name = function_name(self._f)
         if self._fwd is None or self._bwd is None:
             raise AttributeError(
-                f"custom_vjp function {name!r} has no derivative yet: call {name}.defvjp(fwd, bwd)"
+                f"custom_vjp function {name!r} has no derivative yet: call {name}.defvjp(fwd, "
+                f"bwd){where_am_i()}"
             )
         args = resolve_keywords(self._f, args, kwargs)
         if not is_tracing() and not is_stateful(args):  # only the value is wanted

@@ -117,7 +117,7 @@ class custom_vmap:
         if self._rule is None:
             raise AttributeError(
                 f"custom_vmap function {name!r} has no batching rule yet: decorate its rule with "
-                f"@{name}.def_vmap"
+                f"@{name}.def_vmap{where_am_i()}"
             )
         args = resolve_keywords(self._f, args, kwargs)
         if not is_tracing():
@@ -152,7 +152,9 @@ def _flat_rule(
         which = list(tree_unflatten(tree, list(batched[n_consts:])))
         result = rule(size, which, *given)
         if not (isinstance(result, tuple) and len(result) == 2):
-            raise TypeError(f"the vmap rule of {name} must return a pair (out, out_batched)")
+            raise TypeError(
+                f"the vmap rule of {name} must return a pair (out, out_batched){where_am_i()}"
+            )
         values, got = tree_flatten(result[0])
         if got != out_tree:
             raise TypeError(

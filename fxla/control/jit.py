@@ -223,8 +223,9 @@ class JitFunction:
     def _check_hashable(self, where: int | str, value: Any) -> None:
         if isinstance(value, Tracer):
             raise TypeError(
-                f"jit of {self._name}: static argument {where!r} is a traced {value.aval}. A "
-                "static argument must be a concrete value: remove it from static_argnums."
+                f"jit of {self._name}: static argument {where!r} is a traced "
+                f"{value.aval}{where_am_i()}. A static argument must be a concrete value: remove "
+                "it from static_argnums."
             )
         try:
             hash(value)
@@ -449,11 +450,13 @@ def jit(
         _several(donate_argnums), _several(donate_argnames),
     )  # fmt: skip
     if control_flow not in ("python", "capture"):
-        raise ValueError(f'jit: control_flow is "python" or "capture", got {control_flow!r}')
+        raise ValueError(
+            f'jit: control_flow is "python" or "capture", got {control_flow!r}{where_am_i()}'
+        )
 
     def compiled(g: Callable[..., Any]) -> JitFunction:
         if not callable(g):
-            raise TypeError(f"jit: expected a function, got {type(g).__qualname__}")
+            raise TypeError(f"jit: expected a function, got {type(g).__qualname__}{where_am_i()}")
         return JitFunction(capturing[0](g) if control_flow == "capture" else g, *options)
 
     return compiled if f is None else compiled(f)

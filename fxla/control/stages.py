@@ -11,7 +11,7 @@ from fxla.core.deferred import deferred
 from fxla.core.jaxpr import ClosedJaxpr
 from fxla.core.pytree import TreeDef, register_node, tree_flatten, tree_unflatten
 from fxla.core.stateful import Place, assign, places
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 
 __all__ = ["Compiled", "Lowered", "Traced", "TracedCall", "Updated"]
 
@@ -196,7 +196,7 @@ class Compiled:
         ):
             raise TypeError(
                 f"{self.fun_name} was compiled for ({', '.join(map(str, wanted))}) and called with "
-                f"({', '.join(str(typeof(x)) for x in leaves)})"
+                f"({', '.join(str(typeof(x)) for x in leaves)}){where_am_i()}"
             )
         outs = jit_p.bind(
             *self._entry.closed.consts, *leaves, jaxpr=self._entry.closed.jaxpr, name=self.fun_name

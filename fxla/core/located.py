@@ -1,7 +1,8 @@
 """Messages that name the user's line, whoever raised them.
 
 A check deep in the package knows what is wrong with its operands, not whose line asked for it. That
-is known where the user's function was called, so the line is added there, once for all checks.
+is known where a primitive was applied or the user's function was called, so the line is added
+there, once for all checks.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from fxla.core.trace import traced_by
 
 __all__ = ["locate"]
 
-_FIRST_SENTENCE = re.compile(r"\.?$|\. ?(?=[A-Z`])")
+_FIRST_SENTENCE = re.compile(r"\.?$|\.\s+(?=[A-Z`])")
 
 
 def locate(error: Exception) -> None:

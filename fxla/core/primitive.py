@@ -15,9 +15,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from fxla.core.aval import Aval
+from fxla.core.located import locate
 from fxla.core.records import dataclass
 from fxla.core.trace import AxisFrame, Trace, Value, state
-from fxla.errors import InternalError
+from fxla.errors import FxlaError, InternalError
 
 __all__ = [
     "Linear",
@@ -161,7 +162,11 @@ class Primitive(ABC):
     def bind(self, *args: Value, **params: Any) -> tuple[Value, ...]:
         """Apply the primitive under the current trace."""
         trace: Trace = state.trace
-        return trace.process(self, args, params)
+        try:
+            return trace.process(self, args, params)
+        except FxlaError as error:
+            locate(error)
+            raise
 
     def bind1(self, *args: Value, **params: Any) -> Value:
         """Apply a primitive that has one result."""

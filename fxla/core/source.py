@@ -83,7 +83,10 @@ def at_user_line() -> str:
 
 
 def source_of_error(error: BaseException) -> Source | None:
-    """The innermost line of the user's that led to an error of fxla's; None for other errors."""
+    """The innermost line of the user's that led to an error of fxla's; None for other errors.
+
+    It is looked for in what was called where the error was caught, then in what called that.
+    """
     found: Source | None = None
     innermost = ""
     step = error.__traceback__
@@ -93,4 +96,4 @@ def source_of_error(error: BaseException) -> Source | None:
         if not _is_internal(innermost):
             found = Source(code, step.tb_lasti)
         step = step.tb_next
-    return found if innermost.startswith(_PACKAGE) else None
+    return (found or user_source()) if innermost.startswith(_PACKAGE) else None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.trace import where_am_i
 from fxla.data.dataset import Dataset
 from fxla.errors import MissingExtraError
 
@@ -23,7 +24,8 @@ def optional(module: str, package: str, call: str, extra: str = "data") -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f'{call} needs {package}, which is not installed: pip install "fxla[{extra}]"'
+            f"{call} needs {package}, which is not installed{where_am_i()}: "
+            f'pip install "fxla[{extra}]"'
         ) from error
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from fxla.core.dtypes import bfloat16
 from fxla.core.pytree import leaf_paths, tree_flatten, tree_map, tree_unflatten
+from fxla.core.trace import where_am_i
 from fxla.errors import ShapeError
 
 __all__ = ["as_arrays", "count", "stack"]
@@ -59,7 +60,7 @@ def stack(examples: Sequence[Any]) -> Any:
         if other != treedef:
             raise ValueError(
                 f"fxla.data: example {k} of the batch has the structure {other}, the first has "
-                f"{treedef}. Pass `collate=` to say how to batch them."
+                f"{treedef}{where_am_i()}. Pass `collate=` to say how to batch them."
             )
         rows.append(leaves)
     columns = []
@@ -69,7 +70,8 @@ def stack(examples: Sequence[Any]) -> Any:
             path = leaf_paths(examples[0], "example")[position]
             raise ShapeError(
                 f"fxla.data: {path} has different shapes in one batch: "
-                f"{', '.join(map(str, sorted(shapes)))}. Pad them in `.map`, or pass `collate=`."
+                f"{', '.join(map(str, sorted(shapes)))}{where_am_i()}. Pad them in `.map`, or pass "
+                "`collate=`."
             )
         columns.append(list(column) if isinstance(column[0], str) else np.stack(column))
     return tree_unflatten(treedef, columns)
@@ -92,6 +94,7 @@ def count(batch: Any) -> int:
             f"{p}: {np.shape(x)}" for p, x in zip(leaf_paths(batch, "data"), leaves, strict=True)
         )
         raise ShapeError(
-            f"fxla.data: arrays of one dataset share their leading size; found {shapes or 'none'}"
+            "fxla.data: arrays of one dataset share their leading size; found "
+            f"{shapes or 'none'}{where_am_i()}"
         )
     return sizes.pop()

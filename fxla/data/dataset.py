@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.trace import where_am_i
 from fxla.data.collate import stack
 from fxla.data.cursor import Cursor, Source
 from fxla.data.prefetch import Prefetched
@@ -191,7 +192,9 @@ class Dataset:
             [array([1, 2]), array([3])]
         """
         if size < 1:
-            raise ValueError(f"Dataset.batch: a batch has at least one element; size={size}")
+            raise ValueError(
+                f"Dataset.batch: a batch has at least one element; size={size}{where_am_i()}"
+            )
         return Dataset(Batched(self.source, size, drop_remainder, collate))
 
     def shuffle(self, seed: int = 0, *, window: int | None = None) -> Dataset:
@@ -228,7 +231,7 @@ class Dataset:
         if isinstance(index, slice):
             return Dataset(Selected(self.source, lambda _, n: np.arange(n)[index]))
         if not -n <= index < n:
-            raise IndexError(f"fxla.data: element {index} of a dataset of {n}")
+            raise IndexError(f"fxla.data: element {index} of a dataset of {n}{where_am_i()}")
         return elements.get(index % n)
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
@@ -244,7 +247,9 @@ class Dataset:
             (8, 2, True)
         """
         if not 0 <= fraction <= 1:
-            raise ValueError(f"Dataset.split: a fraction is between 0 and 1, not {fraction}")
+            raise ValueError(
+                f"Dataset.split: a fraction is between 0 and 1, not {fraction}{where_am_i()}"
+            )
         n = len(self._known("split"))
         order = permutation(seed, 0, n)
         first = round(fraction * n)
@@ -332,7 +337,9 @@ class Dataset:
     def __len__(self) -> int:
         n = self.source.length()
         if n is None:
-            raise TypeError("fxla.data: how many elements this dataset has only reading it tells")
+            raise TypeError(
+                f"fxla.data: how many elements this dataset has only reading it tells{where_am_i()}"
+            )
         return n
 
     def __bool__(self) -> bool:
@@ -348,6 +355,6 @@ class Dataset:
         if elements is None:
             raise TypeError(
                 "fxla.data: these elements are not known by number, they can only be read in "
-                f"order: use `{instead}`, or make a list of them first"
+                f"order: use `{instead}`, or make a list of them first{where_am_i()}"
             )
         return elements

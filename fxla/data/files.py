@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from fxla.core.trace import where_am_i
 from fxla.data.builtin import optional
 from fxla.data.dataset import Dataset
 from fxla.data.sources import Items
@@ -50,14 +51,17 @@ def _read_idx(path: PathLike) -> Any:
     if str(path).endswith(".gz"):
         raw = gzip.decompress(raw)
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _IDX_DTYPES:
-        raise ValueError(f"data.idx: {path} is not an IDX file: it begins with {raw[:4]!r}")
+        raise ValueError(
+            f"data.idx: {path} is not an IDX file: it begins with {raw[:4]!r}{where_am_i()}"
+        )
     dtype, rank = np.dtype(_IDX_DTYPES[raw[2]]), raw[3]
     shape = tuple(int(n) for n in np.frombuffer(raw[4 : 4 + 4 * rank], ">u4"))
     expected = 4 + 4 * rank + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if len(shape) != rank or len(raw) != expected:
         raise ValueError(
             f"data.idx: {path} has {len(raw)} bytes, and its header says {expected} "
-            f"({dtype.newbyteorder('=').name}{list(shape)}). It may have been cut short."
+            f"({dtype.newbyteorder('=').name}{list(shape)}){where_am_i()}. It may have been cut "
+            "short."
         )
     return (
         np.frombuffer(raw, dtype, offset=4 + 4 * rank)
@@ -102,7 +106,9 @@ def csv(
         return Dataset.from_arrays(table)
     if isinstance(target, str):
         if names is None or target not in names:
-            raise ValueError(f"data.csv: {path} has no column {target!r}; it has {names}")
+            raise ValueError(
+                f"data.csv: {path} has no column {target!r}; it has {names}{where_am_i()}"
+            )
         target = names.index(target)
     return Dataset.from_arrays((np.delete(table, target, axis=1), table[:, target]))
 
@@ -115,7 +121,8 @@ def _numbers(path: PathLike, row: int, fields: list[str]) -> list[float]:
             numbers.append(float(field) if field.strip() else math.nan)
         except ValueError:
             raise ValueError(
-                f"data.csv: {path}: row {row}, column {column}: {field!r} is not a number"
+                f"data.csv: {path}: row {row}, column {column}: {field!r} is not a "
+                f"number{where_am_i()}"
             ) from None
     return numbers
 
@@ -140,7 +147,9 @@ def npz(path: PathLike, *names: str) -> Dataset:
     with np.load(path, allow_pickle=False) as stored:
         missing = [n for n in names if n not in stored]
         if missing:
-            raise KeyError(f"data.npz: {path} has no {missing}; it has {sorted(stored)}")
+            raise KeyError(
+                f"data.npz: {path} has no {missing}; it has {sorted(stored)}{where_am_i()}"
+            )
         if names:
             return Dataset.from_arrays(tuple(stored[n] for n in names))
         return Dataset.from_arrays({n: stored[n] for n in stored})
@@ -217,6 +226,7 @@ def image_folder(
     ]
     if not files:
         raise FileNotFoundError(
-            f"data.image_folder: {path} has no folders with images; expected {path}/<class>/<image>"
+            f"data.image_folder: {path} has no folders with images; expected "
+            f"{path}/<class>/<image>{where_am_i()}"
         )
     return ImageFolder(_ImageFiles(files, mode, size), [f.name for f in folders])

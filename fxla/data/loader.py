@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.pytree import tree_flatten
+from fxla.core.trace import where_am_i
 from fxla.data.dataset import Dataset
 
 __all__ = ["DataLoader", "as_dataset"]
@@ -40,8 +41,8 @@ def as_dataset(data: Any) -> Dataset:
     if hasattr(data, "__iter__") or callable(data):
         return Dataset.from_iterable(data)
     raise TypeError(
-        f"fxla.data: a {type(data).__qualname__} is not a dataset. Give arrays (x, y), a sequence, "
-        "an iterable of batches, or a function that makes one."
+        f"fxla.data: a {type(data).__qualname__} is not a dataset{where_am_i()}. Give arrays (x, "
+        "y), a sequence, an iterable of batches, or a function that makes one."
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.pytree import tree_map
+from fxla.core.trace import where_am_i
 from fxla.data.collate import as_arrays, count
 from fxla.data.cursor import Cursor, Indexed, IndexedCursor, Snapshot, Source, Task, noted
 
@@ -74,8 +75,9 @@ class Stream(Source):
         if iterator is made and not callable(self.items):
             if self.spent:
                 raise ValueError(
-                    f"fxla.data: this {type(made).__qualname__} has been read, and an iterator "
-                    "can be read once. Pass a function that makes it, or a list of its items."
+                    f"fxla.data: this {type(made).__qualname__} has been read, and an iterator can "
+                    f"be read once{where_am_i()}. Pass a function that makes it, or a list of its "
+                    "items."
                 )
             self.spent = True
         return _StreamCursor(iterator, at)

@@ -327,7 +327,9 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
     """
     n = typeof(operand).shape[axis]
     if not -n <= index < n:
-        raise IndexError(f"lax.index_in_dim: index {index} is out of bounds for size {n}")
+        raise IndexError(
+            f"lax.index_in_dim: index {index} is out of bounds for size {n}{where_am_i()}"
+        )
     found = slice_in_dim(operand, index % n, index % n + 1, axis=axis)
     return found if keepdims else squeeze(found, (axis,))
 

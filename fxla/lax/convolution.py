@@ -275,7 +275,9 @@ def _transposed_padding(k: int, s: int, name: str) -> tuple[int, int]:
         total = k + s - 2 + max(k - s, 0)
         before = k - 1
     else:
-        raise ValueError(f"lax.conv_transpose: padding {name!r}: expected 'SAME' or 'VALID'")
+        raise ValueError(
+            f"lax.conv_transpose: padding {name!r}: expected 'SAME' or 'VALID'{where_am_i()}"
+        )
     return before, total - before
 
 

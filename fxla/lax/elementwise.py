@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.dtypes import canonical_dtype, is_bool, is_inexact, is_integer
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError
 from fxla.ops import arithmetic, casts, elementwise, logic, transcendental
 from fxla.ops.structure import broadcast_in_dim
@@ -427,7 +427,9 @@ def select_n(which: Any, *cases: Any) -> Any:
     if is_bool(dtype):
         return logic.select_p.bind1(which, *matched(cases[1], cases[0]))
     if not is_integer(dtype):
-        raise DtypeError(f"lax.select_n: `which` must be boolean or integer, got {typeof(which)}")
+        raise DtypeError(
+            f"lax.select_n: `which` must be boolean or integer, got {typeof(which)}{where_am_i()}"
+        )
     found = cases[-1]
     for k in range(len(cases) - 2, -1, -1):
         found = logic.select_p.bind1(logic.eq(which, k), *matched(cases[k], found))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.ops import index as ops
 from fxla.ops.arithmetic import neg
@@ -100,7 +100,9 @@ class GatherScatterMode(enum.Enum):
         names = {"clip": "clip", "fill": "fill", "drop": "fill", None: "fill",
                  "promise_in_bounds": "promise_in_bounds"}  # fmt: skip
         if mode not in names:
-            raise ValueError(f"mode={mode!r}: expected 'clip', 'fill', 'drop' or None")
+            raise ValueError(
+                f"mode={mode!r}: expected 'clip', 'fill', 'drop' or None{where_am_i()}"
+            )
         return GatherScatterMode(names[mode])
 
 
@@ -149,7 +151,9 @@ def _window_sizes(operand: Any, updates: Any, dims: ScatterDimensionNumbers) -> 
     single = (*dims.inserted_window_dims, *dims.operand_batching_dims)
     sizes = tuple(1 if d in single else next(window) for d in range(typeof(operand).ndim))
     if next(window, None) is not None:
-        raise ShapeError(f"lax.scatter: {dims} does not fit operand {typeof(operand)}")
+        raise ShapeError(
+            f"lax.scatter: {dims} does not fit operand {typeof(operand)}{where_am_i()}"
+        )
     return sizes
 
 

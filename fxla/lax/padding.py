@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fxla.core.trace import where_am_i
 from fxla.errors import ShapeError
 
 __all__ = ["padtype_to_pads"]
@@ -37,7 +38,9 @@ def padtype_to_pads(
     if name == "VALID":
         return [(0, 0)] * len(in_shape)
     if name not in ("SAME", "SAME_LOWER"):
-        raise ValueError(f"padding {padding!r}: expected 'SAME', 'SAME_LOWER' or 'VALID'")
+        raise ValueError(
+            f"padding {padding!r}: expected 'SAME', 'SAME_LOWER' or 'VALID'{where_am_i()}"
+        )
     pads = []
     for n, k, s in zip(in_shape, window_shape, window_strides, strict=True):
         total = max((-(-n // s) - 1) * s + k - n, 0)
@@ -59,10 +62,12 @@ def resolve_padding(
         if any(d != 1 for d in dilation):
             raise ValueError(
                 f"{call}: padding={padding!r} does not go with holes between the operand's "
-                "elements; give pairs of integers"
+                f"elements; give pairs of integers{where_am_i()}"
             )
         return tuple(padtype_to_pads(sizes, window, strides, padding))
     pairs = tuple((int(low), int(high)) for low, high in padding)
     if len(pairs) != len(sizes):
-        raise ShapeError(f"{call}: expected {len(sizes)} pairs of padding, got {padding}")
+        raise ShapeError(
+            f"{call}: expected {len(sizes)} pairs of padding, got {padding}{where_am_i()}"
+        )
     return pairs

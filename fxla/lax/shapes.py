@@ -222,7 +222,7 @@ def ragged_dot(
     """
     del precision
     if group_offset is not None:
-        raise NotImplementedError("lax.ragged_dot: group_offset= is not supported")
+        raise NotImplementedError(f"lax.ragged_dot: group_offset= is not supported{where_am_i()}")
     a, b, sizes = typeof(lhs), typeof(rhs), typeof(group_sizes)
     if (a.ndim, b.ndim, sizes.ndim) != (2, 3, 1) or b.shape[:2] != (*sizes.shape, *a.shape[1:]):
         raise ShapeError(

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import fxla.numpy as fnp
 from fxla import nn
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.models.activations import ACTIVATIONS
 
@@ -55,8 +55,8 @@ class BertConfig:
         activation = config.get("hidden_act", "gelu")
         if kind != "absolute" or activation not in ACTIVATIONS:
             raise ValueError(
-                f"BertConfig: positions {kind!r} and activation {activation!r} are not "
-                f"'absolute' and one of {', '.join(ACTIVATIONS)}"
+                f"BertConfig: positions {kind!r} and activation {activation!r} are not 'absolute' "
+                f"and one of {', '.join(ACTIVATIONS)}{where_am_i()}"
             )
         names = {
             "vocabulary": "vocab_size",
@@ -134,7 +134,8 @@ class Bert(nn.Module):
         length = typeof(tokens).shape[1]
         if length > self.config.context:
             raise ShapeError(
-                f"Bert: {length} tokens were given to a model for {self.config.context}"
+                f"Bert: {length} tokens were given to a model for "
+                f"{self.config.context}{where_am_i()}"
             )
         kinds = fnp.zeros_like(tokens) if types is None else types
         x = self.word_embeddings(tokens) + self.token_type_embeddings(kinds)
@@ -149,5 +150,7 @@ class Bert(nn.Module):
     def pool(self, features: Any) -> Any:
         """What stands for a sequence as BERT was trained: a linear layer of the first token."""
         if self.pooler is None:
-            raise ValueError("Bert: this encoder has no pooler; make it with pooled=True")
+            raise ValueError(
+                f"Bert: this encoder has no pooler; make it with pooled=True{where_am_i()}"
+            )
         return fnp.tanh(self.pooler(features[:, 0]))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import fxla.numpy as fnp
 from fxla import lax, nn, random
 from fxla.control.jit import jit
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.models.activations import tanh_gelu
 
@@ -46,7 +46,9 @@ class GPT2Config:
             "gpt2-xl": (1600, 48, 25),
         }
         if name not in sizes:
-            raise ValueError(f"GPT2Config.named: {name!r} is none of {', '.join(sizes)}")
+            raise ValueError(
+                f"GPT2Config.named: {name!r} is none of {', '.join(sizes)}{where_am_i()}"
+            )
         width, layers, heads = sizes[name]
         return GPT2Config(width=width, layers=layers, heads=heads)
 
@@ -121,7 +123,7 @@ class GPT2(nn.Module):
         if length > self.config.context:
             raise ShapeError(
                 f"GPT2: {length} tokens were given to a model with a context of "
-                f"{self.config.context}"
+                f"{self.config.context}{where_am_i()}"
             )
         x = self.wte(tokens) + self.wpe(fnp.arange(length))
         if self.dropout is not None:
@@ -202,11 +204,13 @@ def generate(
     if length == 0 or steps < 0 or length + steps > context:
         raise ValueError(
             f"generate: a prompt of {length} tokens and {steps} steps do not fit a context of "
-            f"{context}; a prompt has at least one token"
+            f"{context}; a prompt has at least one token{where_am_i()}"
         )
     if key is None:
         if temperature != 0:
-            raise ValueError("generate: drawing needs a key, such as key=fxla.random.key(0)")
+            raise ValueError(
+                f"generate: drawing needs a key, such as key=fxla.random.key(0){where_am_i()}"
+            )
         key = random.key(0)
     if steps == 0:
         return prompt

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fxla import nn
+from fxla.core.trace import where_am_i
 
 __all__ = ["MLP"]
 
@@ -37,7 +38,9 @@ class MLP(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         if len(sizes) < 2:
-            raise ValueError(f"MLP: give the sizes of the input and of the result, got {sizes}")
+            raise ValueError(
+                f"MLP: give the sizes of the input and of the result, got {sizes}{where_am_i()}"
+            )
         self.layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
         self.dropout = nn.Dropout(dropout) if dropout else None
         self.activation = activation

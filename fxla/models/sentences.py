@@ -18,7 +18,7 @@ from fxla import nn
 from fxla.control.api import eval_shape
 from fxla.control.jit import jit
 from fxla.core.dtypes import default_dtype, default_float
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.errors import MissingExtraError
 from fxla.models.bert import Bert, BertConfig
 from fxla.weights import load_torch_state
@@ -120,7 +120,8 @@ class SentenceEncoder(nn.Module):
         """
         if isinstance(sentences, str):
             raise TypeError(
-                "SentenceEncoder.encode: expected a list of texts, got one; write [text]"
+                "SentenceEncoder.encode: expected a list of texts, got one; write "
+                f"[text]{where_am_i()}"
             )
         encoded = self._tokenizer().encode_batch(list(sentences))
         order = sorted(range(len(encoded)), key=lambda k: len(encoded[k].ids))
@@ -138,12 +139,14 @@ class SentenceEncoder(nn.Module):
             tokenizers = importlib.import_module("tokenizers")
         except ImportError:
             raise MissingExtraError(
-                "SentenceEncoder.encode needs tokenizers, which is not installed: "
+                f"SentenceEncoder.encode needs tokenizers, which is not installed{where_am_i()}: "
                 'pip install "fxla[models]"'
             ) from None
         path = Path(self.folder) / "tokenizer.json"
         if not path.exists():
-            raise FileNotFoundError(f"SentenceEncoder.encode: there is no {os.fspath(path)!r}")
+            raise FileNotFoundError(
+                f"SentenceEncoder.encode: there is no {os.fspath(path)!r}{where_am_i()}"
+            )
         tokenizer = tokenizers.Tokenizer.from_file(os.fspath(path))
         tokenizer.no_padding()
         tokenizer.enable_truncation(self.longest)

@@ -11,7 +11,7 @@ from typing import Any
 
 import fxla.numpy as fnp
 from fxla import nn
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.models.activations import exact_gelu
 
 __all__ = ["ViT", "ViTConfig"]
@@ -59,7 +59,9 @@ class ViT(nn.Module):
     def __init__(self, config: ViTConfig) -> None:
         c = config
         if c.image % c.patch:
-            raise ValueError(f"ViT: patches of {c.patch} do not fill images of {c.image}")
+            raise ValueError(
+                f"ViT: patches of {c.patch} do not fill images of {c.image}{where_am_i()}"
+            )
         self.config = config
         self.conv_proj = nn.Conv(c.channels, c.width, c.patch, strides=c.patch, padding=0)
         self.class_token = fnp.zeros((1, 1, c.width))

@@ -11,7 +11,7 @@ from typing import Any
 
 from fxla.core.pytree import tree_flatten
 from fxla.core.scopes import special
-from fxla.core.trace import eval_trace, running, state, typeof
+from fxla.core.trace import eval_trace, running, state, typeof, where_am_i
 from fxla.nn.layout import Composite, walk_modules
 from fxla.nn.symbol import Symbol
 
@@ -93,8 +93,8 @@ def may_build(module: Any, what: str) -> Iterator[None]:
     if state.trace is not eval_trace and not calls.building:
         raise TypeError(
             f"{path_of(module)} has no {what} yet: its sizes were left to the first call, and this "
-            "one is inside of a transformation. Call `model.build(x)` before, or the model itself, "
-            "or give the sizes."
+            f"one is inside of a transformation{where_am_i()}. Call `model.build(x)` before, or "
+            "the model itself, or give the sizes."
         )
     with running(eval_trace):
         yield

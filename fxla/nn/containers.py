@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.nn.calls import path_of
 from fxla.nn.module import Module
 
@@ -35,8 +35,8 @@ class Sequential(Module):
         for layer in layers:
             if not callable(layer):
                 raise TypeError(
-                    f"nn.Sequential: {layer!r} is neither a module nor a function. Give layers one "
-                    "by one or in one list."
+                    f"nn.Sequential: {layer!r} is neither a module nor a function{where_am_i()}. "
+                    "Give layers one by one or in one list."
                 )
         self.layers = list(layers)
 
@@ -133,7 +133,7 @@ class Flatten(Module):
     def __call__(self, x: Any) -> Any:
         shape = typeof(x).shape
         if len(shape) < self.start:
-            raise ValueError(f"{path_of(self)}: {typeof(x)} has no axis {self.start}")
+            raise ValueError(f"{path_of(self)}: {typeof(x)} has no axis {self.start}{where_am_i()}")
         size = 1
         for n in shape[self.start :]:
             size *= n

@@ -8,7 +8,7 @@ from typing import Any
 
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.nn.checks import refuse
 from fxla.nn.deferred import Affine
 from fxla.nn.initializers import Initializer
@@ -31,7 +31,9 @@ def _sizes(given: Sizes, rank: int, name: str) -> tuple[int, ...]:
     """One number for each spatial axis."""
     found = (given,) * rank if isinstance(given, int) else tuple(given)
     if len(found) != rank:
-        raise ValueError(f"nn.Conv: {name}={given!r} is not one number for each of {rank} axes")
+        raise ValueError(
+            f"nn.Conv: {name}={given!r} is not one number for each of {rank} axes{where_am_i()}"
+        )
     return found
 
 
@@ -41,7 +43,9 @@ def _pads(given: Padding, rank: int) -> Any:
         return given.upper()
     each = (given,) * rank if isinstance(given, int) else tuple(given)
     if len(each) != rank:
-        raise ValueError(f"nn.Conv: padding={given!r} is not one entry for each of {rank} axes")
+        raise ValueError(
+            f"nn.Conv: padding={given!r} is not one entry for each of {rank} axes{where_am_i()}"
+        )
     return tuple([(p, p) if isinstance(p, int) else (p[0], p[1]) for p in each])
 
 
@@ -97,10 +101,13 @@ class Conv(Affine):
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
         rank = len(kernel)
         if rank not in (1, 2, 3):
-            raise ValueError(f"nn.Conv: kernel_size={kernel} has {rank} axes; 1 to 3 are possible")
+            raise ValueError(
+                f"nn.Conv: kernel_size={kernel} has {rank} axes; 1 to 3 are possible{where_am_i()}"
+            )
         if out_features % groups:
             raise ValueError(
-                f"nn.Conv: {out_features} output features are no multiple of {groups} groups"
+                f"nn.Conv: {out_features} output features are no multiple of {groups} "
+                f"groups{where_am_i()}"
             )
         self.in_features = in_features
         self.out_features = out_features
@@ -119,7 +126,8 @@ class Conv(Affine):
     def _weight_shape(self, features: int) -> tuple[int, ...]:
         if features % self.groups:
             raise ValueError(
-                f"nn.Conv: {features} input features are no multiple of {self.groups} groups"
+                f"nn.Conv: {features} input features are no multiple of {self.groups} "
+                f"groups{where_am_i()}"
             )
         return (*self.kernel_size, features // self.groups, self.out_features)
 

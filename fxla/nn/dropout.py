@@ -7,7 +7,7 @@ from typing import Any
 
 import fxla.numpy as fnp
 from fxla import random
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.nn.calls import is_training
 from fxla.nn.module import Buffer, Module
 from fxla.nn.seeds import next_key
@@ -43,7 +43,9 @@ class Dropout(Module):
         self, rate: float = 0.5, axes_alike: int | Sequence[int] = (), *, key: Any = None
     ) -> None:
         if not 0.0 <= rate <= 1.0:
-            raise ValueError(f"nn.Dropout: rate={rate} is no probability, which is from 0 to 1")
+            raise ValueError(
+                f"nn.Dropout: rate={rate} is no probability, which is from 0 to 1{where_am_i()}"
+            )
         self.rate = rate
         self.axes_alike = (axes_alike,) if isinstance(axes_alike, int) else tuple(axes_alike)
         self.key = Buffer(next_key(key))

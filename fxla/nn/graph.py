@@ -11,6 +11,7 @@ from typing import Any
 
 import fxla.numpy as fnp
 from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
+from fxla.core.trace import where_am_i
 from fxla.nn.module import Module
 from fxla.nn.symbol import Symbol
 
@@ -86,7 +87,7 @@ class Model(Module):
     def __init__(self, inputs: Any, outputs: Any) -> None:
         given = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
         if any(type(x) is not Symbol or x.function is not None for x in given):
-            raise TypeError("nn.Model: inputs must be symbols that nn.Input made")
+            raise TypeError(f"nn.Model: inputs must be symbols that nn.Input made{where_am_i()}")
         numbers = {id(x): k for k, x in enumerate(given)}
         layers: list[Module] = []
         steps: list[_Step] = []
@@ -115,7 +116,9 @@ class Model(Module):
         if len(inputs) == 1 and isinstance(inputs[0], list | tuple):
             inputs = tuple(inputs[0])
         if len(inputs) != self._inputs:
-            raise TypeError(f"nn.Model: expected {self._inputs} inputs, got {len(inputs)}")
+            raise TypeError(
+                f"nn.Model: expected {self._inputs} inputs, got {len(inputs)}{where_am_i()}"
+            )
         values = list(inputs)
         for step in self._steps:
             given = [values[x.number] if type(x) is _Value else x for x in step.arguments]
@@ -133,7 +136,9 @@ def _in_order(outputs: Sequence[Any], known: set[int]) -> list[Symbol]:
     while waiting:
         x, ready = waiting.pop()
         if type(x) is not Symbol:
-            raise TypeError(f"nn.Model: an output is a {type(x).__name__}, not a symbol")
+            raise TypeError(
+                f"nn.Model: an output is a {type(x).__name__}, not a symbol{where_am_i()}"
+            )
         if id(x) in done:
             continue
         if ready:
@@ -142,7 +147,8 @@ def _in_order(outputs: Sequence[Any], known: set[int]) -> list[Symbol]:
             continue
         if x.function is None:
             raise ValueError(
-                f"nn.Model: the outputs depend on {x!r}, which is not among the inputs"
+                f"nn.Model: the outputs depend on {x!r}, which is not among the "
+                f"inputs{where_am_i()}"
             )
         waiting.append((x, True))
         leaves = tree_flatten((x.args, x.kwargs))[0]

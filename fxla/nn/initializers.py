@@ -12,6 +12,7 @@ from typing import Any, Literal
 import fxla.numpy as fnp
 from fxla import random
 from fxla.core.dtypes import canonical_dtype, default_float, float32, is_complex, real_dtype
+from fxla.core.trace import where_am_i
 from fxla.errors import ShapeError
 
 __all__ = [
@@ -159,7 +160,8 @@ def _fans(
     """How many inputs an output has, and outputs an input: sizes times the receptive field."""
     if len(shape) < 2 and isinstance(in_axis, int) and isinstance(out_axis, int):
         raise ShapeError(
-            f"nn.initializers.variance_scaling: a shape of at least two axes is needed, got {shape}"
+            "nn.initializers.variance_scaling: a shape of at least two axes is needed, got "
+            f"{shape}{where_am_i()}"
         )
     n = len(shape)
 
@@ -202,9 +204,11 @@ def variance_scaling(
         True
     """
     if mode not in ("fan_in", "fan_out", "fan_avg", "fan_geo_avg"):
-        raise ValueError(f"nn.initializers.variance_scaling: unknown mode {mode!r}")
+        raise ValueError(f"nn.initializers.variance_scaling: unknown mode {mode!r}{where_am_i()}")
     if distribution not in ("normal", "truncated_normal", "uniform"):
-        raise ValueError(f"nn.initializers.variance_scaling: unknown distribution {distribution!r}")
+        raise ValueError(
+            f"nn.initializers.variance_scaling: unknown distribution {distribution!r}{where_am_i()}"
+        )
 
     def init(key: Any, shape: Sequence[int], dtype: Any = dtype) -> Any:
         made, shape = _dtype(dtype, None), tuple(shape)
@@ -233,8 +237,8 @@ def _scaled(
         return random.normal(key, shape, dtype) * fnp.sqrt(variance).astype(part)
     if is_complex(dtype):
         raise ValueError(
-            f"nn.initializers.variance_scaling: {distribution!r} is not defined for {dtype}; "
-            "use 'normal'"
+            f"nn.initializers.variance_scaling: {distribution!r} is not defined for {dtype}; use "
+            f"'normal'{where_am_i()}"
         )
     if distribution == "uniform":
         wide = fnp.sqrt(3 * variance).astype(part)
@@ -300,7 +304,8 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
         made, shape = _dtype(dtype, None), tuple(shape)
         if len(shape) < 2:
             raise ShapeError(
-                f"nn.initializers.orthogonal: a shape of at least two axes is needed, got {shape}"
+                "nn.initializers.orthogonal: a shape of at least two axes is needed, got "
+                f"{shape}{where_am_i()}"
             )
         axis = column_axis % len(shape)
         columns = shape[axis]
@@ -340,7 +345,7 @@ def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None)
         if len(shape) not in (3, 4, 5) or shape[-1] < shape[-2]:
             raise ShapeError(
                 "nn.initializers.delta_orthogonal: takes 3 to 5 axes, of which the last is not "
-                f"shorter than the one before, got {shape}"
+                f"shorter than the one before, got {shape}{where_am_i()}"
             )
         matrix = orthogonal(scale, column_axis, made)(key, shape[-2:])
         centre = tuple((k - 1) // 2 for k in shape[:-2])

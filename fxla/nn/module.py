@@ -181,7 +181,8 @@ class Module(Composite):
         forward = getattr(self, "forward", None)
         if forward is None:
             raise NotImplementedError(
-                f"{type(self).__name__} has no __call__: define `def __call__(self, x): ...`"
+                f"{type(self).__name__} has no __call__: define `def __call__(self, x): "
+                f"...`{where_am_i()}"
             )
         return forward(*args, **kwargs)
 
@@ -306,7 +307,8 @@ class Module(Composite):
         except (AttributeError, LookupError, TypeError):
             known = [*[p for p, _ in self.named_modules() if p], *self.take_apart()[1].paths]
             raise KeyError(
-                f"{type(self).__name__} has nothing at {path!r}; it has {', '.join(known)}"
+                f"{type(self).__name__} has nothing at {path!r}; it has "
+                f"{', '.join(known)}{where_am_i()}"
             ) from None
         return from_here
 

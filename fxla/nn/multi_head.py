@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.nn.attention import dot_product_attention
 from fxla.nn.checks import check_features, check_rank
 from fxla.nn.dropout import Dropout
@@ -112,12 +112,13 @@ class MultiHeadAttention(Module):
         kv_heads = heads if kv_heads is None else kv_heads
         if heads % kv_heads:
             raise ValueError(
-                f"nn.MultiHeadAttention: {heads} heads are no multiple of kv_heads={kv_heads}"
+                f"nn.MultiHeadAttention: {heads} heads are no multiple of "
+                f"kv_heads={kv_heads}{where_am_i()}"
             )
         if head_features is None and features % heads:
             raise ValueError(
-                f"nn.MultiHeadAttention: {features} features are no multiple of {heads} heads. "
-                "Give head_features, or other numbers."
+                f"nn.MultiHeadAttention: {features} features are no multiple of {heads} "
+                f"heads{where_am_i()}. Give head_features, or other numbers."
             )
         self.features = features
         self.heads = heads

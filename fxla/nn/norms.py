@@ -8,7 +8,7 @@ from typing import Any
 import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.dtypes import float32
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.nn.checks import refuse
 from fxla.nn.module import Module
 
@@ -143,7 +143,8 @@ class GroupNorm(Module):
     ) -> None:
         if features % groups:
             raise ValueError(
-                f"nn.GroupNorm: {features} features are no multiple of {groups} groups"
+                f"nn.GroupNorm: {features} features are no multiple of {groups} "
+                f"groups{where_am_i()}"
             )
         self.groups = groups
         self.features = features

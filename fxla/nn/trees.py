@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from fxla.core.dtypes import is_inexact
 from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
 from fxla.core.stateful import differentiable
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.nn.layout import parsed_path
 from fxla.nn.module import Module
@@ -109,7 +109,7 @@ def replace(model: M, values: Mapping[str, Any] | None = None, /, **named: Any) 
         Array([1., 1., 1.])
     """
     if not isinstance(model, Module):
-        raise TypeError(f"nn.replace: expected a module, got {type(model).__name__}")
+        raise TypeError(f"nn.replace: expected a module, got {type(model).__name__}{where_am_i()}")
     copied = model.copy()
     for path, value in {**(values or {}), **named}.items():
         before = copied.at(path)
@@ -117,8 +117,8 @@ def replace(model: M, values: Mapping[str, Any] | None = None, /, **named: Any) 
             value = value(before)
         if hasattr(before, "shape") and hasattr(value, "shape") and before.shape != value.shape:
             raise ShapeError(
-                f"nn.replace: {path} is {typeof(before)}, and {typeof(value)} was given for it. "
-                "Replace the module that holds it to change sizes."
+                f"nn.replace: {path} is {typeof(before)}, and {typeof(value)} was given for "
+                f"it{where_am_i()}. Replace the module that holds it to change sizes."
             )
         put(copied, parsed_path(path), value)
     return copied  # type: ignore[no-any-return]
@@ -165,7 +165,7 @@ def unfreeze(model: M, where: str | Callable[[str, Any], bool] = "") -> M:
 
 def _with_kind(model: Any, where: Any, call: str, kind: str) -> Any:
     if not isinstance(model, Module):
-        raise TypeError(f"nn.{call}: expected a module, got {type(model).__name__}")
+        raise TypeError(f"nn.{call}: expected a module, got {type(model).__name__}{where_am_i()}")
     if isinstance(where, str) and where:
         model.at(where)
     copied = model.copy()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fxla.core.aval import Aval, Shape
 from fxla.core.dtypes import is_bool
 from fxla.core.records import dataclass
+from fxla.core.trace import where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.window_dims import dilated
 
@@ -42,7 +43,8 @@ class ConvDims:
             if sorted(text) != sorted([*first, *spatial]):
                 raise ShapeError(
                     f"convolution: layout {text!r} does not have the axes {first} and {spatial}; "
-                    f"layouts are {lhs!r}, {rhs!r}, {out!r}, e.g. 'NHWC', 'HWIO', 'NHWC'"
+                    f"layouts are {lhs!r}, {rhs!r}, {out!r}, e.g. 'NHWC', 'HWIO', "
+                    f"'NHWC'{where_am_i()}"
                 )
             return tuple(text.index(c) for c in (*first, *spatial))
 
@@ -115,28 +117,38 @@ class ConvParams:
         """Check that operands fit each other and these params."""
         name = "conv_general_dilated"
         if lhs.dtype != rhs.dtype or is_bool(lhs.dtype):
-            raise DtypeError(f"{name}: takes numbers of one dtype, got {lhs} and {rhs}")
+            raise DtypeError(
+                f"{name}: takes numbers of one dtype, got {lhs} and {rhs}{where_am_i()}"
+            )
         n = self.dims.spatial
         if lhs.ndim != n + 2 or rhs.ndim != n + 2:
-            raise ShapeError(f"{name}: {lhs} and {rhs} do not have the axes of {self.dims}")
+            raise ShapeError(
+                f"{name}: {lhs} and {rhs} do not have the axes of {self.dims}{where_am_i()}"
+            )
         fields: tuple[Sequence[object], ...] = (
             self.strides, self.padding, self.lhs_dilation, self.rhs_dilation
         )  # fmt: skip
         if any(len(f) != n for f in fields):
-            raise ShapeError(f"{name}: expected {n} strides, paddings and dilations, got {fields}")
+            raise ShapeError(
+                f"{name}: expected {n} strides, paddings and dilations, got {fields}{where_am_i()}"
+            )
         if any(k < 1 for k in (*self.strides, *self.lhs_dilation, *self.rhs_dilation)):
-            raise ShapeError(f"{name}: strides and dilations must be positive, got {fields}")
+            raise ShapeError(
+                f"{name}: strides and dilations must be positive, got {fields}{where_am_i()}"
+            )
         if self.feature_groups > 1 and self.batch_groups > 1:
-            raise ShapeError(f"{name}: features and batch cannot both be split in groups")
+            raise ShapeError(
+                f"{name}: features and batch cannot both be split in groups{where_am_i()}"
+            )
         features, inputs = lhs.shape[self.dims.lhs[1]], rhs.shape[self.dims.rhs[1]]
         if features != inputs * self.feature_groups:
             raise ShapeError(
                 f"{name}: {lhs} has {features} features, but the kernel {rhs} takes {inputs} in "
-                f"each of {self.feature_groups} groups; layouts are {self.dims}"
+                f"each of {self.feature_groups} groups; layouts are {self.dims}{where_am_i()}"
             )
         outputs, batch = rhs.shape[self.dims.rhs[0]], lhs.shape[self.dims.lhs[0]]
         if outputs % self.groups or batch % self.batch_groups:
             raise ShapeError(
                 f"{name}: {outputs} output features or a batch of {batch} do not divide into "
-                f"{self.groups} groups"
+                f"{self.groups} groups{where_am_i()}"
             )

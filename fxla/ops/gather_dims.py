@@ -22,6 +22,7 @@ import numpy as np
 from fxla.core.aval import Aval, Shape
 from fxla.core.dtypes import DType, is_bool, is_inexact, is_integer, is_signed
 from fxla.core.records import dataclass
+from fxla.core.trace import where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.loops.ir import INDEX, Expr
 from fxla.loops.view import View, binary, cast, compare, extent, int_const, op
@@ -89,7 +90,7 @@ class GatherDims:
             ShapeError: if they do not fit.
         """
         if not is_integer(indices.dtype):
-            raise DtypeError(f"{call}: indices must be integers, got {indices}")
+            raise DtypeError(f"{call}: indices must be integers, got {indices}{where_am_i()}")
         n = x.ndim
         single = (*self.collapsed_slice_dims, *self.operand_batching_dims)
         rank = indices.ndim - 1 + len(self.offset_dims)
@@ -117,7 +118,8 @@ class GatherDims:
         )
         if not fits:
             raise ShapeError(
-                f"{call}: {self} with sizes {sizes} does not fit operand {x} and indices {indices}"
+                f"{call}: {self} with sizes {sizes} does not fit operand {x} and indices "
+                f"{indices}{where_am_i()}"
             )
 
     def batch_operand(self) -> GatherDims:

@@ -15,6 +15,7 @@ import numpy as np
 from fxla.core.aval import Aval, Shape
 from fxla.core.dtypes import DType, is_bool, is_inexact
 from fxla.core.records import dataclass
+from fxla.core.trace import where_am_i
 from fxla.errors import ShapeError
 from fxla.loops.ir import Expr
 from fxla.loops.view import IndexTuple, binary, compare, extent, int_const
@@ -89,10 +90,14 @@ class Window:
             self.sizes, self.strides, self.padding, self.base_dilation, self.window_dilation
         )  # fmt: skip
         if any(len(f) != x.ndim for f in fields):
-            raise ShapeError(f"{name}: the window needs one entry for each axis of {x}: {self}")
+            raise ShapeError(
+                f"{name}: the window needs one entry for each axis of {x}: {self}{where_am_i()}"
+            )
         positive = (*self.sizes, *self.strides, *self.base_dilation, *self.window_dilation)
         if any(n < 1 for n in positive):
-            raise ShapeError(f"{name}: sizes, strides and dilations must be positive: {self}")
+            raise ShapeError(
+                f"{name}: sizes, strides and dilations must be positive: {self}{where_am_i()}"
+            )
 
 
 def dilated(n: int, dilation: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import fxla.numpy as fnp
 from fxla.core.pytree import tree_map
+from fxla.core.trace import where_am_i
 from fxla.optim.transformation import GradientTransformation, safe_increment, zero_count
 from fxla.optim.tree_math import (
     abs_sq,
@@ -236,7 +237,9 @@ def scale_by_lion(
         "refined": lambda x: fnp.clip(x, -1, 1),
     }
     if mode not in shapes:
-        raise ValueError(f"optim.scale_by_lion: mode must be one of {list(shapes)}, not {mode!r}")
+        raise ValueError(
+            f"optim.scale_by_lion: mode must be one of {list(shapes)}, not {mode!r}{where_am_i()}"
+        )
 
     def init(params: Any) -> ScaleByLionState:
         return ScaleByLionState(zero_count(), tree_zeros_like(params, mu_dtype))

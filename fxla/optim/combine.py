@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 from typing import Any
 
+from fxla.core.trace import where_am_i
 from fxla.optim.transformation import (
     GradientTransformation,
     GradientTransformationExtraArgs,
@@ -36,8 +37,8 @@ def chain(*args: GradientTransformation) -> GradientTransformationExtraArgs:
     ) -> tuple[Any, tuple[Any, ...]]:
         if len(state) != len(transforms):
             raise ValueError(
-                f"optim.chain: {len(transforms)} transformations and a state of {len(state)}; "
-                "is it the state that optimizer.init(params) made?"
+                f"optim.chain: {len(transforms)} transformations and a state of {len(state)}; is "
+                f"it the state that optimizer.init(params) made?{where_am_i()}"
             )
         states = []
         for tx, before in zip(transforms, state, strict=True):
@@ -63,7 +64,7 @@ def named_chain(*args: tuple[str, GradientTransformation]) -> GradientTransforma
     """
     names = [name for name, _ in args]
     if len(set(names)) < len(names):
-        raise ValueError(f"optim.named_chain: names must differ, got {names}")
+        raise ValueError(f"optim.named_chain: names must differ, got {names}{where_am_i()}")
     transforms = {name: with_extra_args_support(tx) for name, tx in args}
 
     def init(params: Any) -> Any:

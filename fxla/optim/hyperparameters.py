@@ -11,7 +11,7 @@ import numpy as np
 
 import fxla.numpy as fnp
 from fxla.core.pytree import tree_flatten
-from fxla.core.trace import Tracer
+from fxla.core.trace import Tracer, where_am_i
 from fxla.optim.transformation import (
     GradientTransformation,
     GradientTransformationExtraArgs,
@@ -134,7 +134,7 @@ def inject_hyperparams(
     if unknown:
         raise ValueError(
             f"optim.inject_hyperparams: {unknown} are no arguments of {inner_factory.__name__}, "
-            f"which takes {list(signature.parameters)}"
+            f"which takes {list(signature.parameters)}{where_am_i()}"
         )
 
     @functools.wraps(inner_factory)

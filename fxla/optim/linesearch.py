@@ -9,6 +9,7 @@ from typing import Any
 import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.pytree import tree_flatten, tree_map
+from fxla.core.trace import where_am_i
 from fxla.optim.state import tree_get
 from fxla.optim.tree_math import (
     tree_cast_like,
@@ -41,8 +42,8 @@ def own_arguments(value_fn: Callable[..., Any], extra: dict[str, Any], name: str
     unknown = sorted(set(extra) - set(inspect.signature(value_fn).parameters))
     if unknown:
         raise TypeError(
-            f"optim.{name}: update was given {unknown}, which value_fn does not take; "
-            "it takes value=, grad=, value_fn= and the arguments of value_fn by name"
+            f"optim.{name}: update was given {unknown}, which value_fn does not take; it takes "
+            f"value=, grad=, value_fn= and the arguments of value_fn by name{where_am_i()}"
         )
     return extra
 
@@ -76,7 +77,8 @@ def value_and_grad_from_state(value_fn: Callable[..., Any]) -> Callable[..., tup
         if value is None or grad is None:
             raise ValueError(
                 "optim.value_and_grad_from_state: the state keeps no value and gradient; chain a "
-                "line search that does, e.g. scale_by_backtracking_linesearch(store_grad=True)"
+                "line search that does, e.g. "
+                f"scale_by_backtracking_linesearch(store_grad=True){where_am_i()}"
             )
 
         def anew(params: Any) -> Any:

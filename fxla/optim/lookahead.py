@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import fxla.numpy as fnp
 from fxla.core.pytree import tree_map
+from fxla.core.trace import where_am_i
 from fxla.optim.transformation import (
     GradientTransformation,
     required,
@@ -64,7 +65,9 @@ def lookahead(
         LookaheadParams(fast=Array(3.), slow=Array(3.))
     """
     if sync_period < 1:
-        raise ValueError(f"optim.lookahead: sync_period must be at least 1, not {sync_period}")
+        raise ValueError(
+            f"optim.lookahead: sync_period must be at least 1, not {sync_period}{where_am_i()}"
+        )
 
     def init(params: Any) -> LookaheadState:
         return LookaheadState(fast_optimizer.init(getattr(params, "fast", params)), zero_count())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fxla.core.pytree import tree_flatten, tree_map, tree_structure
+from fxla.core.trace import where_am_i
 from fxla.optim.transformation import (
     GradientTransformation,
     GradientTransformationExtraArgs,
@@ -129,8 +130,8 @@ def partition(
         unknown = sorted({str(x) for x in tree_flatten(labels)[0] if x not in transforms})
         if unknown:
             raise ValueError(
-                f"optim.partition: the labels {unknown} have no transformation; "
-                f"there are {sorted(map(str, transforms))}"
+                f"optim.partition: the labels {unknown} have no transformation; there are "
+                f"{sorted(map(str, transforms))}{where_am_i()}"
             )
 
         def of(label: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.pytree import tree_map
+from fxla.core.trace import where_am_i
 from fxla.optim.transformation import (
     GradientTransformation,
     required,
@@ -86,7 +87,9 @@ def scale_by_lbfgs(
         Array(0.5)
     """
     if memory_size < 1:
-        raise ValueError(f"optim.scale_by_lbfgs: memory_size must be at least 1, not {memory_size}")
+        raise ValueError(
+            f"optim.scale_by_lbfgs: memory_size must be at least 1, not {memory_size}{where_am_i()}"
+        )
 
     def init(params: Any) -> ScaleByLBFGSState:
         params = tree_map(fnp.asarray, params)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import fxla.numpy as fnp
 from fxla.core.pytree import tree_map
+from fxla.core.trace import where_am_i
 from fxla.optim.transformation import (
     GradientTransformation,
     GradientTransformationExtraArgs,
@@ -250,7 +251,9 @@ def scale_by_polyak(
         [Array(0.5)]
     """
     if variant not in ("sps", "sps+"):
-        raise ValueError(f"optim.scale_by_polyak: variant must be 'sps' or 'sps+', not {variant!r}")
+        raise ValueError(
+            f"optim.scale_by_polyak: variant must be 'sps' or 'sps+', not {variant!r}{where_am_i()}"
+        )
 
     def update(
         updates: Any, state: Any, params: Any = None, *, value: Any, **extra_args: Any

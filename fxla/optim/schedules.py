@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import fxla.numpy as fnp
+from fxla.core.trace import where_am_i
 from fxla.optim.transformation import Schedule
 
 __all__ = [
@@ -170,7 +171,8 @@ def cosine_decay_schedule(
     """
     if not decay_steps > 0:
         raise ValueError(
-            f"optim.cosine_decay_schedule: decay_steps must be positive, not {decay_steps!r}"
+            "optim.cosine_decay_schedule: decay_steps must be positive, not "
+            f"{decay_steps!r}{where_am_i()}"
         )
 
     def schedule(count: Any) -> Any:
@@ -311,7 +313,7 @@ def piecewise_interpolate_schedule(
     if interpolate_type not in ways:
         raise ValueError(
             "optim.piecewise_interpolate_schedule: interpolate_type must be 'linear' or 'cosine', "
-            f"not {interpolate_type!r}"
+            f"not {interpolate_type!r}{where_am_i()}"
         )
     way = ways[interpolate_type]
     steps = sorted((boundaries_and_scales or {}).items())
@@ -409,9 +411,13 @@ def cosine_onecycle_schedule(
 
 def _cycle(transition_steps: int, name: str) -> None:
     if transition_steps <= 0:
-        raise ValueError(f"optim.{name}: transition_steps must be positive, not {transition_steps}")
+        raise ValueError(
+            f"optim.{name}: transition_steps must be positive, not {transition_steps}{where_am_i()}"
+        )
 
 
 def _positive(factors: Sequence[Any], name: str) -> None:
     if any(factor < 0 for factor in factors):
-        raise ValueError(f"optim.{name}: factors must not be negative, got {list(factors)}")
+        raise ValueError(
+            f"optim.{name}: factors must not be negative, got {list(factors)}{where_am_i()}"
+        )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import fxla.numpy as fnp
 from fxla.core.pytree import tree_map
+from fxla.core.trace import where_am_i
 from fxla.nn import apply_updates
 from fxla.optim.transformation import (
     GradientTransformation,
@@ -65,7 +66,9 @@ def sam(
         -0.21
     """
     if sync_period < 1:
-        raise ValueError(f"optim.sam: sync_period must be at least 1, not {sync_period}")
+        raise ValueError(
+            f"optim.sam: sync_period must be at least 1, not {sync_period}{where_am_i()}"
+        )
     outer, uphill = with_extra_args_support(optimizer), with_extra_args_support(adv_optimizer)
 
     def init(params: Any) -> SAMState:
@@ -101,7 +104,8 @@ def sam(
         if grad_fn is None:
             raise ValueError(
                 "optim.sam: opaque_mode=True needs the gradient's function; call "
-                "optimizer.update(grads, state, params, grad_fn=lambda params, step: ...)"
+                "optimizer.update(grads, state, params, grad_fn=lambda params, step: "
+                f"...){where_am_i()}"
             )
         place, adv_state = required(params, "optim.sam"), state.adv_state
         for step in range(sync_period - 1):

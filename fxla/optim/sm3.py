@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import fxla.numpy as fnp
 from fxla.core.pytree import tree_map
+from fxla.core.trace import where_am_i
 from fxla.optim import scaling
 from fxla.optim.combine import chain
 from fxla.optim.transformation import GradientTransformation
@@ -67,8 +68,8 @@ def scale_by_sm3(b1: Any = 0.9, b2: Any = 1.0, eps: Any = 1e-8) -> GradientTrans
         def zeros(p: Any) -> list[Any]:
             if fnp.iscomplexobj(p):
                 raise TypeError(
-                    "optim.scale_by_sm3: parameters must be real, got "
-                    f"{fnp.asarray(p).dtype}; use optim.adam, which takes complex ones"
+                    f"optim.scale_by_sm3: parameters must be real, got {fnp.asarray(p).dtype}; use "
+                    f"optim.adam, which takes complex ones{where_am_i()}"
                 )
             return _maxima(fnp.zeros_like(p))
 

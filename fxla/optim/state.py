@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fxla.core.pytree import is_named_tuple, tree_map
+from fxla.core.trace import where_am_i
 from fxla.optim.transformation import GradientTransformation
 from fxla.tree import register_static
 
@@ -72,7 +73,9 @@ def tree_get(tree: Any, key: str, default: Any = None, filtering: Filter = None)
     found = tree_get_all_with_path(tree, key, filtering)
     if len(found) > 1:
         places = ", ".join(".".join(path) for path, _ in found)
-        raise KeyError(f"optim.tree_get: {key!r} is found {len(found)} times: {places}")
+        raise KeyError(
+            f"optim.tree_get: {key!r} is found {len(found)} times: {places}{where_am_i()}"
+        )
     return found[0][1] if found else default
 
 
@@ -90,7 +93,7 @@ def tree_set(tree: Any, filtering: Filter = None, /, **kwargs: Any) -> Any:
     """
     for key in kwargs:
         if not tree_get_all_with_path(tree, key, filtering):
-            raise KeyError(f"optim.tree_set: nothing in the state is named {key!r}")
+            raise KeyError(f"optim.tree_set: nothing in the state is named {key!r}{where_am_i()}")
 
     def changed(node: Any, name: str, path: tuple[str, ...]) -> Any:
         kind = type(node).__name__ if is_named_tuple(type(node)) else name

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import fxla.numpy as fnp
 from fxla.core.pytree import tree_map
 from fxla.core.stateful import is_stateful
+from fxla.core.trace import where_am_i
 from fxla.errors import FxlaError
 from fxla.nn.trees import parameters
 
@@ -225,8 +226,8 @@ def required(params: Any, name: str) -> Any:
     """
     if params is None:
         raise MissingParametersError(
-            f"{name}: this transformation needs the current parameters; "
-            "call optimizer.update(grads, state, params)"
+            f"{name}: this transformation needs the current parameters; call "
+            f"optimizer.update(grads, state, params){where_am_i()}"
         )
     return params
 

@@ -9,6 +9,7 @@ from typing import Any
 import fxla.numpy as fnp
 from fxla import random
 from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
+from fxla.core.trace import where_am_i
 
 __all__ = [
     "abs_sq",
@@ -232,7 +233,7 @@ def tree_norm(tree: Any, ord: Any = None, squared: bool = False) -> Any:
     elif ord in (float("inf"), "inf", "infinity"):
         norm = tree_max(tree_map(fnp.abs, tree))
     else:
-        raise ValueError(f"optim.tree_norm: ord must be 1, 2 or inf, not {ord!r}")
+        raise ValueError(f"optim.tree_norm: ord must be 1, 2 or inf, not {ord!r}{where_am_i()}")
     return fnp.asarray(fnp.square(norm) if squared else norm)
 
 

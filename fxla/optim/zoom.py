@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import fxla.numpy as fnp
 from fxla import lax
+from fxla.core.trace import where_am_i
 from fxla.optim.linesearch import own_arguments, positive_part, real_dtype, slope_of
 from fxla.optim.transformation import GradientTransformationExtraArgs, required
 from fxla.optim.tree_math import (
@@ -212,8 +213,8 @@ def scale_by_zoom_linesearch(
     """
     if initial_guess_strategy not in ("one", "keep"):
         raise ValueError(
-            "optim.scale_by_zoom_linesearch: initial_guess_strategy must be 'one' or 'keep', "
-            f"not {initial_guess_strategy!r}"
+            "optim.scale_by_zoom_linesearch: initial_guess_strategy must be 'one' or 'keep', not "
+            f"{initial_guess_strategy!r}{where_am_i()}"
         )
 
     def init(params: Any) -> ScaleByZoomLinesearchState:

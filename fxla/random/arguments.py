@@ -95,14 +95,18 @@ def shape_of_draw(shape: Any, call: str, *params: Value) -> tuple[int, ...]:
         pass
     told = ", ".join(map(str, shapes))
     asked = "" if shape is None else f" to shape {shape}"
-    raise ShapeError(f"random.{call}: parameters of shapes {told} do not broadcast{asked}")
+    raise ShapeError(
+        f"random.{call}: parameters of shapes {told} do not broadcast{asked}{where_am_i()}"
+    )
 
 
 def float_dtype(dtype: Any, call: str) -> DType:
     """The real floating dtype asked for; the default float if it is None."""
     given = default_float() if dtype is None else canonical_dtype(dtype)
     if not is_floating(given):
-        raise DtypeError(f"random.{call}: expected a floating dtype, got {short_name(given)}")
+        raise DtypeError(
+            f"random.{call}: expected a floating dtype, got {short_name(given)}{where_am_i()}"
+        )
     return given
 
 
@@ -110,7 +114,9 @@ def integer_dtype(dtype: Any, call: str) -> DType:
     """The integer dtype asked for; int64 if it is None."""
     given = np.dtype(np.int64) if dtype is None else canonical_dtype(dtype)
     if not is_integer(given):
-        raise DtypeError(f"random.{call}: expected an integer dtype, got {short_name(given)}")
+        raise DtypeError(
+            f"random.{call}: expected an integer dtype, got {short_name(given)}{where_am_i()}"
+        )
     return given
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.dtypes import DType, canonical_dtype, finfo_of, is_integer, is_signed
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError
 from fxla.ops.arithmetic import fmod, maximum, minimum, mul, sub
 from fxla.ops.casts import bitcast, convert
@@ -52,7 +52,9 @@ def bits(key: Any, shape: Any = (), dtype: Any = None) -> Value:
     """
     given = np.dtype(np.uint64) if dtype is None else canonical_dtype(dtype)
     if not is_integer(given) or is_signed(given):
-        raise DtypeError(f"random.bits: expected an unsigned integer dtype, got {given}")
+        raise DtypeError(
+            f"random.bits: expected an unsigned integer dtype, got {given}{where_am_i()}"
+        )
     return random_bits(check_key(key, "bits"), given.itemsize * 8, shape_tuple(shape, "bits"))
 
 
@@ -203,7 +205,9 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low") -> V
     """
     key = check_key(key, "bernoulli")
     if mode not in ("low", "high"):
-        raise ValueError(f"random.bernoulli: mode must be 'low' or 'high', got {mode!r}")
+        raise ValueError(
+            f"random.bernoulli: mode must be 'low' or 'high', got {mode!r}{where_am_i()}"
+        )
     p = as_value(p)
     dtype = parameter_dtype(p)
     sizes = shape_of_draw(shape, "bernoulli", p)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from fxla.core.dtypes import default_float, int64, is_integer
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import AxisError, ConcretizationError, ShapeError
 from fxla.ops.arithmetic import mul, sub
 from fxla.ops.casts import convert
@@ -70,19 +70,23 @@ def _shuffled(key: Value, x: Value, axis: int) -> Value:
 def _count(x: Value, call: str) -> int:
     """A concrete integer."""
     if not is_integer(typeof(x).dtype):
-        raise TypeError(f"random.{call}: expected an integer or an array, got {typeof(x)}")
+        raise TypeError(
+            f"random.{call}: expected an integer or an array, got {typeof(x)}{where_am_i()}"
+        )
     try:
         return int(x)
     except ConcretizationError:
         raise ConcretizationError(
-            f"random.{call}: the number of elements must be known while tracing; "
-            "pass a Python integer or make the argument static"
+            f"random.{call}: the number of elements must be known while tracing; pass a Python "
+            f"integer or make the argument static{where_am_i()}"
         ) from None
 
 
 def _axis(axis: int, ndim: int, call: str) -> int:
     if not -ndim <= axis < ndim:
-        raise AxisError(f"random.{call}: axis {axis} is out of bounds for {ndim} dimensions")
+        raise AxisError(
+            f"random.{call}: axis {axis} is out of bounds for {ndim} dimensions{where_am_i()}"
+        )
     return axis % ndim
 
 
@@ -122,11 +126,11 @@ def choice(
     n = aval.shape[axis] if aval.ndim else _count(a, "choice")
     draws = math.prod(sizes)
     if n <= 0 and draws:
-        raise ValueError("random.choice: there is nothing to choose from")
+        raise ValueError(f"random.choice: there is nothing to choose from{where_am_i()}")
     if not replace and draws > n:
         raise ValueError(
-            f"random.choice: cannot take {draws} of {n} elements without replacement; "
-            "pass replace=True"
+            f"random.choice: cannot take {draws} of {n} elements without replacement; pass "
+            f"replace=True{where_am_i()}"
         )
     if p is not None:
         where = _by_probability(key, as_value(p), n, sizes, replace, mode)
@@ -144,7 +148,7 @@ def _by_probability(
 ) -> Value:
     """Positions: by inverting the sum of probabilities, or the Gumbel top-k trick."""
     if typeof(p).shape != (n,):
-        raise ShapeError(f"random.choice: p must have shape ({n},), got {typeof(p)}")
+        raise ShapeError(f"random.choice: p must have shape ({n},), got {typeof(p)}{where_am_i()}")
     dtype = parameter_dtype(p)
     p = convert(p, dtype)
     if not replace:
@@ -197,7 +201,8 @@ def categorical(
     fits = len(tail) == len(batch) and all(b in (1, n) for b, n in zip(batch, tail, strict=True))
     if not fits:
         raise ShapeError(
-            f"random.categorical: shape {sizes} must end with the batch shape {batch} of {aval}"
+            f"random.categorical: shape {sizes} must end with the batch shape {batch} of "
+            f"{aval}{where_am_i()}"
         )
     dtype = aval.dtype if aval.dtype.kind == "f" or aval.dtype.kind == "V" else default_float()
     logits = convert(logits, dtype)
@@ -208,8 +213,8 @@ def categorical(
     k = math.prod(front)
     if k > aval.shape[axis]:
         raise ValueError(
-            f"random.categorical: cannot take {k} of {aval.shape[axis]} categories "
-            "without replacement"
+            f"random.categorical: cannot take {k} of {aval.shape[axis]} categories without "
+            f"replacement{where_am_i()}"
         )
     scores = move_axis(add(logits, gumbel(key, aval.shape, dtype, mode)), axis, aval.ndim - 1)
     where = top_k(scores, k)[1]

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from fxla.core.dtypes import finfo_of
-from fxla.core.trace import Value
+from fxla.core.trace import Value, where_am_i
 from fxla.ops.arithmetic import abs_, div, mul, neg, sign, sub
 from fxla.ops.elementwise import add
 from fxla.ops.logic import le, lt, select
@@ -71,7 +71,7 @@ def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None
         0.6
     """
     if mode not in (None, "low", "high", "highest"):
-        raise ValueError(f"random.gumbel: mode must be 'low' or 'high', got {mode!r}")
+        raise ValueError(f"random.gumbel: mode must be 'low' or 'high', got {mode!r}{where_am_i()}")
     key, dtype = check_key(key, "gumbel"), float_dtype(dtype, "gumbel")
     sizes = shape_tuple(shape, "gumbel")
     info = finfo_of(dtype)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from fxla.core.dtypes import float64
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.ops.arithmetic import div, floor, maximum, minimum, neg, sub
 from fxla.ops.casts import convert
@@ -127,7 +127,9 @@ def multinomial(
     key = check_key(key, "multinomial")
     given = typeof(p)
     if not given.shape:
-        raise ShapeError(f"random.multinomial: p must have an axis of categories, got {given}")
+        raise ShapeError(
+            f"random.multinomial: p must have an axis of categories, got {given}{where_am_i()}"
+        )
     sizes = given.shape if shape is None else shape_tuple(shape, "multinomial")
     k, last, lead = sizes[-1], len(sizes) - 1, sizes[:-1]
     p = broadcast_to(convert(p, float64), sizes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.ops.arithmetic import abs_, div, maximum, mul, sub
 from fxla.ops.elementwise import add
@@ -115,7 +115,9 @@ def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None) -> Val
     alpha, dtype = as_value(alpha), float_dtype(dtype, "dirichlet")
     given = typeof(alpha)
     if not given.shape:
-        raise ShapeError(f"random.dirichlet: alpha must have an axis of categories, got {given}")
+        raise ShapeError(
+            f"random.dirichlet: alpha must have an axis of categories, got {given}{where_am_i()}"
+        )
     lead = given.shape[:-1] if shape is None else shape_tuple(shape, "dirichlet")
     x = loggamma(key, alpha, (*lead, given.shape[-1]), dtype)
     axis = len(lead)

@@ -12,7 +12,7 @@ import numpy as np
 
 from fxla.core.array import as_array
 from fxla.core.dtypes import is_integer, uint32
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import DtypeError, ShapeError
 from fxla.ops.casts import convert
 from fxla.ops.logic import and_, shift_right_logical
@@ -51,13 +51,15 @@ def key(seed: Any, *, impl: str | None = None) -> Value:
         Array([ 0, 42], dtype=uint32)
     """
     if impl not in (None, _IMPLEMENTATION, "threefry"):
-        raise ValueError(f"random.key: the only generator is {_IMPLEMENTATION!r}, got {impl!r}")
+        raise ValueError(
+            f"random.key: the only generator is {_IMPLEMENTATION!r}, got {impl!r}{where_am_i()}"
+        )
     if isinstance(seed, int):
         bits = seed % 2**64
         return as_array(np.array([bits >> 32, bits % 2**32], np.uint32))
     aval = typeof(seed)
     if aval.shape or not is_integer(aval.dtype):
-        raise TypeError(f"random.key: the seed must be an integer, got {aval}")
+        raise TypeError(f"random.key: the seed must be an integer, got {aval}{where_am_i()}")
     return _halves(convert(seed, uint64))
 
 
@@ -110,7 +112,7 @@ def fold_in(key: Any, data: Any) -> Value:
         data = np.uint64(data % 2**32)
     aval = typeof(data)
     if aval.shape or not is_integer(aval.dtype):
-        raise TypeError(f"random.fold_in: data must be an integer scalar, got {aval}")
+        raise TypeError(f"random.fold_in: data must be an integer scalar, got {aval}{where_am_i()}")
     return _halves(random_bits(key, 64, (), convert(convert(data, uint32), uint64)))
 
 
@@ -142,9 +144,9 @@ def wrap_key_data(key_bits_array: Any, *, impl: str | None = None) -> Value:
     bits = as_value(key_bits_array)
     aval = typeof(bits)
     if aval.dtype != uint32:
-        raise DtypeError(f"random.wrap_key_data: keys are u32[..., 2], got {aval}")
+        raise DtypeError(f"random.wrap_key_data: keys are u32[..., 2], got {aval}{where_am_i()}")
     if aval.shape[-1:] != (2,):
-        raise ShapeError(f"random.wrap_key_data: keys are u32[..., 2], got {aval}")
+        raise ShapeError(f"random.wrap_key_data: keys are u32[..., 2], got {aval}{where_am_i()}")
     return as_array(bits)
 
 

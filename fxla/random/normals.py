@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.dtypes import DType, canonical_dtype, is_complex, real_dtype
-from fxla.core.trace import Value, typeof
+from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.ops.arithmetic import abs_, complex_, div, maximum, minimum, mul, nextafter_p, sign, sub
 from fxla.ops.casts import convert
@@ -206,19 +206,21 @@ def multivariate_normal(
     """
     mean, cov = as_value(mean), as_value(cov)
     if method not in ("cholesky", "eigh", "svd"):
-        raise ValueError(f"random.multivariate_normal: unknown method {method!r}")
+        raise ValueError(f"random.multivariate_normal: unknown method {method!r}{where_am_i()}")
     given, matrices = typeof(mean), typeof(cov)
     n = given.shape[-1] if given.shape else 0
     if not given.shape or matrices.shape[-2:] != (n, n):
         raise ShapeError(
-            f"random.multivariate_normal: expected mean [..., n] and cov [..., n, n], "
-            f"got {given} and {matrices}"
+            f"random.multivariate_normal: expected mean [..., n] and cov [..., n, n], got {given} "
+            f"and {matrices}{where_am_i()}"
         )
     work = parameter_dtype(mean) if dtype is None else float_dtype(dtype, "multivariate_normal")
     lead = np.broadcast_shapes(given.shape[:-1], matrices.shape[:-2])
     sizes = lead if shape is None else shape_tuple(shape, "multivariate_normal")
     if np.broadcast_shapes(sizes, lead) != sizes:
-        raise ShapeError(f"random.multivariate_normal: {given}, {matrices} do not fit {sizes}")
+        raise ShapeError(
+            f"random.multivariate_normal: {given}, {matrices} do not fit {sizes}{where_am_i()}"
+        )
     z = normal(key, (*sizes, n), work)
     root = _square_root(convert(cov, work), method)
     if matrices.ndim == 2:

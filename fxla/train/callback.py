@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from fxla.core.trace import where_am_i
+
 if TYPE_CHECKING:
     from fxla.train.trainer import Trainer
 
@@ -67,7 +69,8 @@ class Callbacks:
         for member in self.members:
             if not isinstance(member, Callback):
                 raise TypeError(
-                    f"Trainer: a callback is a train.Callback, not a {type(member).__qualname__}"
+                    "Trainer: a callback is a train.Callback, not a "
+                    f"{type(member).__qualname__}{where_am_i()}"
                 )
         self._told: dict[str, list[Callable[..., None]]] = {}
 

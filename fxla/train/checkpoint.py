@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from fxla.core.trace import where_am_i
 from fxla.train.callback import Callback
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def better(mode: Mode, name: str) -> int:
     ``"auto"`` tells by the name: losses and errors are to fall, the other figures to rise.
     """
     if mode not in ("min", "max", "auto"):
-        raise ValueError(f"fxla.train: mode={mode!r}; expected 'min', 'max' or 'auto'")
+        raise ValueError(
+            f"fxla.train: mode={mode!r}; expected 'min', 'max' or 'auto'{where_am_i()}"
+        )
     if mode == "auto":
         return -1 if re.search(r"loss|error|mse|mae|perplexity", name) else 1
     return 1 if mode == "max" else -1
@@ -39,7 +42,8 @@ def monitored(figures: dict[str, Any], name: str, who: str) -> float:
     if name not in figures:
         hint = " Pass `validation=` to fit." if name.startswith("val_") else ""
         raise KeyError(
-            f"train.{who}: there is no figure {name!r}; there are {list(figures)}.{hint}"
+            f"train.{who}: there is no figure {name!r}; there are "
+            f"{list(figures)}{where_am_i()}.{hint}"
         )
     return float(figures[name])
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 import fxla.numpy as fnp
+from fxla.core.trace import where_am_i
 from fxla.errors import ShapeError
 from fxla.nn.activations import sigmoid
 from fxla.train.metric import Metric, State, ratio, weighted
@@ -37,8 +38,8 @@ def classes_of(prediction: Any, target: Any, threshold: float) -> tuple[Any, Any
     if prediction.shape != target.shape:
         raise ShapeError(
             f"fxla.train: predictions of shape {prediction.shape} beside targets of shape "
-            f"{target.shape}: expected scores [n, classes] with labels [n] or one-hot rows "
-            "[n, classes], or scores [n] with labels [n]"
+            f"{target.shape}: expected scores [n, classes] with labels [n] or one-hot rows [n, "
+            f"classes], or scores [n] with labels [n]{where_am_i()}"
         )
     if prediction.ndim > 1 and prediction.shape[-1] > 1:
         return fnp.argmax(prediction, axis=-1), fnp.argmax(target, axis=-1)
@@ -175,12 +176,12 @@ class _Counts(Metric):
         if self.average not in ("binary", "micro", "macro", None):
             raise ValueError(
                 f"train.{type(self).__name__}: average={self.average!r}; expected 'binary', "
-                "'micro', 'macro' or None"
+                f"'micro', 'macro' or None{where_am_i()}"
             )
         if self.average == "binary" and self.classes != 2:
             raise ValueError(
                 f"train.{type(self).__name__}: average='binary' is of two classes, and "
-                f"classes={self.classes}; choose average='macro', 'micro' or None"
+                f"classes={self.classes}; choose average='macro', 'micro' or None{where_am_i()}"
             )
         if not self.name:
             object.__setattr__(self, "name", type(self).__name__.lower())
@@ -293,7 +294,7 @@ class AUC(Metric):
         if scores.shape != target.shape:
             raise ShapeError(
                 f"train.AUC: predictions of shape {np.shape(prediction)} are not one score (or "
-                f"two) for each of targets of shape {np.shape(target)}"
+                f"two) for each of targets of shape {np.shape(target)}{where_am_i()}"
             )
         scores = scores.astype(np.float64)
         if self.from_logits:

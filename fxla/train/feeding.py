@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fxla.core.pytree import tree_flatten, tree_map
+from fxla.core.trace import where_am_i
 from fxla.data import DataLoader, Dataset, as_dataset
 from fxla.data.stages import batched
 from fxla.errors import ShapeError
@@ -34,18 +35,20 @@ def batch_of(element: Any) -> Batch:
         shown = f"{len(element)} parts" if parts else type(element).__name__
         raise TypeError(
             "Trainer: the data must give batches (x, y) or (x, y, weight), and it gave "
-            f"{shown}. Use `.map` to make pairs of its elements."
+            f"{shown}{where_am_i()}. Use `.map` to make pairs of its elements."
         )
     batch: Batch = tree_map(np.asarray, Batch(*element))
     sizes = {np.shape(a)[:1] for a in tree_flatten(batch)[0]}
     if () in sizes:
         raise ShapeError(
-            "Trainer: the data give single examples, and not batches: a part has no axes. "
-            "Pass `batch_size=`, or use `.batch(n)`."
+            "Trainer: the data give single examples, and not batches: a part has no "
+            f"axes{where_am_i()}. Pass `batch_size=`, or use `.batch(n)`."
         )
     if len(sizes) > 1:
         shapes = ", ".join(str(np.shape(a)) for a in tree_flatten(batch)[0])
-        raise ShapeError(f"Trainer: parts of a batch differ in their numbers: {shapes}")
+        raise ShapeError(
+            f"Trainer: parts of a batch differ in their numbers: {shapes}{where_am_i()}"
+        )
     return batch
 
 
@@ -69,14 +72,16 @@ def batches(data: Any, batch_size: int | None, shuffle: bool | None, seed: int) 
     if ready(data):
         if batch_size is not None or shuffle is not None:
             raise ValueError(
-                "Trainer: the dataset gives batches already; say batch_size and shuffle where "
-                "it is made, or give the dataset of examples"
+                "Trainer: the dataset gives batches already; say batch_size and shuffle where it "
+                f"is made, or give the dataset of examples{where_am_i()}"
             )
         return dataset
     known = dataset.source.indexed(0) is not None
     if batch_size is None and not (examples_given(data) and known):
         if shuffle:
-            raise ValueError("Trainer: shuffle=True needs batch_size=, to batch afterwards")
+            raise ValueError(
+                f"Trainer: shuffle=True needs batch_size=, to batch afterwards{where_am_i()}"
+            )
         return dataset
     shuffle = known if shuffle is None else shuffle
     return DataLoader(dataset, batch_size or 32, shuffle=shuffle, seed=seed)

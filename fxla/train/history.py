@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.trace import where_am_i
 from fxla.data.builtin import optional
 
 __all__ = ["History"]
@@ -43,7 +44,9 @@ class History:
 
     def __getitem__(self, name: str) -> list[Any]:
         if name not in self.names:
-            raise KeyError(f"History: there is no figure {name!r}; there are {self.names}")
+            raise KeyError(
+                f"History: there is no figure {name!r}; there are {self.names}{where_am_i()}"
+            )
         return [e.get(name) for e in self.epochs]
 
     def __len__(self) -> int:

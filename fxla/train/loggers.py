@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fxla.core.pytree import tree_flatten
+from fxla.core.trace import where_am_i
 from fxla.train.callback import Callback
 from fxla.train.history import is_number
 
@@ -97,7 +98,8 @@ class LearningRateMonitor(Callback):
         found = learning_rates(trainer.optimizer_state)
         if not found:
             raise ValueError(
-                "train.LearningRateMonitor: the optimiser's state shows no learning rate. Pass the "
-                "schedule, or make the optimiser by optim.inject_hyperparams(optim.sgd)(...)."
+                "train.LearningRateMonitor: the optimiser's state shows no learning "
+                f"rate{where_am_i()}. Pass the schedule, or make the optimiser by "
+                "optim.inject_hyperparams(optim.sgd)(...)."
             )
         figures.update(found)

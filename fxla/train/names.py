@@ -10,6 +10,7 @@ import numpy as np
 
 import fxla.numpy as fnp
 from fxla import optim
+from fxla.core.trace import where_am_i
 from fxla.errors import ShapeError
 from fxla.nn import losses
 from fxla.train.classification import AUC, F1, Accuracy, Precision, Recall, TopK
@@ -50,7 +51,7 @@ def _alike(prediction: Any, target: Any, name: str) -> tuple[Any, Any]:
     if prediction.shape != target.shape:
         raise ShapeError(
             f"fxla.train: loss {name!r}: predictions of shape {prediction.shape} beside targets of "
-            f"shape {target.shape}"
+            f"shape {target.shape}{where_am_i()}"
         )
     return prediction, target.astype(prediction.dtype)
 
@@ -151,8 +152,8 @@ _METRICS: dict[str, Callable[[str, bool], Metric]] = {
 def _known(kind: str, name: str, table: Mapping[str, Any]) -> Any:
     if name not in table:
         raise ValueError(
-            f"Trainer: there is no {kind} {name!r}; known are {', '.join(table)}. "
-            f"Or pass the {kind} itself."
+            f"Trainer: there is no {kind} {name!r}; known are {', '.join(table)}{where_am_i()}. Or "
+            f"pass the {kind} itself."
         )
     return table[name]
 
@@ -167,7 +168,9 @@ def loss_of(given: Any) -> Loss:
         function, probabilities = _known("loss", given, _LOSSES)
         return Loss(function, given, probabilities)
     if not callable(given):
-        raise TypeError(f"Trainer: loss is a name or a function, not a {type(given).__qualname__}")
+        raise TypeError(
+            f"Trainer: loss is a name or a function, not a {type(given).__qualname__}{where_am_i()}"
+        )
     return Loss(given, getattr(given, "__name__", type(given).__name__))
 
 
@@ -184,8 +187,8 @@ def check_probabilities(loss: Loss, prediction: Any) -> None:
     if outside and np.isfinite(p).all():
         raise ValueError(
             f"Trainer: loss {loss.name!r} takes probabilities, as in Keras, and the model gives "
-            f"values from {p.min():.3g} to {p.max():.3g}. End the model with a softmax or "
-            f"sigmoid, or choose {loss.name + '_from_logits'!r}."
+            f"values from {p.min():.3g} to {p.max():.3g}{where_am_i()}. End the model with a "
+            f"softmax or sigmoid, or choose {loss.name + '_from_logits'!r}."
         )
 
 
@@ -199,8 +202,8 @@ def optimizer_of(given: Any) -> Any:
         return _known("optimizer", given, _OPTIMIZERS)()
     if not (hasattr(given, "init") and hasattr(given, "update")):
         raise TypeError(
-            f"Trainer: optimizer is a name or has `init` and `update`, as those of fxla.optim; "
-            f"got a {type(given).__qualname__}"
+            "Trainer: optimizer is a name or has `init` and `update`, as those of fxla.optim; got "
+            f"a {type(given).__qualname__}{where_am_i()}"
         )
     return given
 
@@ -224,7 +227,7 @@ def metrics_of(given: Any, loss: Loss) -> dict[str, Metric]:
         if metric.name in found or metric.name == "loss":
             raise ValueError(
                 f"Trainer: two metrics are called {metric.name!r}; give one another `name=`, or "
-                "pass a dict {name: metric}"
+                f"pass a dict {{name: metric}}{where_am_i()}"
             )
         found[metric.name] = metric
     return found
@@ -241,5 +244,6 @@ def _metric(given: Any, loss: Loss) -> Metric:
     if callable(given):
         return Mean(given)
     raise TypeError(
-        f"Trainer: a metric is a name, a Metric or a function, not a {type(given).__qualname__}"
+        "Trainer: a metric is a name, a Metric or a function, not a "
+        f"{type(given).__qualname__}{where_am_i()}"
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import fxla.numpy as fnp
+from fxla.core.trace import where_am_i
 from fxla.errors import ShapeError
 from fxla.nn.normalisation import log_softmax
 from fxla.train.metric import Mean, Metric, State, ratio, weighted
@@ -24,7 +25,7 @@ def _difference(prediction: Any, target: Any) -> Any:
     if prediction.shape != target.shape:
         raise ShapeError(
             f"fxla.train: predictions of shape {prediction.shape} beside targets of shape "
-            f"{target.shape}"
+            f"{target.shape}{where_am_i()}"
         )
     return prediction.astype(np.float64) - target.astype(np.float64)
 

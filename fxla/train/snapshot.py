@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.pytree import leaf_paths, tree_flatten, tree_unflatten
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.weights import load, save
 from fxla.weights import open as open_file
 
@@ -64,7 +64,9 @@ def read(path: str | os.PathLike[str]) -> Snapshot:
     """
     metadata = open_file(path).metadata
     if "run" not in metadata:
-        raise ValueError(f"Trainer: {os.fspath(path)} is not a checkpoint of a Trainer")
+        raise ValueError(
+            f"Trainer: {os.fspath(path)} is not a checkpoint of a Trainer{where_am_i()}"
+        )
     arrays = load(path)
     return Snapshot(
         arrays["model"],
@@ -100,7 +102,9 @@ def restored(
         if p in snapshot.model and typeof(snapshot.model[p]) != typeof(x)
     ]
     if wrong:
-        raise ValueError("Trainer: the checkpoint is of another model: " + "; ".join(wrong))
+        raise ValueError(
+            f"Trainer: the checkpoint is of another model{where_am_i()}: " + "; ".join(wrong)
+        )
     state = _filled(optimizer, snapshot.optimizer)
     return [snapshot.model[p] for p in own], state, snapshot.gathered or None
 
@@ -110,6 +114,7 @@ def _filled(template: Any, arrays: list[Any]) -> Any:
     if [typeof(a) for a in own] != [typeof(a) for a in arrays]:
         raise ValueError(
             f"Trainer: the checkpoint is of another optimiser: its state has {len(arrays)} arrays "
-            f"({', '.join(str(typeof(a)) for a in arrays[:6])}, ...), and here it has {len(own)}"
+            f"({', '.join(str(typeof(a)) for a in arrays[:6])}, ...), and here it has "
+            f"{len(own)}{where_am_i()}"
         )
     return tree_unflatten(structure, arrays)

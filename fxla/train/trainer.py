@@ -10,6 +10,7 @@ import numpy as np
 
 from fxla.core.pytree import leaf_paths, tree_flatten, tree_map
 from fxla.core.stateful import assign
+from fxla.core.trace import where_am_i
 from fxla.data import Dataset, as_dataset
 from fxla.data.dataset import Iteration
 from fxla.nn.trees import parameters
@@ -78,10 +79,13 @@ class Trainer:
     ) -> None:
         if accumulate < 1:
             raise ValueError(
-                f"Trainer: accumulate={accumulate}; at least one batch makes an update"
+                f"Trainer: accumulate={accumulate}; at least one batch makes an "
+                f"update{where_am_i()}"
             )
         if precision not in (None, "bfloat16", "float16", "float32", "float64"):
-            raise ValueError(f"Trainer: precision={precision!r}; expected 'bfloat16' or None")
+            raise ValueError(
+                f"Trainer: precision={precision!r}; expected 'bfloat16' or None{where_am_i()}"
+            )
         members = list(callbacks)
         if progress and not any(isinstance(m, Progress) for m in members):
             members.insert(0, Progress())
@@ -221,7 +225,7 @@ class Trainer:
             if self.should_stop:
                 break
         if not self.batch:
-            raise ValueError("Trainer.fit: the data gave no batch")
+            raise ValueError(f"Trainer.fit: the data gave no batch{where_am_i()}")
         if self._waiting:
             self._update()
         figures = self.figures()
@@ -350,7 +354,7 @@ class Trainer:
             model, steps = self._to_apply(x)
             parts.append(steps.predict(model, tree_map(np.asarray, x)))
         if not parts:
-            raise ValueError("Trainer.predict: the data gave no batch")
+            raise ValueError(f"Trainer.predict: the data gave no batch{where_am_i()}")
         return tree_map(lambda *a: np.concatenate(a), *parts)
 
     def copied_leaves(self) -> list[Any]:
@@ -388,7 +392,9 @@ class Trainer:
         if resume is True:
             found = [p for p in (getattr(m, "last", None) for m in self.callbacks.members) if p]
             if not found:
-                raise ValueError("Trainer.fit: resume=True needs a Checkpoint among the callbacks")
+                raise ValueError(
+                    f"Trainer.fit: resume=True needs a Checkpoint among the callbacks{where_am_i()}"
+                )
             path = found[0]
             if not os.path.exists(path):
                 return False

@@ -157,7 +157,8 @@ def _check_gradient_input(x: Any, path: str, call: str, holomorphic: bool, allow
     dtype = typeof(x).dtype
     if holomorphic and not is_complex(dtype):
         raise DtypeError(
-            f"{call}: holomorphic=True needs complex inputs, but {path} is {typeof(x)}"
+            f"{call}: holomorphic=True needs complex inputs, but {path} is "
+            f"{typeof(x)}{where_am_i()}"
         )
     if is_complex(dtype) and not holomorphic:
         return
@@ -417,7 +418,7 @@ def jacrev(
             if is_complex(typeof(o).dtype) and not holomorphic:
                 raise NotDifferentiableError(
                     f"{call}: the function returned {typeof(o)}: pass holomorphic=True if it is "
-                    "holomorphic, or return real and imaginary parts"
+                    f"holomorphic, or return real and imaginary parts{where_am_i()}"
                 )
         rows = vmap(lambda *cts: [instantiate(ct) for ct in pullback(cts)])(*_basis(outs))
         start = 0
@@ -506,7 +507,8 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., Any]
         for aval, c in zip(closed.out_avals, flat_ct, strict=True):
             if typeof(c).shape != aval.shape:
                 raise ShapeError(
-                    f"linear_transpose of {name}: cotangent {typeof(c)} does not match {aval}"
+                    f"linear_transpose of {name}: cotangent {typeof(c)} does not match "
+                    f"{aval}{where_am_i()}"
                 )
             given.append(convert(c, aval.dtype) if typeof(c).dtype != aval.dtype else c)
         operands = [*closed.consts, *(Linear(a) for a in closed.in_avals)]
@@ -515,7 +517,8 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., Any]
         except InternalError as error:
             raise NotDifferentiableError(
                 f"linear_transpose of {name}: the function is not linear in its arguments "
-                f"({error}). Close over what it is not linear in, or take the vjp at a point."
+                f"({error}){where_am_i()}. Close over what it is not linear in, or take the vjp at "
+                "a point."
             ) from error
         return tree_unflatten(in_tree, [instantiate(x) for x in found])[0]
 

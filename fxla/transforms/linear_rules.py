@@ -21,7 +21,7 @@ from fxla.core.patience import make_room, once_worth
 from fxla.core.primitive import Linear, Primitive, is_zero
 from fxla.core.records import dataclass
 from fxla.core.staging import trace_to_jaxpr
-from fxla.core.trace import Value, scope_key, state
+from fxla.core.trace import Value, scope_key, state, where_am_i
 from fxla.errors import NotDifferentiableError
 from fxla.transforms.dce import dce_jaxpr
 from fxla.transforms.jvp import jvp_jaxpr
@@ -109,7 +109,7 @@ def _linear_rule(program: Jaxpr, varying: tuple[int, ...]) -> LinearRule:
     if any(split.out_unknown[:m]):
         raise NotDifferentiableError(
             "the value of a function depends on the tangent of its argument: a custom_jvp rule "
-            "must compute its primal output from the primals only"
+            f"must compute its primal output from the primals only{where_am_i()}"
         )
     place: dict[Any, int] = {v: ~k for k, v in enumerate(split.known.invars)}
     outs: list[Any] = []

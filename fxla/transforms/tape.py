@@ -30,6 +30,7 @@ from fxla.core.trace import (
     running,
     state,
     typeof,
+    where_am_i,
 )
 from fxla.errors import NotDifferentiableError
 from fxla.ops.elementwise import add_p
@@ -199,7 +200,7 @@ class TapeTrace(Trace):
             if any(inner.unknown(o) for o in outs):
                 raise NotDifferentiableError(
                     "the value of a function depends on the tangent of its argument: a custom_jvp "
-                    "rule must compute its primal output from the primals only"
+                    f"rule must compute its primal output from the primals only{where_am_i()}"
                 )
             closed = inner.close(unknowns, [t for t, nz in zip(found, nonzero, strict=True) if nz])
         closed = dce_closed(closed)

@@ -14,6 +14,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from fxla.core.trace import where_am_i
+
 __all__ = ["replacing"]
 
 
@@ -37,10 +39,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        raise IsADirectoryError(f"{os.fspath(path)!r} is a directory; name a file in it")
+        raise IsADirectoryError(
+            f"{os.fspath(path)!r} is a directory; name a file in it{where_am_i()}"
+        )
     if not target.parent.is_dir():
         raise FileNotFoundError(
-            f"{os.fspath(path)!r}: there is no folder {os.fspath(target.parent)!r}"
+            f"{os.fspath(path)!r}: there is no folder {os.fspath(target.parent)!r}{where_am_i()}"
         )
     new = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.writing")
     try:

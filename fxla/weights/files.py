@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.array import Array, as_array
+from fxla.core.trace import where_am_i
 from fxla.errors import MissingExtraError
 from fxla.weights.tensors import described, dtype_of_code
 
@@ -58,7 +59,8 @@ def safetensors(call: str) -> Any:
         return importlib.import_module("safetensors")
     except ImportError:
         raise MissingExtraError(
-            f'{call} needs safetensors, which is not installed: pip install "fxla[train]"'
+            f"{call} needs safetensors, which is not installed{where_am_i()}: "
+            'pip install "fxla[train]"'
         ) from None
 
 
@@ -124,7 +126,8 @@ class TensorFile(Mapping[str, Array]):
         dtype = dtype_of_code(entry.code)
         if dtype is None:
             raise TypeError(
-                f"{self.path!r}: {name!r} has the dtype {entry.code}, which NumPy lacks"
+                f"{self.path!r}: {name!r} has the dtype {entry.code}, which NumPy "
+                f"lacks{where_am_i()}"
             )
         flat = np.frombuffer(self._bytes(entry), dtype)
         array: Array = as_array(flat.reshape(entry.shape))
@@ -167,7 +170,7 @@ class TensorFile(Mapping[str, Array]):
         if name in sums and zlib.crc32(self._bytes(self._entries[name])) != sums[name]:
             raise DamagedFileError(
                 f"{self.path!r} is damaged: the bytes of {name!r} ({self.described(name)}) are not "
-                "those that were saved"
+                f"those that were saved{where_am_i()}"
             )
 
     def _bytes(self, entry: _Entry) -> memoryview | bytes:
@@ -188,20 +191,28 @@ class _Shards(TensorFile):
             index = json.loads(Path(path).read_text(encoding="utf-8"))
             places = {str(name): str(file) for name, file in index["weight_map"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DamagedFileError(f"{self.path!r} is no index of safetensors: {error}") from None
+            raise DamagedFileError(
+                f"{self.path!r} is no index of safetensors: {error}{where_am_i()}"
+            ) from None
         self.metadata = {k: str(v) for k, v in index.get("metadata", {}).items()}
         self._own = {}
         folder = Path(path).parent
         for file in places.values():
             if Path(file).name != file:
-                raise DamagedFileError(f"{self.path!r} names {file!r}, which is in another folder")
+                raise DamagedFileError(
+                    f"{self.path!r} names {file!r}, which is in another folder{where_am_i()}"
+                )
         absent = sorted({f for f in places.values() if not (folder / f).exists()})
         if absent:
-            raise FileNotFoundError(f"{self.path!r} names files that are not there: {absent}")
+            raise FileNotFoundError(
+                f"{self.path!r} names files that are not there: {absent}{where_am_i()}"
+            )
         files = {file: TensorFile(folder / file) for file in dict.fromkeys(places.values())}
         missing = sorted(name for name, file in places.items() if name not in files[file])
         if missing:
-            raise DamagedFileError(f"{self.path!r} names tensors that its files lack: {missing}")
+            raise DamagedFileError(
+                f"{self.path!r} names tensors that its files lack: {missing}{where_am_i()}"
+            )
         self._files = {name: files[file] for name, file in places.items()}
         self._entries = {name: file._entries[name] for name, file in self._files.items()}
 
@@ -241,7 +252,9 @@ def open(path: str | os.PathLike[str]) -> TensorFile:
                 place = place / name
                 break
         else:
-            raise FileNotFoundError(f"{os.fspath(path)!r} holds no model.safetensors, nor an index")
+            raise FileNotFoundError(
+                f"{os.fspath(path)!r} holds no model.safetensors, nor an index{where_am_i()}"
+            )
     return _Shards(place) if place.name.endswith(".index.json") else TensorFile(place)
 
 
@@ -258,9 +271,13 @@ def _header(path: str) -> tuple[dict[str, Any], int]:
         text = file.read(min(length, size))
     if len(first) < 8 or len(text) < length:
         raise DamagedFileError(
-            f"{path!r} is truncated: it ends within its header, after {size} bytes"
-            if text[:1] in (b"", b"{")
-            else f"{path!r} is not a safetensors file: its first bytes are {(first + text)[:8]!r}"
+            (
+                f"{path!r} is truncated: it ends within its header, after {size} bytes"
+                if text[:1] in (b"", b"{")
+                else f"{path!r} is not a safetensors file: its first bytes are "
+                f"{(first + text)[:8]!r}"
+            )
+            + where_am_i()
         )
     try:
         header = json.loads(text)
@@ -268,13 +285,16 @@ def _header(path: str) -> tuple[dict[str, Any], int]:
             (x["data_offsets"][1] for k, x in header.items() if k != "__metadata__"), default=0
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        raise DamagedFileError(f"{path!r} is damaged: its header cannot be read") from None
+        raise DamagedFileError(
+            f"{path!r} is damaged: its header cannot be read{where_am_i()}"
+        ) from None
     if isinstance(end, int) and 8 + length + end > size:
         raise DamagedFileError(
-            f"{path!r} is truncated: its tensors take {end} bytes, {size - 8 - length} are there"
+            f"{path!r} is truncated: its tensors take {end} bytes, {size - 8 - length} are "
+            f"there{where_am_i()}"
         )
     try:
         library.safe_open(path, "numpy")
     except library.SafetensorError as error:
-        raise DamagedFileError(f"{path!r} is damaged: {error}") from None
+        raise DamagedFileError(f"{path!r} is damaged: {error}{where_am_i()}") from None
     return header, 8 + length

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.trace import where_am_i
 from fxla.weights.files import open as open_file
 from fxla.weights.matching import load_like
 from fxla.weights.names import Allowed
@@ -75,7 +76,7 @@ def load(
 
     if like is not None:
         if only is not None:
-            raise ValueError("fxla.load: give `only` or `like`, not both")
+            raise ValueError(f"fxla.load: give `only` or `like`, not both{where_am_i()}")
         return load_like(file, like, tensor)
     structure = file.structure
     if structure is None:

@@ -12,7 +12,7 @@ import numpy as np
 import optree
 
 from fxla.core.pytree import NAMESPACE, tree_flatten
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.weights.files import TensorFile
 from fxla.weights.structure import joined
 from fxla.weights.tensors import decoded, described, dtype_named
@@ -68,7 +68,9 @@ def load_like(file: TensorFile, like: Any, tensor: Callable[[str], Any]) -> Any:
             for word, lines in (("missing", missing), ("extra", extra), ("different", differing))
             if lines
         ]
-        raise ValueError(f"fxla.load: {file.path!r} does not match `like`\n  " + "\n  ".join(parts))
+        raise ValueError(
+            f"fxla.load: {file.path!r} does not match `like`{where_am_i()}\n  " + "\n  ".join(parts)
+        )
     return treedef.unflatten([found[name].value() for name in names])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.trace import where_am_i
 from fxla.weights.atomic import replacing
 from fxla.weights.files import CHECKSUMS, STRUCTURE, safetensors
 from fxla.weights.structure import written
@@ -54,11 +55,11 @@ def save(
         given: tuple[Any, ...] = key, value
         if not all(isinstance(part, str) for part in given):
             raise TypeError(
-                f"fxla.save: metadata must be strings, got {key!r}: {value!r}; "
-                "other values can stand in the tree itself"
+                f"fxla.save: metadata must be strings, got {key!r}: {value!r}; other values can "
+                f"stand in the tree itself{where_am_i()}"
             )
         if key in (STRUCTURE, CHECKSUMS):
-            raise ValueError(f"fxla.save: {key!r} is the key of fxla's own metadata")
+            raise ValueError(f"fxla.save: {key!r} is the key of fxla's own metadata{where_am_i()}")
     parts = written(tree)
     flat: dict[str, Any] = {name: x.reshape(-1).view(np.uint8) for name, x in parts.tensors.items()}
     sums = {name: zlib.crc32(x) for name, x in flat.items()}
@@ -77,4 +78,6 @@ def save(
         try:
             library.serialize_file(described, new, metadata=extra)
         except library.SafetensorError as error:
-            raise OSError(f"fxla.save: {os.fspath(path)!r} cannot be written: {error}") from None
+            raise OSError(
+                f"fxla.save: {os.fspath(path)!r} cannot be written: {error}{where_am_i()}"
+            ) from None

@@ -11,6 +11,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from fxla.core.trace import where_am_i
 from fxla.weights.files import TensorFile
 
 __all__ = ["Source", "sources_of", "variants"]
@@ -58,8 +59,8 @@ def sources_of(state: Mapping[str, Any], prefix: str = "") -> dict[str, Source]:
             found[name] = Source(name, tuple(x.shape), lambda x=x: _array(x))  # type: ignore[misc]
         elif not isinstance(x, bool | int | float | str | None):
             raise TypeError(
-                f"load_torch_state: {name!r} is no tensor but {type(x).__name__}; "
-                "hand over module.state_dict()"
+                f"load_torch_state: {name!r} is no tensor but {type(x).__name__}; hand over "
+                f"module.state_dict(){where_am_i()}"
             )
     return found
 

@@ -24,7 +24,7 @@ from fxla.compile.devices import device_get
 from fxla.control.api import ShapeDtypeStruct
 from fxla.core.pytree import is_named_tuple, node_functions
 from fxla.core.stateful import Stateful
-from fxla.core.trace import Tracer, is_on_device
+from fxla.core.trace import Tracer, is_on_device, where_am_i
 from fxla.weights.names import UnknownNameError, name_of
 from fxla.weights.tensors import dtype_named, stored
 
@@ -101,8 +101,8 @@ class _Writer:
     def array(self, x: Any, path: tuple[str, ...]) -> Any:
         if isinstance(x, Tracer):
             raise TypeError(
-                f"fxla.save: {_place(path)} is a traced value without a concrete one: "
-                "save outside of jit, grad and vmap, what the function returns"
+                f"fxla.save: {_place(path)} is a traced value without a concrete one: save outside "
+                f"of jit, grad and vmap, what the function returns{where_am_i()}"
             )
         if id(x) in self.arrays:
             return self.arrays[id(x)]
@@ -111,7 +111,7 @@ class _Writer:
         try:
             parts = stored(value)
         except TypeError as error:
-            raise TypeError(f"fxla.save: {_place(path)}: {error}") from None
+            raise TypeError(f"fxla.save: {_place(path)}: {error}{where_am_i()}") from None
         name = joined(path)
         while name in self.tensors or name == "__metadata__":
             name += "_"  # keys with slashes may give two places one name
@@ -208,20 +208,23 @@ class _Writer:
         try:
             return name_of(type(x))
         except UnknownNameError as error:
-            raise TypeError(f"fxla.save: the class of {_place(path)}: {error}") from None
+            raise TypeError(
+                f"fxla.save: the class of {_place(path)}: {error}{where_am_i()}"
+            ) from None
 
     def named(self, x: Any, path: tuple[str, ...]) -> Any:
         """A function or a class, by name."""
         if not callable(x):
             raise TypeError(
-                f"fxla.save: {_place(path)} is of type {type(x).__module__}."
-                f"{type(x).__qualname__}, which cannot be saved: make the class a dataclass, or "
-                "register it with fxla.tree.register_pytree_node"
+                f"fxla.save: {_place(path)} is of type "
+                f"{type(x).__module__}.{type(x).__qualname__}, which cannot be saved: make the "
+                "class a dataclass, or register it with "
+                f"fxla.tree.register_pytree_node{where_am_i()}"
             )
         try:
             name = name_of(x)
         except UnknownNameError as error:
-            raise TypeError(f"fxla.save: {_place(path)}: {error}") from None
+            raise TypeError(f"fxla.save: {_place(path)}: {error}{where_am_i()}") from None
         return {"class" if isinstance(x, type) else "function": name}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from fxla import nn
 from fxla.control.api import ShapeDtypeStruct
 from fxla.core.array import as_array
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.nn.layout import parsed_path
 from fxla.nn.module import Module
 from fxla.nn.seeds import next_key
@@ -137,8 +137,8 @@ def load_torch_state(
     )
     if strict and not report.complete:
         raise ValueError(
-            f"load_torch_state: {type(model).__name__} and the state dict do not match; "
-            f"strict=False loads what does\n{report}"
+            f"load_torch_state: {type(model).__name__} and the state dict do not match"
+            f"{where_am_i()}; strict=False loads what does\n{report}"
         )
     new = [
         _read(*found.matched[path], x) if path in found.matched else _drawn(x)
@@ -198,12 +198,13 @@ def _opened(state: Any) -> Mapping[str, Any]:
         return state
     if not isinstance(state, str | os.PathLike):
         raise TypeError(
-            f"load_torch_state: expected a dict of tensors or a path, got {type(state).__name__}"
+            "load_torch_state: expected a dict of tensors or a path, got "
+            f"{type(state).__name__}{where_am_i()}"
         )
     if os.fspath(state).endswith((".bin", ".pt", ".pth", ".ckpt")):
         raise ValueError(
             f"load_torch_state: {os.fspath(state)!r} holds pickled objects, which fxla does not "
-            "open; hand over torch.load(path, weights_only=True, map_location='cpu')"
+            f"open; hand over torch.load(path, weights_only=True, map_location='cpu'){where_am_i()}"
         )
     file: TensorFile = open_file(state)
     return file
@@ -270,7 +271,7 @@ def _refuse_shapes(found: Pairing, slots: Mapping[str, Sequence[Reading]]) -> No
         f"{path} wants {_sizes(slots[path][0].shape)}, {source.name} is {_sizes(source.shape)}"
         for path, source in found.differing.items()
     ]
-    raise ValueError(_listed("load_torch_state: shapes differ", lines))
+    raise ValueError(_listed(f"load_torch_state: shapes differ{where_am_i()}", lines))
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

@@ -8,6 +8,9 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from fxla import lax
+from fxla.core.located import locate
+from fxla.core.trace import axis_frame
+from fxla.errors import ShapeError
 
 
 def raised(f: object, *args: object) -> str:
@@ -70,3 +73,32 @@ def test_errors_of_the_user_and_of_others_stay_as_they_are() -> None:
 
     assert raised(own, 1.0) == "my own words"
     assert raised(another, 1.0) == "invalid literal for int() with base 10: 'twelve'"
+
+
+def test_what_a_primitive_refuses_names_the_line_in_eager_code_too() -> None:
+    with pytest.raises(ValueError, match=r"^dynamic_slice: ") as info:
+        lax.dynamic_slice(fnp.ones(3), (0,), (5,))
+    line = sys._getframe().f_lineno - 1
+    assert f"does not fit f64[3], at test_located.py:{line}. It takes a start" in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "located"),
+    [
+        ("an ellipsis (`...`) is an index", "an ellipsis (`...`) is an index, AT"),
+        ("linalg.Solver: no such name", "linalg.Solver: no such name, AT"),
+        ("it is 2.5. Give 2", "it is 2.5, AT. Give 2"),
+        ("it is so. Write `x`.", "it is so, AT. Write `x`."),
+        ("it is so.", "it is so, AT"),
+    ],
+)
+def test_the_line_ends_the_first_sentence(message: str, located: str) -> None:
+    error = ShapeError(message)
+    try:
+        axis_frame(error)
+    except NameError as raised:  # raised in the package, as what is located must be
+        error.__traceback__ = raised.__traceback__
+    locate(error)
+    line = sys._getframe().f_lineno - 1
+    found = str(error).replace(f", at test_located.py:{line - 3}", ", AT")
+    assert found == located

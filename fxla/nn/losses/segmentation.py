@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import fxla.numpy as fnp
-from fxla.core.trace import typeof
+from fxla.core.trace import typeof, where_am_i
 from fxla.nn.activations import sigmoid
 from fxla.nn.losses.operands import alike, floating_operand, labels_like, loss
 from fxla.nn.normalisation import softmax
@@ -58,7 +58,8 @@ def dice_loss(
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(
-            f"nn.losses.dice_loss: reduction must be 'mean', 'sum' or 'none', not {reduction!r}"
+            "nn.losses.dice_loss: reduction must be 'mean', 'sum' or 'none', not "
+            f"{reduction!r}{where_am_i()}"
         )
     call = "nn.losses.dice_loss"
     x = floating_operand(predictions, "predictions", call)

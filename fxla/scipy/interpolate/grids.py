@@ -50,11 +50,15 @@ class RegularGridInterpolator:
         grid = [as_value(p, call) for p in points]
         shape = typeof(self.values).shape
         if len(grid) > len(shape):
-            raise ShapeError(f"{call}: {len(grid)} axes, values {typeof(self.values)}")
+            raise ShapeError(
+                f"{call}: {len(grid)} axes, values {typeof(self.values)}{where_am_i()}"
+            )
         flipped = list(range(len(grid)))
         for k, p in enumerate(grid):
             if typeof(p).shape != shape[k : k + 1]:
-                raise ShapeError(f"{call}: axis {k} has {typeof(p)} points, values {shape[k]}")
+                raise ShapeError(
+                    f"{call}: axis {k} has {typeof(p)} points, values {shape[k]}{where_am_i()}"
+                )
         self.grid = promote_inexact(call, *grid)
         # decreasing coordinates are turned round
         for k in flipped:

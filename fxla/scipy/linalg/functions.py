@@ -221,7 +221,9 @@ def polar(a: Any, side: str = "right") -> tuple[Any, Any]:
                [0., 2.]])
     """
     if side not in ("right", "left"):
-        raise ValueError(f"linalg.polar: side must be 'right' or 'left', got {side!r}")
+        raise ValueError(
+            f"linalg.polar: side must be 'right' or 'left', got {side!r}{where_am_i()}"
+        )
     w, s, vh = fnp.linalg.svd(matrices("linalg.polar", a, False), full_matrices=False)
     u = w @ vh
     if side == "right":
@@ -245,7 +247,9 @@ def schur(a: Any, output: str = "real") -> tuple[Any, Any]:
                [0., 3.]])
     """
     if output not in ("real", "complex"):
-        raise ValueError(f"linalg.schur: output must be 'real' or 'complex', got {output!r}")
+        raise ValueError(
+            f"linalg.schur: output must be 'real' or 'complex', got {output!r}{where_am_i()}"
+        )
     x = matrices("linalg.schur", a)
     t, z = schur_p.bind(x, as_complex=output == "complex" or is_complex(typeof(x).dtype))
     return fnp.asarray(t), fnp.asarray(z)

@@ -20,7 +20,9 @@ _DIRECT = 1 << 22
 
 def _pair(call: str, in1: Any, in2: Any, mode: str) -> tuple[Value, Value]:
     if mode not in ("full", "same", "valid"):
-        raise ValueError(f"{call}: mode must be 'full', 'same' or 'valid', got {mode!r}")
+        raise ValueError(
+            f"{call}: mode must be 'full', 'same' or 'valid', got {mode!r}{where_am_i()}"
+        )
     x, y = promote(call, *as_values(call, in1, in2))
     if typeof(x).ndim != typeof(y).ndim:
         raise ShapeError(f"{call}: {typeof(x)} and {typeof(y)} differ in rank{where_am_i()}")
@@ -86,7 +88,9 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
     """
     call = "signal.convolve"
     if method not in ("auto", "direct", "fft"):
-        raise ValueError(f"{call}: method must be 'auto', 'direct' or 'fft', got {method!r}")
+        raise ValueError(
+            f"{call}: method must be 'auto', 'direct' or 'fft', got {method!r}{where_am_i()}"
+        )
     x, y = _pair(call, in1, in2, mode)
     if typeof(x).ndim == 0:
         return x * y
@@ -221,7 +225,9 @@ def convolve2d(
     if typeof(x).ndim != 2:
         raise ValueError(f"{call}: takes matrices, got {typeof(x)}{where_am_i()}")
     if boundary not in _BOUNDARIES:
-        raise ValueError(f"{call}: boundary must be 'fill', 'wrap' or 'symm', got {boundary!r}")
+        raise ValueError(
+            f"{call}: boundary must be 'fill', 'wrap' or 'symm', got {boundary!r}{where_am_i()}"
+        )
     if mode == "valid" or (boundary == "fill" and isinstance(fillvalue, int) and fillvalue == 0):
         return convolve(x, y, mode, "direct")
     pads = [(k - 1, k - 1) for k in typeof(y).shape]

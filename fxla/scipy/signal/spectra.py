@@ -157,7 +157,9 @@ def csd(
     elif average == "mean":
         power = fnp.mean(power, axis=-2)
     else:
-        raise ValueError(f"{call}: average must be 'mean' or 'median', got {average!r}")
+        raise ValueError(
+            f"{call}: average must be 'mean' or 'median', got {average!r}{where_am_i()}"
+        )
     if same:
         power = fnp.real(power)
     return _frequencies(length, fs, onesided), fnp.moveaxis(power, -1, at)

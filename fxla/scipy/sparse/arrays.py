@@ -121,7 +121,7 @@ class SparseArray:
     def __mul__(self, scale: Any) -> Any:
         """Times a number, or elementwise times a dense matrix."""
         if isinstance(scale, SparseArray):
-            raise TypeError("products of two sparse arrays: make one of them dense")
+            raise TypeError(f"products of two sparse arrays: make one of them dense{where_am_i()}")
         factor = fnp.asarray(scale)
         if typeof(factor).ndim == 0:
             return self._like(self.data * factor)
@@ -349,10 +349,12 @@ def coo_array(x: Any, shape: Any = None) -> COO:
         row, col = _indices(row), _indices(col)
         return COO(fnp.asarray(data), row, col, _shape(call, shape, row, col))
     if isinstance(x, Tracer):
-        raise TypeError(f"{call}: the places of elements of a traced matrix are not known")
+        raise TypeError(
+            f"{call}: the places of elements of a traced matrix are not known{where_am_i()}"
+        )
     dense = np.asarray(x)
     if dense.ndim != 2:
-        raise ShapeError(f"{call}: expected a matrix, got {dense.ndim} axes")
+        raise ShapeError(f"{call}: expected a matrix, got {dense.ndim} axes{where_am_i()}")
     row, col = np.nonzero(dense)
     m, n = dense.shape
     return COO(fnp.asarray(dense[row, col]), _indices(row), _indices(col), (m, n))

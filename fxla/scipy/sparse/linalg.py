@@ -255,7 +255,9 @@ def gmres(
         array([1., 2.])
     """
     if solve_method not in ("batched", "incremental"):
-        raise ValueError(f"sparse.linalg.gmres: unknown solve_method {solve_method!r}")
+        raise ValueError(
+            f"sparse.linalg.gmres: unknown solve_method {solve_method!r}{where_am_i()}"
+        )
 
     def make(precondition: Operator) -> Solver:
         def solver(mv: Operator, right: Tree, start: Tree) -> Tree:

@@ -146,7 +146,9 @@ class gaussian_kde:
     def integrate_box_1d(self, low: Any, high: Any) -> Any:
         """The probability between two numbers, in one dimension."""
         if self.d != 1:
-            raise ValueError("stats.gaussian_kde.integrate_box_1d: the data must be 1-d")
+            raise ValueError(
+                f"stats.gaussian_kde.integrate_box_1d: the data must be 1-d{where_am_i()}"
+            )
         width = fnp.sqrt(self.covariance[0, 0]) * math.sqrt(2)
         ends = [lax.erf((x - self.dataset[0]) / width) for x in (high, low)]
         return 0.5 * fnp.sum(self.weights * (ends[0] - ends[1]))

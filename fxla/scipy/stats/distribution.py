@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import fxla.numpy as fnp
-from fxla.core.trace import Value
+from fxla.core.trace import Value, where_am_i
 from fxla.numpy.operands import as_value, promote_inexact
 from fxla.numpy.typed import ANY_NUMBER, typed
 
@@ -194,7 +194,7 @@ class Continuous(_Distribution):
     def _form(self, name: str) -> Form:
         found = self._forms[name]
         if found is None:
-            raise NotImplementedError(f"stats.{self.name} has no {name}")
+            raise NotImplementedError(f"stats.{self.name} has no {name}{where_am_i()}")
         return found
 
     def _cdf(self, x: Value, *args: Value) -> Any:
@@ -347,7 +347,9 @@ class Discrete(_Distribution):
 
 
 def _missing(*xs: Value) -> Any:
-    raise NotImplementedError("this distribution has no closed form of this function")
+    raise NotImplementedError(
+        f"this distribution has no closed form of this function{where_am_i()}"
+    )
 
 
 def _log(p: Value, rest: Value) -> Any:
