@@ -19,7 +19,7 @@ from fxla.core.stateful import is_stateful
 from fxla.core.trace import AxisFrame, Tracer, Value, typeof, where_am_i
 from fxla.errors import InternalError
 from fxla.loops.view import View
-from fxla.transforms.api import FlatFunction, function_name, wraps_as
+from fxla.transforms.api import FlatFunction, check_leaf, function_name, wraps_as
 from fxla.transforms.autodiff import abstract
 
 __all__ = [
@@ -130,7 +130,7 @@ def make_jaxpr(
     nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     frames = [AxisFrame(name, size) for name, size in axis_env or ()]
 
-    @wraps_as("Jaxpr", f)
+    @wraps_as("Jaxpr", f, "make_jaxpr")
     def jaxpr_of(*args: Any, **kwargs: Any) -> Any:
         static = {i % len(args) for i in nums if -len(args) <= i < len(args)}
         dynamic = tuple(x for i, x in enumerate(args) if i not in static)
@@ -143,6 +143,8 @@ def make_jaxpr(
         with_static.__name__ = function_name(f)
         with_static.__wrapped__ = f  # type: ignore[attr-defined]
         leaves, tree = tree_flatten((dynamic, kwargs))
+        for x in leaves:
+            check_leaf(x, "an argument", f"make_jaxpr of {function_name(f)}")
         flat_f = FlatFunction(with_static, tree, stateful=is_stateful((dynamic, kwargs), tree))
         avals = [abstract(x) for x in leaves]
         closed = trace_to_jaxpr(flat_f, avals, "make_jaxpr", function_name(f), frames)
@@ -267,7 +269,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         12.0
     """
 
-    @wraps_as("Function with its own gradient", f)
+    @wraps_as("Function with its own gradient", f, "custom_gradient")
     def value(*args: Any) -> Any:
         return f(*args)[0]
 

@@ -318,7 +318,7 @@ def checkpoint(
     name = function_name(f)
     static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
 
-    @wraps_as("Checkpointed version", f)
+    @wraps_as("Checkpointed version", f, "checkpoint")
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         fixed = {i % len(args): args[i] for i in static}
         dynamic = tuple(x for i, x in enumerate(args) if i not in fixed)
@@ -331,7 +331,7 @@ def checkpoint(
             full = [fixed[i] if i in fixed else next(rest) for i in range(len(args))]
             return function(*full, **given_kwargs)
 
-        wraps_as("Checkpointed version", f)(with_static)
+        wraps_as("Checkpointed version", f, "checkpoint")(with_static)
         flat_f = FlatFunction(with_static, tree, stateful=is_stateful((dynamic, kwargs), tree))
         avals = [typeof(x) for x in leaves]
         closed = trace_to_jaxpr(flat_f.with_updates, avals, "checkpoint", name)

@@ -207,6 +207,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     """
     if not branches:
         raise ValueError(f"lax.switch: give at least one branch{where_am_i()}")
+    check_leaf(index, "the index", "lax.switch")
     aval = typeof(index)
     if aval.shape or not is_integer(aval.dtype):
         raise TypeError(
@@ -241,6 +242,7 @@ def cond(
     """
     if operand is not None and not operands:
         operands = (operand,)
+    check_leaf(pred, "the predicate", "lax.cond")
     aval = typeof(pred)
     if aval.shape:
         raise TypeError(

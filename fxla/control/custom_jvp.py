@@ -136,7 +136,7 @@ class custom_jvp:
         self._f = f
         self._nondiff = tuple(nondiff_argnums)
         self._rule: Callable[..., Any] | None = None
-        wraps_as("Function with its own derivative", f)(self)
+        wraps_as("Function with its own derivative", f, "custom_jvp")(self)
 
     def defjvp(self, rule: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
         """Set the rule ``(*nondiff, primals, tangents) -> (value, tangent)``; a decorator."""

@@ -266,7 +266,7 @@ class custom_vjp:
         self._nondiff = tuple(nondiff_argnums)
         self._fwd: Callable[..., Any] | None = None
         self._bwd: Callable[..., Any] | None = None
-        wraps_as("Function with its own derivative", f)(self)
+        wraps_as("Function with its own derivative", f, "custom_vjp")(self)
 
     def defvjp(
         self,

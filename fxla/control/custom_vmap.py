@@ -102,7 +102,7 @@ class custom_vmap:
     def __init__(self, fun: Callable[..., Any]) -> None:
         self._f = fun
         self._rule: Callable[..., Any] | None = None
-        wraps_as("Function with its own batching", fun)(self)
+        wraps_as("Function with its own batching", fun, "custom_vmap")(self)
 
     def def_vmap(self, vmap_rule: Callable[..., Any]) -> Callable[..., Any]:
         """Set the rule ``(axis_size, in_batched, *args) -> (out, out_batched)``; a decorator.

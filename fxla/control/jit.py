@@ -24,7 +24,15 @@ from fxla.core.scopes import special
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.core.stateful import is_stateful
 from fxla.core.trace import Tracer, Value, eval_trace, is_on_device, state, typeof, where_am_i
-from fxla.transforms.api import FlatFunction, check_leaf, flatten_function, function_name, wraps_as
+from fxla.transforms.api import (
+    FlatFunction,
+    check_function,
+    check_leaf,
+    flatten_function,
+    function_name,
+    kind_of,
+    wraps_as,
+)
 
 if TYPE_CHECKING:
     from fxla.compile.inspect import Inspection
@@ -63,7 +71,7 @@ class JitFunction:
         )
         self._traces: dict[Any, TracedCall] = {}
         self._updating: _Updating | None = None
-        wraps_as("Compiled version", f)(self)
+        wraps_as("Compiled version", f, "jit")(self)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
@@ -231,12 +239,10 @@ class JitFunction:
             hash(value)
         except TypeError:
             raise TypeError(
-                f"jit of {self._name}: static argument {where!r} is a {type(value).__qualname__}, "
-                f"which is not hashable, so compiled versions cannot be told apart by "
-                f"it{where_am_i()}. "
-                "Pass a "
-                "tuple instead of a list, a frozen dataclass instead of a dict, or do not declare "
-                "it static if it holds arrays."
+                f"jit of {self._name}: static argument {where!r} is {kind_of(value)}, which is "
+                f"not hashable, so compiled versions cannot be told apart by it{where_am_i()}. "
+                "Pass a tuple instead of a list, a frozen dataclass instead of a dict, or do not "
+                "declare it static if it holds arrays."
             ) from None
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
@@ -455,8 +461,7 @@ def jit(
         )
 
     def compiled(g: Callable[..., Any]) -> JitFunction:
-        if not callable(g):
-            raise TypeError(f"jit: expected a function, got {type(g).__qualname__}{where_am_i()}")
+        check_function(g, "jit")
         return JitFunction(capturing[0](g) if control_flow == "capture" else g, *options)
 
     return compiled if f is None else compiled(f)

@@ -11,7 +11,7 @@ from fxla.control.while_loop import while_loop
 from fxla.core.dtypes import is_integer
 from fxla.core.trace import typeof, where_am_i
 from fxla.ops.casts import convert
-from fxla.transforms.api import function_name, traced_call
+from fxla.transforms.api import check_leaf, function_name, traced_call
 
 __all__ = [
     "fori_loop",
@@ -50,6 +50,7 @@ def fori_loop(
     del unroll
     name = function_name(body_fun)
     for bound in (lower, upper):
+        check_leaf(bound, "a bound", f"lax.fori_loop of {name}")
         aval = typeof(bound)
         if aval.shape or not is_integer(aval.dtype):
             raise TypeError(

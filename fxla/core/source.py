@@ -21,7 +21,7 @@ def _is_internal(name: str) -> bool:
     known = name.startswith((_PACKAGE, "<frozen", "<__array_function__")) or any(
         part in name for part in ("/site-packages/numpy/", "/site-packages/optree/")
     )
-    known = known or name.endswith(("/contextlib.py", "/functools.py"))
+    known = known or name.endswith(("/contextlib.py", "/functools.py", "/string.py"))
     _internal[name] = known
     return known
 

@@ -473,11 +473,18 @@ class Tracer:
             if _stored(sys._getframe(2)) and self.known() is None:
                 self.__array__()
             return kind(np.asarray(known).item()) if np.size(known) == 1 else kind(known)
+        remedy = (
+            "If it is a size or a Python index, pass it as a static argument "
+            "(`jit(f, static_argnums=...)`) or take it from `.shape`; to index with a traced "
+            "integer use `x[i]` of an array or `lax.dynamic_slice`; to convert use `.astype`."
+            if kind is int
+            else "A function of Python's `math`, or `.item()`, asks for a number: use the function "
+            "of that name in `fxla.numpy`, and `.astype` to convert; or pass the argument as a "
+            "static one (`jit(f, static_argnums=...)`)."
+        )
         error = TracerIntegerConversionError(
             f"{kind.__name__}() of a traced {self.aval}: its value is not known while tracing"
-            f"{where_am_i()}. If it is a size or a Python index, pass it as a static argument "
-            "(`jit(f, static_argnums=...)`) or take it from `.shape`; to index with a traced "
-            "integer use `x[i]` or `lax.dynamic_slice`; to convert use `.astype`."
+            f"{where_am_i()}. {remedy}"
         )
         raise _with_advice(error, False)
 
@@ -571,9 +578,9 @@ def typeof(x: Value) -> Aval:
         return Aval(tuple(x.shape), np.dtype(dtype))
     if aval is None:
         raise TypeError(
-            f"expected an array or a number, got {type(x).__module__}.{type(x).__qualname__}"
-            f"{where_am_i()}. Convert it with `fxla.numpy.asarray`, or register its class with "
-            "`fxla.tree.register_dataclass` if it is a container of arrays."
+            f"expected an array or a number, got {type(x).__qualname__}{where_am_i()}. Convert it "
+            "with `fxla.numpy.asarray`, or register its class with `fxla.tree.register_dataclass` "
+            "if it is a container of arrays."
         )
     return aval  # type: ignore[no-any-return]
 

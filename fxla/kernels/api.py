@@ -70,7 +70,7 @@ class Kernel:
         self._out = out
         self._known: dict[Any, Translation | UntranslatableError] = {}
         self._rule: Any = None
-        wraps_as("Kernel", self.__kernel__)(self)
+        wraps_as("Kernel", self.__kernel__, "kernel")(self)
 
     @functools.cached_property
     def numba(self) -> Any:

@@ -44,7 +44,7 @@ def vectorize(f: Callable[..., Any]) -> Callable[..., Any]:
     """
     scalar = Kernel(f)
 
-    @wraps_as("Elementwise function", scalar.__kernel__)
+    @wraps_as("Elementwise function", scalar.__kernel__, "vectorize")
     def elementwise(*args: Any) -> Any:
         avals = [typeof(x) for x in args]
         _, tree = tree_flatten(tuple(args))

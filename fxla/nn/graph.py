@@ -14,6 +14,7 @@ from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
 from fxla.core.trace import where_am_i
 from fxla.nn.module import Module
 from fxla.nn.symbol import Symbol
+from fxla.transforms.api import kind_of
 
 __all__ = ["Add", "Concatenate", "Input", "Model"]
 
@@ -136,9 +137,7 @@ def _in_order(outputs: Sequence[Any], known: set[int]) -> list[Symbol]:
     while waiting:
         x, ready = waiting.pop()
         if type(x) is not Symbol:
-            raise TypeError(
-                f"nn.Model: an output is a {type(x).__name__}, not a symbol{where_am_i()}"
-            )
+            raise TypeError(f"nn.Model: an output is {kind_of(x)}, not a symbol{where_am_i()}")
         if id(x) in done:
             continue
         if ready:

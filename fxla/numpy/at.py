@@ -53,6 +53,20 @@ _MODES = {
 }
 
 
+def _mode(call: str, mode: Any) -> str:
+    """What a gather or scatter does with a traced index out of bounds.
+
+    Raises:
+        ValueError: if there is no such mode.
+    """
+    if mode not in _MODES:
+        raise ValueError(
+            f"{call}: there is no mode {mode!r}{where_am_i()}. Give 'drop' or 'fill', 'clip' or "
+            "'promise_in_bounds'."
+        )
+    return _MODES[mode]
+
+
 class Updater:
     """What ``x.at`` is: index it to say which elements an update is of.
 
@@ -106,7 +120,9 @@ class IndexedUpdate:
         if is_selecting(self.index):
             return choose(self.x, self.index)
         check = mode is None and fill_value is None
-        return getitem(self.x, self.index, "x.at[...].get", _MODES[kind], fill_value, check)
+        return getitem(
+            self.x, self.index, "x.at[...].get", _mode("x.at[...].get", kind), fill_value, check
+        )
 
     def set(self, values: Any, **hints: Any) -> Value:
         """``x[index] = values`` on a copy.
@@ -167,7 +183,9 @@ class IndexedUpdate:
         call = f"x.at[...].{name}"
         unknown = set(hints) - {"mode", "unique_indices", "indices_are_sorted"}
         if unknown:
-            raise TypeError(f"{call}() got an unexpected keyword argument {unknown.pop()!r}")
+            raise TypeError(
+                f"{call}() got an unexpected keyword argument {unknown.pop()!r}{where_am_i()}"
+            )
         if hints.get("mode") is None and self._eager():
             return _eager_update(self.x, self.index, ufunc, values)
         return _traced_update(call, self.x, self.index, rule, values, hints)
@@ -281,7 +299,7 @@ def _traced_update(
         out = dynamic_update_slice(x, window, [np.int64(i) for i in starts])
     else:
         unique = hints.get("unique_indices", False) or _all_unique(entries)
-        out = rule(x, plan.indices, updates, plan.dims, plan.sizes, _MODES[mode], unique)
+        out = rule(x, plan.indices, updates, plan.dims, plan.sizes, _mode(call, mode), unique)
     return reshape(out, aval.shape)
 
 

@@ -19,7 +19,8 @@ from fxla.core.dtypes import (
     default_float,
     int64,
 )
-from fxla.core.trace import Tracer, Value, typeof
+from fxla.core.trace import Tracer, Value, typeof, where_am_i
+from fxla.errors import ShapeError
 from fxla.numpy.dispatch import only_plain, public
 from fxla.numpy.operands import as_value, shape_of
 from fxla.numpy.typed import REAL_AND_COMPLEX
@@ -270,10 +271,22 @@ def astype(x: Any, dtype: Any, /, *, copy: Any = True, device: Any = None) -> An
 # --- by shape -------------------------------------------------------------------------------
 
 
+def new_shape(shape: Any, call: str) -> tuple[int, ...]:
+    """The shape of an array to be made.
+
+    Raises:
+        ValueError: if a size is negative.
+    """
+    given = shape_of(shape, call)
+    if any(n < 0 for n in given):
+        raise ShapeError(f"{call}: negative dimensions are not allowed: {given}{where_am_i()}")
+    return given
+
+
 def filled_with(shape: Any, value: Any, dtype: Any, call: str) -> Value:
     """An array of a shape, full of one number."""
     wanted = default_float() if dtype is None else canonical_dtype(dtype)
-    return as_array(filled(shape_of(shape, call), value, wanted))
+    return as_array(filled(new_shape(shape, call), value, wanted))
 
 
 @public(np.zeros)
@@ -356,7 +369,7 @@ def full(
     """
     only_plain("np.full", order=order, device=device, like=like)
     value = to_array(fill_value, dtype, "np.full")
-    return as_array(broadcast_to(value, shape_of(shape, "np.full")))
+    return as_array(broadcast_to(value, new_shape(shape, "np.full")))
 
 
 def _like(a: Any, dtype: Any, shape: Any, call: str) -> tuple[Any, DType]:
@@ -451,7 +464,7 @@ def full_like(
     only_plain("np.full_like", order=order, device=device)
     shape, wanted = _like(a, dtype, shape, "np.full_like")
     value = to_array(fill_value, wanted, "np.full_like")
-    return as_array(broadcast_to(value, shape_of(shape, "np.full_like")))
+    return as_array(broadcast_to(value, new_shape(shape, "np.full_like")))
 
 
 def _filling(a: Any, dtype: Any, shape: Any, value: int, call: str) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ from fxla.ops.structure import (
 
 __all__ = [
     "check_matrices",
+    "check_system",
     "floating",
     "identity_like",
     "matrices",
@@ -62,6 +63,21 @@ def check_matrices(call: str, x: Value, square: bool = True) -> None:
     if square and aval.shape[-1] != aval.shape[-2]:
         raise MatrixError(
             f"{call}: Last 2 dimensions of the array must be square: {aval}{where_am_i()}"
+        )
+
+
+def check_system(call: str, a: Value, b: Value) -> None:
+    """Check that right-hand sides, one vector or stacked matrices, have a row for each unknown.
+
+    Raises:
+        ShapeError: as operands were given: one vector is not shown as a column.
+    """
+    rows = typeof(b).shape[-2:][:1]
+    if rows != typeof(a).shape[-1:]:
+        raise ShapeError(
+            f"{call}: the sizes of the system do not fit: {typeof(a)} and {typeof(b)}"
+            f"{where_am_i()}. The right-hand side is a vector of as many elements as the matrix "
+            "has rows, or a matrix of as many rows."
         )
 
 

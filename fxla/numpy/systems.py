@@ -18,11 +18,11 @@ from fxla.core.dtypes import (
     real_dtype,
 )
 from fxla.core.trace import Value, typeof, where_am_i
-from fxla.errors import ShapeError
 from fxla.numpy.arguments import NoValue
 from fxla.numpy.dispatch import public
 from fxla.numpy.matrix_operands import (
     check_matrices,
+    check_system,
     floating,
     identity_like,
     matrices,
@@ -81,12 +81,9 @@ def solve(a: Any, b: Any) -> Value:
     x, y = floating(call, a, b)
     check_matrices(call, x)
     vector = typeof(y).ndim == 1
+    check_system(call, x, y)
     if vector:
         y = expand_dims(y, (1,))
-    if typeof(y).ndim < 2 or typeof(x).shape[-1] != typeof(y).shape[-2]:
-        raise ShapeError(
-            f"{call}: the sizes of the system do not fit: {typeof(x)} and {typeof(y)}{where_am_i()}"
-        )
     found = ops.linear_solve(*same_stacks(call, x, y))
     return reshape(found, typeof(found).shape[:-1]) if vector else found
 

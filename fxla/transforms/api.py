@@ -25,9 +25,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 __all__ = [
     "FlatFunction",
     "argument",
+    "check_function",
     "check_leaf",
     "flatten_function",
     "function_name",
+    "kind_of",
     "local_arrays",
     "normalise_argnums",
     "strip_finished",
@@ -44,17 +46,35 @@ def function_name(f: Callable[..., Any]) -> str:
     return getattr(f, "__name__", type(f).__name__)
 
 
-def wraps_as(transform: str, f: Callable[..., Any]) -> Callable[[F], F]:
+def check_function(f: Any, call: str) -> None:
+    """Refuse what is not a function where one is to be transformed.
+
+    Args:
+        f: what the user gave.
+        call: what the user called, e.g. ``grad``.
+
+    Raises:
+        TypeError: if `f` cannot be called.
+    """
+    if not callable(f):
+        raise TypeError(
+            f"{call}: expected a function, got {what_is(f)}{where_am_i()}. Give the function "
+            f"itself, and its arguments to what comes back: `{call}(f)(x)`, not `{call}(f(x))`."
+        )
+
+
+def wraps_as(transform: str, f: Callable[..., Any], call: str) -> Callable[[F], F]:
     """Decorator: make a wrapper look like `f` under a transformation.
+
+    Args:
+        transform: what the wrapper is, for its docstring.
+        f: the user's function.
+        call: what the user called, for messages.
 
     Raises:
         TypeError: if `f` is not a function.
     """
-    if not callable(f):
-        raise TypeError(
-            f"{transform}: expected a function, got {what_is(f)}{where_am_i()}. Give the "
-            "function itself, and its arguments to what comes back: `grad(f)(x)`, not `grad(f(x))`."
-        )
+    check_function(f, call)
 
     def decorate(wrapper: F) -> F:
         functools.update_wrapper(wrapper, f, updated=())
@@ -69,6 +89,17 @@ def wraps_as(transform: str, f: Callable[..., Any]) -> Callable[[F], F]:
 def what_is(x: Any) -> str:
     """What a user gave in place of something else: ``one f64[3]``, ``a dict``."""
     return f"one {typeof(x)}" if isinstance(x, (Tracer, np.ndarray)) else type(x).__qualname__
+
+
+def kind_of(x: Any) -> str:
+    """The type of what a user gave, with its article.
+
+    Example:
+        >>> kind_of("text"), kind_of(object())
+        ('a str', 'an object')
+    """
+    name = type(x).__qualname__
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
 _PLAIN = (Tracer, np.ndarray, np.generic, bool, int, float, complex)
@@ -87,7 +118,7 @@ def check_leaf(x: Any, path: str, call: str) -> None:
     if getattr(x, "aval", None) is not None or hasattr(x, "__cuda_array_interface__"):
         return
     raise TypeError(
-        f"{call}: {path} is a {type(x).__qualname__}, not an array or a number{where_am_i()}. "
+        f"{call}: {path} is {kind_of(x)}, not an array or a number{where_am_i()}. "
         "Pass it through "
         "`static_argnums`, close over it, or register its class as a container of arrays with "
         "`fxla.tree.register_dataclass` or `fxla.tree.register_pytree_node`."
@@ -100,7 +131,7 @@ def check_result(x: Any, path: str, name: str) -> None:
         check_leaf(x, path, name)
     except TypeError:
         raise TypeError(
-            f'"{name}" returned a {type(x).__qualname__} ({path}), not an array or a '
+            f'"{name}" returned {kind_of(x)} ({path}), not an array or a '
             f"number{where_am_i()}. Return arrays, and make what is not one outside of the "
             "function, or register its class with `fxla.tree.register_dataclass`."
         ) from None
@@ -239,10 +270,16 @@ def normalise_argnums(argnums: int | Sequence[int], n: int, call: str) -> tuple[
     """Non-negative positions of arguments.
 
     Raises:
-        ValueError: if a position is out of range.
+        TypeError: if a position is not an integer.
+        ValueError: if it is out of range.
     """
-    given = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    given = (argnums,) if isinstance(argnums, (int, str)) else tuple(argnums)
     for i in given:
+        if not isinstance(i, int):
+            raise TypeError(
+                f"{call}: argnums are integers, got {argnums!r}{where_am_i()}. The first argument "
+                "has the number 0."
+            )
         if not -n <= i < n:
             raise ValueError(
                 f"{call}: argnums={argnums} but the call has {n} positional "

@@ -25,6 +25,7 @@ from fxla.ops.shape import slice_in_dim
 from fxla.ops.structure import instantiate, move_axis, reshape
 from fxla.transforms.api import (
     FlatFunction,
+    check_function,
     function_name,
     normalise_argnums,
     strip_finished,
@@ -204,7 +205,7 @@ def value_and_grad(
     """
     name = function_name(f)
 
-    @wraps_as("Value and gradient", f)
+    @wraps_as("Value and gradient", f, "value_and_grad")
     def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
         call = f"grad of {name}"
         positions = normalise_argnums(argnums, len(args), call)
@@ -282,9 +283,10 @@ def grad(
         >>> float(fxla.grad(fnp.tanh)(0.0)), float(fxla.grad(fxla.grad(fnp.sin))(0.0))
         (1.0, -0.0)
     """
+    check_function(f, "grad")
     both = value_and_grad(f, argnums, has_aux, holomorphic, allow_int)
 
-    @wraps_as("Gradient", f)
+    @wraps_as("Gradient", f, "grad")
     def grad_f(*args: Any, **kwargs: Any) -> Any:
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
@@ -332,7 +334,7 @@ def jacfwd(
     """
     name = function_name(f)
 
-    @wraps_as("Jacobian", f)
+    @wraps_as("Jacobian", f, "jacfwd")
     def jacfwd_f(*args: Any, **kwargs: Any) -> Any:
         call = f"jacfwd of {name}"
         positions = normalise_argnums(argnums, len(args), call)
@@ -405,7 +407,7 @@ def jacrev(
     """
     name = function_name(f)
 
-    @wraps_as("Jacobian", f)
+    @wraps_as("Jacobian", f, "jacrev")
     def jacrev_f(*args: Any, **kwargs: Any) -> Any:
         call = f"jacrev of {name}"
         positions = normalise_argnums(argnums, len(args), call)

@@ -254,7 +254,7 @@ def vmap(
     del spmd_axis_name
     name = function_name(f)
 
-    @wraps_as("vmap", f)
+    @wraps_as("vmap", f, "vmap")
     def mapped(*args: Any, **kwargs: Any) -> Any:
         flat_f, flat = flatten_function(f, args, kwargs)
         axes = _flat_axes(in_axes, args, kwargs, name)

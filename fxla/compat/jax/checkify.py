@@ -191,7 +191,7 @@ def checkify(f: Callable[..., Any], errors: frozenset[str] = KINDS["user_checks"
     """
     collector = _Collector(frozenset(errors))
 
-    @wraps_as("Checked version", f)
+    @wraps_as("Checked version", f, "checkify")
     def checked(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = tree_map(narrow, (args, kwargs))
         flat_f, leaves = flatten_function(f, args, kwargs)

@@ -8,8 +8,7 @@ import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof, where_am_i
-from fxla.errors import ShapeError
-from fxla.numpy.matrix_operands import check_matrices, floating, matrices
+from fxla.numpy.matrix_operands import check_matrices, check_system, floating, matrices
 
 __all__ = [
     "adjoint",
@@ -42,14 +41,10 @@ def identity_like(x: Value) -> Any:
 
 def _columns(call: str, a: Value, b: Value) -> tuple[Value, bool]:
     """Right-hand sides as columns, and whether there was one without an axis for it."""
-    n = typeof(a).shape[-1]
     vector = typeof(b).ndim == 1
+    check_system(call, a, b)
     if vector:
         b = b[:, None]
-    if typeof(b).ndim < 2 or typeof(b).shape[-2] != n:
-        raise ShapeError(
-            f"{call}: the sizes of the system do not fit: {typeof(a)} and {typeof(b)}{where_am_i()}"
-        )
     lead = fnp.broadcast_shapes(typeof(a).shape[:-2], typeof(b).shape[:-2])
     return fnp.broadcast_to(b, (*lead, *typeof(b).shape[-2:])), vector
 

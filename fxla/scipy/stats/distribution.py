@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 import fxla.numpy as fnp
-from fxla.core.trace import Value, where_am_i
-from fxla.numpy.operands import as_value, promote_inexact
+from fxla.core.trace import Value, typeof, where_am_i
+from fxla.numpy.operands import as_value, common_shape, promote_inexact
 from fxla.numpy.typed import ANY_NUMBER, typed
 
 __all__ = ["Continuous", "Discrete", "everywhere", "positive"]
@@ -69,7 +69,13 @@ class _Distribution:
 
     def _call(self, method: Callable[..., Any], x: Any, args: Any, kwargs: Any) -> Any:
         name = method.__name__
-        bound = self._signature.bind(*args, **kwargs)
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(
+                f"stats.{self.name}.{name.strip('_')}: {error}{where_am_i()}. Its parameters are "
+                f"{', '.join(self._signature.parameters)}."
+            ) from None
         bound.apply_defaults()
         if name not in self._calls:
             self._calls[name] = typed(functools.partial(self._promoted, name, method), ANY_NUMBER)
@@ -78,7 +84,9 @@ class _Distribution:
 
     def _promoted(self, name: str, method: Callable[..., Any], *xs: Any) -> Any:
         call = f"stats.{self.name}.{name.strip('_')}"
-        return method(*promote_inexact(call, *[as_value(x, call) for x in xs]))
+        values = promote_inexact(call, *[as_value(x, call) for x in xs])
+        common_shape(call, *[typeof(x) for x in values])
+        return method(*values)
 
 
 class Continuous(_Distribution):
