@@ -34,17 +34,8 @@ with _no_collection(lasting=True):
     from fxla.core.array import Array
     from fxla.core.dtypes import default_dtype
     from fxla.core.trace import advice_on_flow, typeof
-    from fxla.transforms.autodiff import (
-        grad,
-        hessian,
-        jacfwd,
-        jacobian,
-        jacrev,
-        linear_transpose,
-        linearize,
-        value_and_grad,
-        vjp,
-    )
+    from fxla.transforms.autodiff import grad, linear_transpose, linearize, value_and_grad, vjp
+    from fxla.transforms.jacobians import hessian, jacfwd, jacobian, jacrev
     from fxla.transforms.jvp import jvp
     from fxla.transforms.vmap import vmap
 

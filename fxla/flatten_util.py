@@ -11,7 +11,7 @@ import numpy as np
 from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
-from fxla.numpy import creation, joining
+from fxla.numpy import creation, filled, joining
 from fxla.numpy.operands import as_value, promote
 from fxla.ops.casts import convert
 from fxla.ops.shape import slice_in_dim
@@ -42,7 +42,7 @@ def ravel_pytree(pytree: Any) -> tuple[Any, Callable[[Any], Any]]:
     values = [as_value(x, call) for x in leaves]
     avals = [typeof(v) for v in values]
     if not leaves:
-        return creation.zeros(0), lambda vector: tree_unflatten(treedef, [])
+        return filled.zeros(0), lambda vector: tree_unflatten(treedef, [])
     flat = [reshape(v, (a.size,)) for v, a in zip(promote(call, *values), avals, strict=True)]
     ends = np.cumsum([a.size for a in avals])
     vector = joining.concatenate(flat)

@@ -17,7 +17,7 @@ from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy import contraction, creation, taking
 from fxla.numpy.operands import as_value, normalise_axis, promote_inexact
-from fxla.numpy.shape import moveaxis
+from fxla.numpy.rearranging import moveaxis
 
 __all__ = ["ResizeMethod", "resize", "scale_and_translate"]
 

@@ -29,7 +29,7 @@ from fxla.capturing.values import (
     truth,
     unlike,
 )
-from fxla.control.scan import scan_p
+from fxla.control.scan_primitive import scan_p
 from fxla.control.while_loop import while_p
 from fxla.core.aliasing import freeze, write
 from fxla.core.aval import Aval

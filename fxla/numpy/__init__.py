@@ -22,7 +22,10 @@ from fxla.numpy import (
     creation,
     cumulative,
     derived,
+    distinct,
+    extremes,
     fft,
+    filled,
     histograms,
     joining,
     lib,
@@ -31,18 +34,22 @@ from fxla.numpy import (
     logic,
     mapping,
     matrices,
+    moments,
     nan_reductions,
     operators,
     packing,
     padding,
     polynomials,
+    positions,
     protocols,
     pyfunc,
     quantiles,
     ranges,
+    rearranging,
     reductions,
     repeating,
     rounding,
+    searching,
     selected_functions,
     sets,
     sorting,
@@ -60,8 +67,10 @@ from fxla.numpy.correlations import *  # noqa: F403
 from fxla.numpy.creation import *  # noqa: F403
 from fxla.numpy.cumulative import *  # noqa: F403
 from fxla.numpy.derived import *  # noqa: F403
+from fxla.numpy.distinct import *  # noqa: F403
 from fxla.numpy.einstein import einsum, einsum_path
 from fxla.numpy.extremes import *  # noqa: F403
+from fxla.numpy.filled import *  # noqa: F403
 from fxla.numpy.histograms import *  # noqa: F403
 from fxla.numpy.joining import *  # noqa: F403
 from fxla.numpy.logic import *  # noqa: F403
@@ -72,12 +81,15 @@ from fxla.numpy.nan_reductions import *  # noqa: F403
 from fxla.numpy.packing import *  # noqa: F403
 from fxla.numpy.padding import *  # noqa: F403
 from fxla.numpy.polynomials import *  # noqa: F403
+from fxla.numpy.positions import *  # noqa: F403
 from fxla.numpy.pyfunc import *  # noqa: F403
 from fxla.numpy.quantiles import *  # noqa: F403
 from fxla.numpy.ranges import *  # noqa: F403
+from fxla.numpy.rearranging import *  # noqa: F403
 from fxla.numpy.reductions import *  # noqa: F403
 from fxla.numpy.repeating import *  # noqa: F403
 from fxla.numpy.rounding import *  # noqa: F403
+from fxla.numpy.searching import *  # noqa: F403
 from fxla.numpy.sets import *  # noqa: F403
 from fxla.numpy.shape import *  # noqa: F403
 from fxla.numpy.sorting import *  # noqa: F403
@@ -91,6 +103,7 @@ __all__ += conditional.__all__
 __all__ += constants.__all__
 __all__ += contraction.__all__
 __all__ += creation.__all__
+__all__ += filled.__all__
 __all__ += correlations.__all__
 __all__ += cumulative.__all__
 __all__ += derived.__all__
@@ -109,12 +122,18 @@ __all__ += pyfunc.__all__
 __all__ += quantiles.__all__
 __all__ += ranges.__all__
 __all__ += reductions.__all__
+__all__ += extremes.__all__
+__all__ += moments.__all__
 __all__ += rounding.__all__
 __all__ += sets.__all__
+__all__ += distinct.__all__
 __all__ += _shape_module.__all__
+__all__ += rearranging.__all__
 __all__ += sorting.__all__
+__all__ += searching.__all__
 __all__ += special.__all__
 __all__ += taking.__all__
+__all__ += positions.__all__
 __all__ += ufuncs.__all__
 
 operators.install(globals())

@@ -23,7 +23,7 @@ from fxla.numpy.operands import (
     convert_all,
     promote,
 )
-from fxla.numpy.sorting import nonzero
+from fxla.numpy.searching import nonzero
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import arithmetic, logic
 

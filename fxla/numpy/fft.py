@@ -32,7 +32,7 @@ from fxla.errors import ShapeError
 from fxla.numpy.arguments import public_with, refuse_out
 from fxla.numpy.dispatch import public
 from fxla.numpy.operands import as_value, canonical_axes, convert_all, normalise_axis
-from fxla.numpy.shape import roll
+from fxla.numpy.rearranging import roll
 from fxla.ops.arithmetic import conj, mul
 from fxla.ops.casts import convert
 from fxla.ops.fft import FftKind

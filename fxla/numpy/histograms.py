@@ -14,7 +14,7 @@ from fxla.errors import ShapeError
 from fxla.numpy.arguments import known_value, needs_size, public_with
 from fxla.numpy.dispatch import public
 from fxla.numpy.operands import as_value, as_values, convert_all, promote
-from fxla.numpy.sorting import searchsorted
+from fxla.numpy.searching import searchsorted
 from fxla.ops.arithmetic import div, mul, sub
 from fxla.ops.casts import convert
 from fxla.ops.elementwise import add

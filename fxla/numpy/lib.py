@@ -11,7 +11,7 @@ from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.numpy.dispatch import public
 from fxla.numpy.operands import as_value, describe, normalise_axis
-from fxla.numpy.shape import moveaxis
+from fxla.numpy.rearranging import moveaxis
 from fxla.numpy.taking import take
 
 __all__ = ["sliding_window_view", "stride_tricks"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-import fxla.numpy  # noqa: F401 - gives tracers their operators
+import fxla.numpy as fnp
 from fxla.core.dtypes import bfloat16
 from fxla.core.pytree import tree_flatten, tree_unflatten
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
@@ -69,6 +69,15 @@ def agree(
         eager = ours(*args)
     assert_same(eager, expected, "eager", tolerance)
     assert_same(traced(ours, *args), expected, "traced", tolerance)
+
+
+def both(name: str, *args: Any, **options: Any) -> None:
+    """The function of that name agrees with NumPy's, eager and traced."""
+    agree(
+        lambda *xs: getattr(fnp, name)(*xs, **options),
+        lambda *xs: getattr(np, name)(*xs, **options),
+        *args,
+    )
 
 
 def same_error(ours: Callable[..., Any], numpys: Callable[..., Any], *args: Any) -> None:

@@ -1,13 +1,10 @@
-"""What tests of reductions share: dtypes, axes, samples, and the comparison with NumPy by name."""
+"""What tests of reductions share: dtypes, axes and samples."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-
-import fxla.numpy as fnp
-from tests.numpy.agreement import agree
 
 DTYPES = "bool int8 int32 int64 uint8 uint16 uint64 float16 float32 float64 complex64 complex128"
 AXES: list[Any] = [None, 0, -1, (0, 2), (), (1,)]
@@ -22,12 +19,3 @@ def sample(dtype: str, shape: tuple[int, ...] = (3, 2, 4), seed: int = 0) -> Any
     if "int" in dtype:
         return rng.integers(0 if dtype[0] == "u" else -3, 4, shape).astype(dtype)
     return rng.standard_normal(shape).astype(dtype)
-
-
-def compare(name: str, x: Any, *rest: Any, **options: Any) -> None:
-    agree(
-        lambda *a: getattr(fnp, name)(*a, **options),
-        lambda *a: getattr(np, name)(*a, **options),
-        x,
-        *rest,
-    )

@@ -15,10 +15,6 @@ from tests.numpy.cases import A, V, check_case, replay
 CASES = [
     *[("arange", a) for a in [(5,), (2, 7), (1.0, 2.0, 0.3), (5, 0, -2), (0,), (np.float32(2.5),)]],
     ("arange", (0, 1, 0.1), {"dtype": np.float32}),
-    ("zeros", ((2, 3),)), ("zeros", (3, np.int8)), ("ones", ((),)), ("full", ((2,), 7)),
-    ("full", (3, np.float32(2))), ("full", ((2, 3), A[0])), ("zeros_like", (A,)),
-    ("ones_like", (V, np.float32)), ("full_like", (V, 2.7)), ("zeros_like", (A,), {"shape": (4,)}),
-    ("eye", (3,)), ("eye", (2, 4, 1)), ("eye", (3, 2, -1, int)), ("identity", (2,)),
     *[("linspace", a, k) for a, k in [
         ((0.0, 1.0, 5), {}), ((0, 10, 4), {"endpoint": False}), ((1.0, 1.0, 3), {}),
         ((A[0], 2.0, 3), {"axis": 1}), ((0, 5, 4), {"dtype": int}), ((0.0, 1.0, 1), {}),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import fxla.numpy as fnp
-from tests.numpy.agreement import agree, grad
-from tests.numpy.reducing import AXES, DTYPES, compare, sample
+from tests.numpy.agreement import agree, both, grad
+from tests.numpy.reducing import AXES, DTYPES, sample
 
 
 @pytest.mark.parametrize("dtype", [d for d in DTYPES.split() if not d.startswith("complex")])
@@ -22,7 +22,7 @@ def test_extremes(name: str, dtype: str) -> None:
     if name == "ptp":
         axes = [None, 0, (0, 2)]
     for axis, keepdims in itertools.product(axes, (False, True)):
-        compare(name, x, axis=axis, keepdims=keepdims)
+        both(name, x, axis=axis, keepdims=keepdims)
 
 
 def test_gradient_of_equal_extremes_is_shared() -> None:

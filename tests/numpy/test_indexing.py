@@ -11,7 +11,8 @@ import fxla.numpy as fnp
 from fxla.core.aval import Aval
 from fxla.core.staging import eval_jaxpr, trace_to_jaxpr
 from fxla.errors import NonConcreteBooleanIndexError, TracerIndexError
-from fxla.transforms.autodiff import grad, hessian
+from fxla.transforms.autodiff import grad
+from fxla.transforms.jacobians import hessian
 from fxla.transforms.vmap import vmap
 
 X = np.arange(3 * 4 * 5, dtype=np.float64).reshape(3, 4, 5)

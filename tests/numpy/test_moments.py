@@ -7,18 +7,18 @@ import pytest
 
 import fxla.numpy as fnp
 from fxla.core.dtypes import default_dtype
-from tests.numpy.agreement import check_gradient, grad, same_error
-from tests.numpy.reducing import compare, sample
+from tests.numpy.agreement import both, check_gradient, grad, same_error
+from tests.numpy.reducing import sample
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_degrees_of_freedom() -> None:
     x = sample("float64")
     for ddof in (1, 1.5, 4, 30):
-        compare("var", x, axis=2, ddof=ddof)
-    compare("std", x, axis=0, correction=1)
+        both("var", x, axis=2, ddof=ddof)
+    both("std", x, axis=0, correction=1)
     centre = x.mean(axis=1, keepdims=True)
-    compare("var", x, axis=1, mean=centre)
+    both("var", x, axis=1, mean=centre)
     same_error(
         lambda a: fnp.var(a, ddof=1, correction=1), lambda a: np.var(a, ddof=1, correction=1), x
     )
@@ -26,11 +26,11 @@ def test_degrees_of_freedom() -> None:
 
 def test_average() -> None:
     x = sample("float64", (3, 4))
-    compare("average", x)
-    compare("average", x, axis=0, weights=np.array([1.0, 2.0, 3.0]))
-    compare("average", x, weights=np.abs(x), returned=True)
-    compare("average", x, axis=1, returned=True, keepdims=True)
-    compare("average", sample("int32"), axis=(0, 1), weights=np.ones((3, 2)))
+    both("average", x)
+    both("average", x, axis=0, weights=np.array([1.0, 2.0, 3.0]))
+    both("average", x, weights=np.abs(x), returned=True)
+    both("average", x, axis=1, returned=True, keepdims=True)
+    both("average", sample("int32"), axis=(0, 1), weights=np.ones((3, 2)))
     same_error(
         lambda a: fnp.average(a, weights=np.ones(3)),
         lambda a: np.average(a, weights=np.ones(3)),
@@ -40,10 +40,10 @@ def test_average() -> None:
 
 def test_trapezoid() -> None:
     y, x = sample("float64", (3, 5)), np.array([0.0, 1.0, 1.5, 2.0, 4.0])
-    compare("trapezoid", y)
-    compare("trapezoid", y, x)
-    compare("trapezoid", y, dx=0.1, axis=0)
-    compare("trapezoid", y, np.cumsum(np.abs(y), 1))
+    both("trapezoid", y)
+    both("trapezoid", y, x)
+    both("trapezoid", y, dx=0.1, axis=0)
+    both("trapezoid", y, np.cumsum(np.abs(y), 1))
     check_gradient(fnp.trapezoid, y, x)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fxla.numpy as fnp
-from tests.numpy.agreement import agree, check_gradient, grad, same_error, traced
-from tests.numpy.reducing import AXES, DTYPES, compare, sample
+from tests.numpy.agreement import agree, both, check_gradient, grad, same_error, traced
+from tests.numpy.reducing import AXES, DTYPES, sample
 
 
 @pytest.mark.parametrize("dtype", DTYPES.split())
@@ -18,7 +18,7 @@ from tests.numpy.reducing import AXES, DTYPES, compare, sample
 def test_sums_and_moments(name: str, dtype: str) -> None:
     x = sample(dtype)
     for axis, keepdims in itertools.product(AXES, (False, True)):
-        compare(name, x, axis=axis, keepdims=keepdims)
+        both(name, x, axis=axis, keepdims=keepdims)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -28,7 +28,7 @@ def test_where(name: str, dtype: str) -> None:
     x = sample(dtype)
     mask = sample("bool", (2, 4), seed=1) | np.array([True, False, False, False])
     for axis in (None, 0, 2):
-        compare(name, x, axis=axis, where=mask)
+        both(name, x, axis=axis, where=mask)
         agree(
             lambda a, m: getattr(fnp, name)(a, axis=axis, where=m),
             lambda a, m: getattr(np, name)(a, axis=axis, where=m),
@@ -42,10 +42,10 @@ def test_initial(dtype: str) -> None:
     x = sample(dtype)
     mask = sample("bool", (2, 4), seed=1)
     for name in ("sum", "prod", "max", "min"):
-        compare(name, x, axis=1, initial=2)
-        compare(name, x, axis=(0, 1), initial=1, where=mask, keepdims=True)
-        compare(name, x[:0], initial=3)
-        compare(name, x[:0], axis=0, initial=3)
+        both(name, x, axis=1, initial=2)
+        both(name, x, axis=(0, 1), initial=1, where=mask, keepdims=True)
+        both(name, x[:0], initial=3)
+        both(name, x[:0], axis=0, initial=3)
 
 
 @pytest.mark.parametrize("dtype", "float32 float64 int64".split())
@@ -53,23 +53,23 @@ def test_dtype_argument(dtype: str) -> None:
     x = sample("int32")
     for name in ("sum", "prod", "mean", "var", "std"):
         if name in ("sum", "prod") or dtype != "int64":
-            compare(name, x, axis=1, dtype=dtype)
-    compare("mean", sample("float32"), dtype=dtype)
+            both(name, x, axis=1, dtype=dtype)
+    both("mean", sample("float32"), dtype=dtype)
 
 
 def test_scalars_and_axis_of_a_scalar() -> None:
     for name in ("sum", "max", "mean", "any", "argmax", "std"):
-        compare(name, np.float64(3.0))
-        compare(name, np.array(3.0), axis=None if name in ("std", "mean") else 0)
+        both(name, np.float64(3.0))
+        both(name, np.array(3.0), axis=None if name in ("std", "mean") else 0)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_empty() -> None:
     for name in ("sum", "prod", "mean", "var", "all", "any"):
-        compare(name, np.zeros((0, 3)))
-        compare(name, np.zeros((0, 3)), axis=0)
-        compare(name, np.zeros((0, 3)), axis=1)
-    compare("max", np.zeros((0, 3)), axis=1)
+        both(name, np.zeros((0, 3)))
+        both(name, np.zeros((0, 3)), axis=0)
+        both(name, np.zeros((0, 3)), axis=1)
+    both("max", np.zeros((0, 3)), axis=1)
     same_error(fnp.max, np.max, np.zeros((0, 3)))
     same_error(lambda x: fnp.max(x, axis=0), lambda x: np.max(x, axis=0), np.zeros((0, 3)))
     same_error(fnp.argmax, np.argmax, np.zeros(0))
@@ -79,7 +79,7 @@ def test_empty() -> None:
 def test_nan_and_infinity() -> None:
     x = np.array([[1.0, np.nan, 2.0], [np.inf, 0.0, -np.inf], [-0.0, 0.0, 1.0]])
     for name in ("sum", "prod", "max", "min", "argmax", "argmin", "all", "any", "mean"):
-        compare(name, x, axis=1)
+        both(name, x, axis=1)
 
 
 def test_errors() -> None:

@@ -15,11 +15,6 @@ CASES = [
     ("take_along_axis", (A, np.array([[0, 2], [1, -1]]), 1)),
     ("take_along_axis", (A, np.array([[0, 1, 1]]), 0)),
     ("take_along_axis", (A, np.array([0, 5, 1]), None)),
-    ("ix_", (np.array([0, 1]), np.array([2, 0]))),
-    ("unravel_index", (np.array([0, 5, 23]), (2, 3, 4))),
-    ("ravel_multi_index", ((np.array([0, 1]), np.array([2, 1])), (2, 3))),
-    ("ravel_multi_index", ((np.array([0, 4]), np.array([2, -1])), (2, 3)), {"mode": "wrap"}),
-    ("tril_indices_from", (A,)), ("diag_indices_from", (A[:, :2],)),
 ]  # fmt: skip
 
 

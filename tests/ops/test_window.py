@@ -18,7 +18,8 @@ from fxla.ops.window import (
     reduce_window_sum_p,
 )
 from fxla.ops.window_arg import window_arg_p, window_pick_p, window_place_p
-from fxla.transforms.autodiff import grad, hessian
+from fxla.transforms.autodiff import grad
+from fxla.transforms.jacobians import hessian
 from tests.ops.interpret import check_lower
 from tests.ops.rules import check_batch, check_jvp, check_shapes, check_transpose, normal
 

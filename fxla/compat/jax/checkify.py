@@ -19,7 +19,7 @@ from fxla.compat.jax.precision import narrow
 from fxla.control.callback import debug_callback_p
 from fxla.control.cond import cond_p
 from fxla.control.jit_primitive import jit_p
-from fxla.control.scan import scan_p
+from fxla.control.scan_primitive import scan_p
 from fxla.control.while_loop import while_p
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_bool, is_inexact

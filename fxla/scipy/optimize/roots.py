@@ -13,7 +13,8 @@ import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.numpy.operands import as_value, promote_inexact
-from fxla.transforms.autodiff import grad, jacfwd
+from fxla.transforms.autodiff import grad
+from fxla.transforms.jacobians import jacfwd
 from fxla.transforms.vmap import vmap
 
 __all__ = ["RootResults", "bisect", "brentq", "newton", "root", "root_scalar"]
