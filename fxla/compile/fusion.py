@@ -41,6 +41,8 @@ ROW_COST = 3.0
 """What it costs to keep an element of a row in the first cache for a later pass over the row."""
 STORE_COST = 6.0
 """What it costs to store an element and load it again, in additions."""
+ONE_BY_ONE = 2.0
+"""How often what a nest takes one by one counts as computed: it has no vectors there."""
 SHARED = 8
 """A value that so many elements share is computed before their loop."""
 MAX_EXPRESSION = 400.0
@@ -250,9 +252,12 @@ def _weigh_recomputation(graph: Graph, store: object, passes: dict[Value, int]) 
         if isinstance(node.form, (Opaque, Handed, Region)):
             continue
         if isinstance(node.form, Nest):
-            for v in node.inputs:
-                total = max((size_of(o.aval.shape) for o in node.outputs), default=1)
-                demand.setdefault(id(v), {})[(id(node), "nest")] = 2.0 * total
+            total = max((size_of(o.aval.shape) for o in node.outputs), default=1)
+            for k, v in enumerate(node.inputs):
+                reads = 2.0 * total
+                if k in node.form.one_by_one:
+                    reads = max(reads, ONE_BY_ONE * size_of(v.aval.shape))
+                demand.setdefault(id(v), {})[(id(node), "nest")] = reads
             continue
         (out,) = node.outputs
         assert out.form is not None

@@ -35,12 +35,12 @@ ALIKE = 8
 """Values alike that a kernel computes of different arrays. What is left of them are further calls
 of that kernel, which cost less than a larger kernel costs to compile."""
 
-MANY_ROWS = 4096
-"""Results of rows for which a kernel of their own is worth its launch,"""
 MUCH_WORK = 8
-"""if they take that many operations each,"""
+"""Operations for each result of a row from which on a kernel of their own is thought of;"""
+WORTH_A_LAUNCH = 1024
+"""it is worth its launch if they are so many for all of the rows,"""
 ROW_FOR_WORK = 16
-"""and a row has fewer elements than so many for each of these."""
+"""and a row has fewer elements than so many for each of the operations that follow it."""
 
 Item = Group | Node
 
@@ -154,7 +154,8 @@ def _join(
             rank = len(group.outer)
             if form.shape[:rank] != group.outer or 0 in form.shape:
                 continue
-            if lone and form.shape == group.outer and _is_better_in_lanes(group, value):
+            one_a_row = size_of(form.shape) == size_of(group.outer)
+            if lone and one_a_row and _is_better_in_lanes(group, value):
                 continue
             if inner_extents(form.shape, rank) and not _has_rows(group, form.shape, cached):
                 continue
@@ -179,10 +180,11 @@ def _is_better_in_lanes(group: Group, value: Value) -> bool:
     There lanes compute many rows at once. In the rows' kernel it is computed row by row.
     """
     rows = [size_of(lp.extents) for lp in group.loops if lp.reduces and lp.extents]
-    if not rows or size_of(group.outer) < MANY_ROWS or vector_over_outer(group):
+    if not rows or vector_over_outer(group):
         return False
     work = value.inline_cost
-    return work >= MUCH_WORK and max(rows) <= ROW_FOR_WORK * work
+    worth = work >= MUCH_WORK and size_of(group.outer) * work >= WORTH_A_LAUNCH
+    return worth and max(rows) <= ROW_FOR_WORK * work
 
 
 def _far_apart(group: Group, value: Value) -> bool:

@@ -158,6 +158,8 @@ class Nest:
         before: what runs before it, one after the other; each is a kernel of its own.
         work: as of a `Phase`.
         operands: positions of the operands that must be in memory, not computed where it reads.
+        one_by_one: positions of the operands whose elements it takes one after the other, so that
+            what computes them there has neither vectors nor other cores.
     """
 
     outputs: tuple[tuple[tuple[int, ...], DType], ...]
@@ -169,6 +171,7 @@ class Nest:
     before: tuple[Phase | Repeat, ...] = ()
     work: int = 0
     operands: tuple[int, ...] = ()
+    one_by_one: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,10 @@ def scatter_nest(
         return [*owned, *_loops(i, shape, batch, (copied,), "parallel", "vector"), *scattered]
 
     before = (_copy(x),) if apart and not in_place else ()
-    return Nest(((x.shape, x.dtype),), parallel, body, before=before)
+    single = not unique_indices and math.prod(sizes) == 1
+    return Nest(
+        ((x.shape, x.dtype),), parallel, body, before=before, one_by_one=(1, 2) if single else ()
+    )
 
 
 def _copy(x: View) -> Phase:

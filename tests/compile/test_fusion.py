@@ -67,6 +67,17 @@ def test_rule_2_in_a_product_written_as_loops() -> None:
     assert any(n.startswith("sin") and is_stored(n) for n in notes)
 
 
+def test_rule_2_in_what_a_scatter_takes_one_by_one() -> None:
+    """Numbers that are added one after the other are computed before, in vectors."""
+    where = np.random.default_rng(1).integers(0, 9, 3000)
+    dear = plan(lambda x, i: fnp.zeros(9).at[i].add(fnp.sin(x)), X.ravel(), where)
+    assert any("cheaper to store than to compute" in n for n in dear if n.startswith("sin"))
+    cheap = plan(lambda x, i: fnp.zeros(9).at[i].add(-x), X.ravel(), where)
+    assert not any(is_stored(n) for n in cheap if n.startswith("neg"))
+    rows = plan(lambda x, i: fnp.zeros((9, 50)).at[i].add(fnp.sin(x)), X, where[:60])
+    assert not any(is_stored(n) for n in rows if n.startswith("sin"))
+
+
 def test_rule_3_expressions_are_bounded() -> None:
     def deep(x: Any) -> Any:
         for _ in range(60):

@@ -11,7 +11,7 @@ import fxla
 import fxla.numpy as fnp
 from fxla import lax
 from fxla.compile.program import Launch, Program
-from fxla.compile.schedule import ALIKE, MANY_ROWS
+from fxla.compile.schedule import ALIKE
 from fxla.control.programs import executable_of
 from fxla.loops.extents import canonical
 from fxla.loops.ir import For, Op, walk_stmts
@@ -138,13 +138,21 @@ def test_what_follows_many_short_rows_has_lanes_of_its_own() -> None:
     def of_rows(n: int, width: int) -> Any:
         return RNG.standard_normal((n, width))
 
-    assert n_kernels(log_sum, of_rows(MANY_ROWS, 60)) == 2
-    assert n_kernels(log_sum, of_rows(MANY_ROWS - 1, 60)) == 1
-    assert n_kernels(log_sum, of_rows(MANY_ROWS, 1000)) == 1  # no shorter than what follows
-    assert n_kernels(lambda x: 2 * fnp.sum(x, 1), of_rows(MANY_ROWS, 60)) == 1  # little follows
-    assert n_kernels(softmax, of_rows(MANY_ROWS, 60)) == 1  # the rows read it
+    assert n_kernels(log_sum, of_rows(128, 60)) == 2
+    assert n_kernels(log_sum, of_rows(20, 60)) == 1
+    assert n_kernels(log_sum, of_rows(128, 1000)) == 1  # no shorter than what follows
+    assert n_kernels(lambda x: 2 * fnp.sum(x, 1), of_rows(4096, 60)) == 1  # little follows
+    assert n_kernels(softmax, of_rows(128, 60)) == 1  # the rows read it
     both = lambda x: (log_sum(x), x - log_sum(x)[:, None])  # noqa: E731
-    assert n_kernels(both, of_rows(MANY_ROWS, 60)) == 1
+    assert n_kernels(both, of_rows(128, 60)) == 1
+
+
+def test_what_follows_a_row_has_lanes_whatever_its_unit_axes() -> None:
+    def found(x: Any, knots: Any) -> Any:
+        where = fnp.sum(x[..., None] >= knots, -1)[..., None]
+        return fnp.sqrt(where * 2.0 + fnp.sin(where * 0.5) ** 2)
+
+    assert n_kernels(found, RNG.standard_normal((50, 5)), np.linspace(-1, 1, 11)) == 2
 
 
 def test_column_sums_keep_rows_in_cache(accepted: Any) -> None:
