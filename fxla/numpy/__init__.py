@@ -44,6 +44,7 @@ from fxla.numpy import (
     protocols,
     pyfunc,
     quantiles,
+    questions,
     ranges,
     rearranging,
     reductions,
@@ -53,6 +54,7 @@ from fxla.numpy import (
     selected_functions,
     sets,
     sorting,
+    sources,
     special,
     splitting,
     taking,
@@ -84,6 +86,7 @@ from fxla.numpy.polynomials import *  # noqa: F403
 from fxla.numpy.positions import *  # noqa: F403
 from fxla.numpy.pyfunc import *  # noqa: F403
 from fxla.numpy.quantiles import *  # noqa: F403
+from fxla.numpy.questions import *  # noqa: F403
 from fxla.numpy.ranges import *  # noqa: F403
 from fxla.numpy.rearranging import *  # noqa: F403
 from fxla.numpy.reductions import *  # noqa: F403
@@ -93,6 +96,7 @@ from fxla.numpy.searching import *  # noqa: F403
 from fxla.numpy.sets import *  # noqa: F403
 from fxla.numpy.shape import *  # noqa: F403
 from fxla.numpy.sorting import *  # noqa: F403
+from fxla.numpy.sources import *  # noqa: F403
 from fxla.numpy.special import *  # noqa: F403
 from fxla.numpy.splitting import *  # noqa: F403
 from fxla.numpy.taking import *  # noqa: F403
@@ -101,6 +105,8 @@ from fxla.numpy.ufuncs import *  # noqa: F403
 __all__ = ["einsum", "einsum_path", "fft", "lib", "linalg"]
 __all__ += conditional.__all__
 __all__ += constants.__all__
+__all__ += questions.__all__
+__all__ += sources.__all__
 __all__ += contraction.__all__
 __all__ += creation.__all__
 __all__ += filled.__all__
