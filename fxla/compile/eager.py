@@ -14,15 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.eager_text import EAGER_NAMES, STATE, eager_text
+from fxla.compile.eager_layout import BINARY, STATE, TERNARY, UNARY
 from fxla.compile.entry_probe import c_api, may_become, numpy_api, unexpected
-from fxla.compile.native import compile_text
+from fxla.compile.own_text import OwnText
 from fxla.core.array import Array, applying
 from fxla.core.interpreter import function_of, method_at, slot
 from fxla.errors import InternalError
 
-__all__ = ["quicken"]
+__all__ = ["EAGER", "quicken"]
 
+EAGER = OwnText(
+    "eager_text",
+    ("use", "apply", *BINARY, *UNARY, *TERNARY),
+    ("compile/eager_text", "compile/eager_layout", "compile/entry_layout", "compile/native_text"),
+)
+"""The native part."""
 _COMPARE, _COMPARE_SLOT = 200, 67
 """Byte offset of ``tp_richcompare`` in a type, and the number of that slot in the stable ABI."""
 _SLOTS = {
@@ -62,7 +68,7 @@ def _install() -> None:
         return
     symbols = c_api("Py_IncRef", "Py_DecRef", "PyObject_Vectorcall") | numpy_api()
     try:
-        code = compile_text(eager_text(), EAGER_NAMES, symbols=symbols, effort=0)
+        code = EAGER.addresses(symbols=symbols)
     except InternalError:  # a processor or a linker that llvmlite cannot serve
         return
     state = (ctypes.c_uint64 * (1 + max(STATE.values()) // 8))()

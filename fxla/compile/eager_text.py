@@ -1,6 +1,6 @@
 """The native part of `fxla.compile.eager`, as LLVM text: operators of `fxla.Array` outside a trace.
 
-    void use(words)                        the words that `STATE` describes
+    void use(words)                        the words of `eager_layout.STATE`
     PyObject *apply(self, arguments, n)    a ufunc, which comes first, of its operands
     PyObject *<name>(a, b), (a) or (a, b, modulus or operation)     an operator
 
@@ -12,29 +12,11 @@ array of numbers with axes, or a Python number beside one, is left to what the c
 
 from __future__ import annotations
 
+from fxla.compile.eager_layout import BINARY, STATE, UNARY
 from fxla.compile.entry_layout import ARRAY
 from fxla.compile.native_text import expanded
 
-__all__ = ["BINARY", "EAGER_NAMES", "STATE", "TERNARY", "UNARY", "eager_text"]
-
-BINARY = (
-    "add", "subtract", "multiply", "remainder", "lshift", "rshift", "and", "xor", "or",
-    "floor_divide", "true_divide", "matrix_multiply",
-)  # fmt: skip
-UNARY = ("negative", "positive", "absolute", "invert")
-TERNARY = ("power", "richcompare")
-"""Their third operands are a modulus, which is None in ``a ** b``, and the comparison's number."""
-
-EAGER_NAMES = ("use", "apply", *BINARY, *UNARY, *TERNARY)
-"""The functions of `eager_text`."""
-
-_KNOWN = ("array", "ndarray", "float", "int", "none")
-STATE = {name: 8 * k for k, name in enumerate(_KNOWN)}
-"""Byte offsets of the words: objects, then for each operator its function in `fxla.Array` before,
-and in ndarray. A matrix product's, before, is an object."""
-for _k, _name in enumerate((*BINARY, *UNARY, *TERNARY)):
-    STATE[f"before_{_name}"] = 8 * (len(_KNOWN) + 2 * _k)
-    STATE[f"bare_{_name}"] = 8 * (len(_KNOWN) + 2 * _k + 1)
+__all__ = ["eager_text"]
 
 _MOST = 4
 """Operands of a ufunc; more are left to NumPy."""

@@ -14,12 +14,10 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
 import numpy as np
 
-from fxla.compile.donation import in_place
 from fxla.compile.eager import quicken
 from fxla.compile.entry_layout import CONVERT, GLOBALS, HASH
 from fxla.compile.entry_probe import (
@@ -31,13 +29,14 @@ from fxla.compile.entry_probe import (
     type_slot,
     unexpected,
 )
-from fxla.compile.entry_text import entry_text
 from fxla.compile.entry_tree import Code, NotServedError, code_of_arguments, code_of_result
 from fxla.compile.executable import Executable, raise_pending
-from fxla.compile.native import compile_text
-from fxla.compile.recycle import LARGE, recycler
+from fxla.compile.own_text import OwnText
+from fxla.compile.recycle import recycler
+from fxla.compile.recycler_layout import LARGE
 from fxla.core.array import Array
 from fxla.core.background import in_background
+from fxla.core.deferred import deferred
 from fxla.core.dtypes import FLOAT_AT_START
 from fxla.core.interpreter import Method, function_of, method_at
 from fxla.core.pause import no_collection
@@ -46,7 +45,7 @@ from fxla.core.records import dataclass
 from fxla.core.scopes import precisions, special
 from fxla.errors import InternalError
 
-__all__ = ["ENTRY_NAMES", "Call", "Words", "entry_slot", "serve"]
+__all__ = ["ENTRY", "Call", "Words", "entry_slot", "serve"]
 
 _TREES = 16
 """How many argument trees of a function are served, static arguments included."""
@@ -54,8 +53,6 @@ _LEAVES = 2000
 """More leaves are not served; native code has its places for them on the stack."""
 _SMALL_WORK = 20_000
 """A program of less work keeps the interpreter's lock: giving it up costs more than it takes."""
-_EFFORT = 0
-"""Of the code generator: more makes a call 7% faster and the first load five times as long."""
 _MASK = (1 << 64) - 1
 _API = (
     "Py_IncRef Py_DecRef PyDict_GetItemWithError PyDict_Next PyDict_Size PyDict_Copy "
@@ -67,8 +64,16 @@ _API = (
     "PyErr_Clear PyErr_NoMemory PyEval_SaveThread PyEval_RestoreThread PyMem_RawMalloc "
     "PyMem_RawFree"
 ).split()
-ENTRY_NAMES = ("call", "run_flat")
-"""The functions of `entry_text`."""
+ENTRY = OwnText(
+    "entry_text",
+    ("call", "run_flat"),
+    (
+        "compile/entry_text", "compile/entry_arguments", "compile/entry_results",
+        "compile/entry_layout", "compile/native_text",
+    ),
+)  # fmt: skip
+"""The native part, whose text depends on the offset of a slot."""
+donation = deferred("fxla.compile.donation")
 
 
 class Words(np.ndarray[Any, Any]):
@@ -199,7 +204,7 @@ def _donations(call: Call) -> Words | None:
     if not call.donated:
         return None  # nor are the program's instructions looked up, which a cached one lacks
     first = len(call.consts)
-    taken = in_place(call.executable.program, [first + k for k in call.donated])
+    taken = donation.in_place(call.executable.program, [first + k for k in call.donated])
     if not taken:
         return None
     found: list[int] = []
@@ -213,7 +218,6 @@ def _donations(call: Call) -> Words | None:
 # --------------------------------------------------------------------------------------- tables
 
 
-@dataclass(eq=False)
 class _Tree:
     """What is known of one tree of arguments.
 
@@ -226,9 +230,10 @@ class _Tree:
         slots: the hash table.
     """
 
-    words: Words
-    entries: list[tuple[int, Words]] = field(default_factory=list)
-    slots: Words = field(default_factory=lambda: words([]))
+    def __init__(self, read: Words) -> None:
+        self.words = read
+        self.entries: list[tuple[int, Words]] = []
+        self.slots = words([])
 
     def add(self, h: int, entry: Words) -> None:
         """Add an entry; enlarge the hash table before it is half full."""
@@ -252,20 +257,21 @@ def _insert(slots: Words, h: int, entry: Words) -> None:
     slots[2 * at + 1] = address(entry)
 
 
-@dataclass(eq=False)
 class _Table:
     """What is served of one function.
 
     Attributes:
-        words: as native code reads it; rebuilt when there is a new tree.
+        trees: by static arguments and structure.
+        leaves, objects: the most that a call has.
     """
 
-    trees: dict[Hashable, _Tree] = field(default_factory=dict)
-    leaves: int = 0
-    objects: int = 0
+    def __init__(self) -> None:
+        self.trees: dict[Hashable, _Tree] = {}
+        self.leaves = 0
+        self.objects = 0
 
     def words(self, native: _Native) -> Words:
-        """The table, newest tree first."""
+        """The table as native code reads it, newest tree first; made again for a new tree."""
         trees = list(self.trees.values())[::-1]
         head = [address(native.globals), self.leaves, self.objects, len(trees)]
         found = words([*head, *[address(t.words) for t in trees]], self, tuple(trees))
@@ -355,7 +361,6 @@ def _block(executable: Executable, native: _Native) -> Words:
 # -------------------------------------------------------------------------------------- loading
 
 
-@dataclass(frozen=True, eq=False)
 class _Native:
     """The native code of this process.
 
@@ -364,8 +369,9 @@ class _Native:
         method: describes ``run_flat`` to Python.
     """
 
-    globals: Words
-    method: Method
+    def __init__(self, shared: Words, method: Method) -> None:
+        self.globals = shared
+        self.method = method
 
     def recycles(self) -> bool:
         """Have the allocator for large results ready; whether there is one."""
@@ -415,7 +421,7 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
         return None
     symbols = c_api(*_API) | numpy_api() | {"slow_call": slot.value}
     try:
-        found = compile_text(entry_text(offset), ENTRY_NAMES, symbols=symbols, effort=_EFFORT)
+        found = ENTRY.addresses(offset, symbols=symbols)
     except InternalError:  # a processor or a linker that llvmlite cannot serve
         return None
     no_kwargs: dict[str, Any] = {}

@@ -260,7 +260,12 @@ def _tile_entry(kind: TileKind, isa: Isa) -> bytes:
 
 
 def shared_module(
-    key: str, names: Sequence[str], text: Callable[[], str], isa: Isa
+    key: str,
+    names: Sequence[str],
+    text: Callable[[], str],
+    isa: Isa,
+    symbols: Mapping[str, int] | None = None,
+    effort: int = EFFORT,
 ) -> dict[str, int]:
     """The addresses of functions that many programs call, compiled once for all.
 
@@ -269,8 +274,11 @@ def shared_module(
         names: of the functions, which no other module defines.
         text: prints the module.
         isa: what it is compiled for.
+        symbols: the addresses of what they call; such a module is loaded for each caller.
+        effort: of the code generator, if it is compiled.
     """
-    return load_module(_entry(key, names, text, isa, EFFORT))
+    content = _entry(key, names, text, isa, effort)
+    return link_object(_unpacked(content)[1], names, symbols) if symbols else load_module(content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from fxla.compile.eager_text import EAGER_NAMES, eager_text
-from fxla.compile.entry import ENTRY_NAMES, entry_slot
-from fxla.compile.entry_text import entry_text
+from fxla.compile.eager import EAGER
+from fxla.compile.entry import ENTRY, entry_slot
 from fxla.compile.gemm import GEMM_NAMES, gemm_text
 from fxla.compile.levels import Level
 from fxla.compile.llvm import emit_object
 from fxla.compile.native import EFFORT, packed
+from fxla.compile.own_text import OwnText
 from fxla.compile.pocketfft import pocketfft_text
 from fxla.compile.pool import POOL_NAMES
 from fxla.compile.pool_text import FUTEX_CALL, pool_text
-from fxla.compile.recycle import RECYCLER_NAMES, recycler_text
+from fxla.compile.recycle import RECYCLER
 from fxla.compile.shipped import OBJECTS, write_shipped
 from fxla.core.records import dataclass
 from fxla.loops.native_blocks import print_tiles, tile_key
@@ -51,22 +51,23 @@ def own_modules(level: Level) -> Iterator[OwnModule]:
     """The modules that are the same for all programs."""
     texts = {
         pool_text(level.machine in FUTEX_CALL, level.machine): POOL_NAMES,
-        recycler_text(madvise=True): RECYCLER_NAMES,
         gemm_text(): GEMM_NAMES,
-        eager_text(): EAGER_NAMES,
+        pocketfft_text(): ("pocketfft",),
     }
-    slot = entry_slot()
-    if slot is not None:  # of the Python that builds; under another one it may be elsewhere
-        texts[entry_text(slot)] = ENTRY_NAMES
     for text, names in texts.items():
         yield OwnModule(text, names, text)
+    found: list[tuple[OwnText, tuple[int, ...]]] = [(RECYCLER, (True,)), (EAGER, ())]
+    slot = entry_slot()
+    if slot is not None:  # of the Python that builds; under another one it may be elsewhere
+        found.append((ENTRY, (slot,)))
+    for own, options in found:
+        yield OwnModule(own.printed(*options), own.names, own.key(*options))
     for kind in TILE_KINDS:
         names = tuple(tile_symbols(kind, level.isa).values())
         yield OwnModule(print_tiles(kind, level.isa), names, tile_key(kind, level.isa))
     for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
         names = fourier_symbols(dtype, level.isa)
         yield OwnModule(print_fourier(dtype, level.isa), names, fourier_key(dtype, level.isa))
-    yield OwnModule(pocketfft_text(), ("pocketfft",), pocketfft_text())
 
 
 def compile_level(level: Level, modules: Iterable[OwnModule], directory: Path = OBJECTS) -> Path:

@@ -13,7 +13,7 @@ import functools
 import hashlib
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fxla.compile.disk import warn_once
@@ -28,29 +28,57 @@ OBJECTS = Path(__file__).with_name("objects")
 _MAGIC = b"fxla-shipped-1\0\0"
 _COUNT = struct.Struct("<Q")
 _RECORD = struct.Struct("<32s32sQQ")
+_START = len(_MAGIC) + _COUNT.size
+
+
+class _Entries(Mapping[bytes, tuple[bytes, bytes]]):
+    """A file, of which a process reads the records, and then the contents that it asks for.
+
+    It stays open as long as the process lives: what is written later is another file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the records.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is not such a file.
+        """
+        self._file = os.open(path, os.O_RDONLY)
+        start = os.pread(self._file, _START, 0)
+        if len(start) < _START or not start.startswith(_MAGIC):
+            raise ValueError("it is of another format")
+        size = _COUNT.unpack_from(start, len(_MAGIC))[0] * _RECORD.size
+        self._records = os.pread(self._file, size, _START)
+        if len(self._records) < size:
+            raise ValueError("it ends too early")
+
+    def __getitem__(self, key: bytes) -> tuple[bytes, bytes]:
+        at = self._records.find(key)
+        while at > 0 and at % _RECORD.size:  # bytes of another column
+            at = self._records.find(key, at + 1)
+        if at < 0:
+            raise KeyError(key)
+        _, checksum, start, size = _RECORD.unpack_from(self._records, at)
+        return checksum, os.pread(self._file, size, start)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (record[0] for record in _RECORD.iter_unpack(self._records))
+
+    def __len__(self) -> int:
+        return len(self._records) // _RECORD.size
 
 
 @functools.cache
 def shipped_objects(path: Path) -> Mapping[bytes, tuple[bytes, bytes]]:
     """Checksum and content of every entry of a file, by key; nothing if there is no such file."""
     try:
-        stored = path.read_bytes()
+        return _Entries(path)
     except OSError:
         return {}
-    found: dict[bytes, tuple[bytes, bytes]] = {}
-    try:
-        if not stored.startswith(_MAGIC):
-            raise ValueError("it is of another format")
-        at = len(_MAGIC)
-        (count,) = _COUNT.unpack_from(stored, at)
-        for k in range(count):
-            record = at + _COUNT.size + k * _RECORD.size
-            key, checksum, start, size = _RECORD.unpack_from(stored, record)
-            found[key] = (checksum, stored[start : start + size])
-    except (ValueError, struct.error) as error:
+    except ValueError as error:
         warn_once(f"the object files of this installation in {path} are not used: {error}")
         return {}
-    return found
 
 
 def shipped_object(key: str, isa: Isa) -> bytes | None:
@@ -85,7 +113,7 @@ def write_shipped(level: Level, entries: Mapping[str, bytes], directory: Path = 
     Raises:
         OSError: it could not be written.
     """
-    start = len(_MAGIC) + _COUNT.size + len(entries) * _RECORD.size
+    start = _START + len(entries) * _RECORD.size
     records = []
     for key, content in entries.items():
         digests = [hashlib.sha256(x).digest() for x in (key.encode(), content)]

@@ -27,7 +27,7 @@ from fxla.loops.native_builder import Builder
 from fxla.loops.native_instructions import Value
 from fxla.loops.native_isa import Isa
 from fxla.loops.native_pairs import pair_functions
-from fxla.loops.native_sources import state_of_sources
+from fxla.loops.native_sources import source_key
 from fxla.loops.native_tiles import (
     BLOCK_DEPTH,
     BLOCKS,
@@ -55,9 +55,10 @@ row of the left operand, terms of the inner and the outer level and the operands
 whether there are no sums yet, and which of `NARROW` the operands are of; `product` reads the last
 two of pairs only, and none of the three before."""
 TILE_SOURCES = (
-    "blocks", "builder", "instructions", "isa", "pairs", "shuffles", "tiles",
+    "loops/native_blocks", "loops/native_builder", "loops/native_instructions", "loops/native_isa",
+    "loops/native_pairs", "loops/native_shuffles", "loops/native_tiles",
 )  # fmt: skip
-"""The modules ``native_*`` that decide what `print_tiles` prints."""
+"""The modules that decide what `print_tiles` prints."""
 FAR = 2048
 """Bytes between rows from which on they share few places in the cache."""
 LEVEL_BYTES = 1 << 18
@@ -71,10 +72,8 @@ def tile_key(kind: TileKind, isa: Isa) -> str:
 
     It holds the hash of the source that prints; an installation without sources prints.
     """
-    state = state_of_sources(TILE_SOURCES)
-    return (
-        "\n".join((state, *tile_symbols(kind, isa).values())) if state else print_tiles(kind, isa)
-    )
+    names = "\n".join(tile_symbols(kind, isa).values())
+    return source_key(TILE_SOURCES, names, lambda: print_tiles(kind, isa))
 
 
 def print_tiles(kind: TileKind, isa: Isa) -> str:

@@ -32,7 +32,7 @@ from fxla.loops.ir import DType
 from fxla.loops.native_instructions import Value
 from fxla.loops.native_isa import Isa
 from fxla.loops.native_ops import register_type
-from fxla.loops.native_sources import state_of_sources
+from fxla.loops.native_sources import source_key
 from fxla.loops.native_vector_lines import FOURIER_PASSES, LineFunction, LineModule
 
 __all__ = [
@@ -48,10 +48,11 @@ __all__ = [
 
 FOURIER_JOBS = ("columns", "rows", "split")
 FOURIER_SOURCES = (
-    "builder", "butterflies", "fourier", "instructions", "isa", "ops", "shuffles", "special",
-    "vector_lines",
+    "loops/native_builder", "loops/native_butterflies", "loops/native_fourier",
+    "loops/native_instructions", "loops/native_isa", "loops/native_ops", "loops/native_shuffles",
+    "loops/native_special", "loops/native_vector_lines",
 )  # fmt: skip
-"""The modules ``native_*`` that decide what `print_fourier` prints."""
+"""The modules that decide what `print_fourier` prints."""
 REAL_AFTER, REAL_BEFORE = 1, 2
 """Values of slot `real`: there is a pass for real lines after, or before, the transform."""
 
@@ -93,8 +94,8 @@ def fourier_key(dtype: DType, isa: Isa) -> str:
 
     It holds the hash of the source that prints; an installation without sources prints.
     """
-    state = state_of_sources(FOURIER_SOURCES)
-    return "\n".join((state, *fourier_symbols(dtype, isa))) if state else print_fourier(dtype, isa)
+    names = "\n".join(fourier_symbols(dtype, isa))
+    return source_key(FOURIER_SOURCES, names, lambda: print_fourier(dtype, isa))
 
 
 def print_fourier(dtype: DType, isa: Isa) -> str:

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["state_of_sources"]
+__all__ = ["source_key", "state_of_sources"]
 
 
 @functools.cache
 def state_of_sources(names: tuple[str, ...]) -> str:
-    """The hash of modules ``native_*`` of this package; empty if they are not there as source.
+    """The hash of modules of fxla; empty if they are not there as source.
+
+    Args:
+        names: paths of the modules in the package, without their suffix.
 
     Example:
-        >>> len(state_of_sources(("isa",)))
+        >>> len(state_of_sources(("loops/native_isa",)))
         64
     """
+    package = Path(__file__).parent.parent
     try:
-        files = [Path(__file__).with_name(f"native_{name}.py").read_bytes() for name in names]
+        files = [(package / f"{name}.py").read_bytes() for name in names]
     except OSError:
         return ""
     return hashlib.sha256(b"\0".join(files)).hexdigest()
+
+
+def source_key(sources: tuple[str, ...], what: str, text: Callable[[], str]) -> str:
+    """Stands for a text, so that it is found without printing; without sources it is the text.
+
+    Args:
+        sources: the modules that decide what is printed, as for `state_of_sources`.
+        what: is printed by them, of all that they print.
+        text: prints it.
+
+    Example:
+        >>> source_key(("no/such",), "a module", lambda: "define void @f() ...")
+        'define void @f() ...'
+    """
+    state = state_of_sources(sources)
+    return f"{state}\n{what}" if state else text()

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 import fxla
-from fxla.compile.recycle import LARGE, Recycler, recycler, recycler_text
+from fxla.compile.recycle import Recycler, recycler
+from fxla.compile.recycler_layout import LARGE
+from fxla.compile.recycler_text import recycler_text
 
 handler_name = np._core.multiarray.get_handler_name
 N = LARGE // 8

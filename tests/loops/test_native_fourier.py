@@ -9,7 +9,7 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from fxla.loops import native_fourier
+from fxla.loops import native_fourier, native_sources
 from fxla.loops.native_fourier import (
     FOURIER_SOURCES,
     fourier_key,
@@ -36,7 +36,7 @@ def test_the_key_holds_all_source_that_prints() -> None:
         sys.setprofile(before)
     here = Path(native_fourier.__file__).parent
     printing = {f.name for f in entered if f.parent == here}
-    assert printing <= {f"native_{name}.py" for name in FOURIER_SOURCES}
+    assert printing <= {f"{Path(name).name}.py" for name in FOURIER_SOURCES}
 
 
 def test_modules_share_neither_names_nor_keys() -> None:
@@ -47,5 +47,5 @@ def test_modules_share_neither_names_nor_keys() -> None:
 
 
 def test_without_sources_the_text_is_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_fourier, "state_of_sources", lambda names: "")
+    monkeypatch.setattr(native_sources, "state_of_sources", lambda names: "")
     assert fourier_key(*MODULES[-1]) == print_fourier(*MODULES[-1])

@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from fxla.loops import native_blocks, native_tiles
+from fxla.loops import native_sources, native_tiles
 from fxla.loops.native_blocks import TILE_SOURCES, print_tiles, tile_key
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
 from fxla.loops.native_tiles import (
@@ -36,7 +36,7 @@ def test_the_key_holds_all_source_that_prints() -> None:
     printing = {
         Path(f).name for f in entered if Path(f).parent == Path(native_tiles.__file__).parent
     }
-    assert printing <= {f"native_{name}.py" for name in TILE_SOURCES}
+    assert printing <= {f"{Path(name).name}.py" for name in TILE_SOURCES}
 
 
 def test_a_key_is_of_kind_and_processor() -> None:
@@ -46,7 +46,7 @@ def test_a_key_is_of_kind_and_processor() -> None:
 
 
 def test_without_sources_the_text_is_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_blocks, "state_of_sources", lambda names: "")
+    monkeypatch.setattr(native_sources, "state_of_sources", lambda names: "")
     kind = TILE_KINDS[0]
     assert tile_key(kind, BASELINE) == print_tiles(kind, BASELINE)
 

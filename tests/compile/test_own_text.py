@@ -1,0 +1,85 @@
+"""Texts of fxla's own, found by the source that prints them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import fxla
+from fxla.compile import native, shipped
+from fxla.compile.eager import EAGER
+from fxla.compile.entry import ENTRY
+from fxla.compile.own_text import OwnText
+from fxla.compile.recycle import RECYCLER
+from fxla.loops import native_sources
+
+PACKAGE = Path(str(fxla.__file__)).parent
+TEXTS = {"entry": (ENTRY, (24,)), "eager": (EAGER, ()), "recycler": (RECYCLER, (True,))}
+each = pytest.mark.parametrize(("own", "options"), TEXTS.values(), ids=TEXTS)
+
+
+def imported(module: str) -> set[str]:
+    """Paths of the modules of fxla that one imports."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    names = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    return {n[len("fxla.") :].replace(".", "/") for n in names if n.startswith("fxla.")}
+
+
+@each
+def test_the_key_covers_whatever_the_printing_module_imports(
+    own: OwnText, options: tuple[int, ...]
+) -> None:
+    del options
+    wanted = [f"compile/{own.home}"]
+    for module in wanted:
+        wanted += sorted(imported(module) - set(wanted))
+    assert set(wanted) == set(own.sources)
+
+
+@each
+def test_the_names_are_defined(own: OwnText, options: tuple[int, ...]) -> None:
+    text = own.printed(*options)
+    for name in own.names:
+        assert f"@{name}(" in text.replace('"', "")
+
+
+def test_keys_are_of_module_and_options() -> None:
+    keys = {own.key(*options) for own, options in TEXTS.values()} | {ENTRY.key(32)}
+    assert len(keys) == len(TEXTS) + 1 and max(map(len, keys)) < 100
+
+
+def test_another_source_is_another_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = ENTRY.key(24)
+    folder = tmp_path / "compile"
+    folder.mkdir()
+    for source in ENTRY.sources:
+        (tmp_path / f"{source}.py").write_bytes((PACKAGE / f"{source}.py").read_bytes())
+    monkeypatch.setattr(native_sources, "__file__", str(tmp_path / "loops" / "native_sources.py"))
+    native_sources.state_of_sources.cache_clear()
+    try:
+        assert ENTRY.key(24) == before
+        native_sources.state_of_sources.cache_clear()
+        with (folder / "entry_results.py").open("a") as file:
+            file.write("# changed")
+        assert ENTRY.key(24) != before
+        native_sources.state_of_sources.cache_clear()
+        (folder / "entry_results.py").unlink()
+        assert ENTRY.key(24) == ENTRY.printed(24)
+    finally:
+        native_sources.state_of_sources.cache_clear()
+
+
+def test_what_is_kept_is_not_printed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    printed: list[str] = []
+    text = "define i64 @own() {\n  ret i64 9\n}\n"
+    monkeypatch.setattr(OwnText, "printed", lambda self, *options: printed.append("") or text)
+    monkeypatch.setattr(shipped, "OBJECTS", tmp_path / "none")
+    monkeypatch.setenv("FXLA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("FXLA_CACHE", "1")
+    monkeypatch.setattr(native, "_linked", {})
+    own = OwnText("no_such_text", ("own",), ("compile/own_text",))
+    for _ in range(2):
+        assert list(own.addresses(symbols={})) == ["own"]
+    assert len(printed) == 1
