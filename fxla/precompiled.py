@@ -28,8 +28,7 @@ from fxla.compile.program import Program
 from fxla.compile.runtime import OwnModule, compile_level, offered, own_modules
 from fxla.compile.shipped import OBJECTS
 from fxla.compile.simplify import inline_calls
-from fxla.control.api import make_jaxpr
-from fxla.core.aval import Aval
+from fxla.control.api import ShapeDtypeStruct, make_jaxpr
 from fxla.core.records import dataclass
 from fxla.lax import conv_general_dilated, reduce_window
 from fxla.lax import max as largest
@@ -177,7 +176,8 @@ def _programs() -> list[Program]:
     for common in FUNCTIONS:
         for shapes in common.shapes:
             for dtype in DTYPES:
-                jaxpr = make_jaxpr(common.function)(*[Aval(s, dtype) for s in shapes]).jaxpr
+                types = [ShapeDtypeStruct(s, dtype) for s in shapes]
+                jaxpr = make_jaxpr(common.function)(*types).jaxpr
                 found.append(build_program(inline_calls(jaxpr), tiles=True, noted=False))
     return found
 

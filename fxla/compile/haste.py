@@ -37,10 +37,9 @@ def in_haste(jaxpr: Jaxpr) -> bool:
 
     Example:
         >>> import numpy as np
-        >>> from fxla.core.aval import Aval
-        >>> from fxla.control.api import make_jaxpr
+        >>> from fxla import ShapeDtypeStruct, make_jaxpr
         >>> def program(n):
-        ...     return make_jaxpr(lambda x: np.sin(x) + x)(Aval((n,), np.dtype(float))).jaxpr
+        ...     return make_jaxpr(lambda x: np.sin(x) + x)(ShapeDtypeStruct((n,), float)).jaxpr
         >>> in_haste(program(10_000_000))
         False
     """
