@@ -144,7 +144,8 @@ def make_jaxpr(
         with_static.__wrapped__ = f  # type: ignore[attr-defined]
         leaves, tree = tree_flatten((dynamic, kwargs))
         for x in leaves:
-            check_leaf(x, "an argument", f"make_jaxpr of {function_name(f)}")
+            if not isinstance(x, Aval):
+                check_leaf(x, "an argument", f"make_jaxpr of {function_name(f)}")
         flat_f = FlatFunction(with_static, tree, stateful=is_stateful((dynamic, kwargs), tree))
         avals = [abstract(x) for x in leaves]
         closed = trace_to_jaxpr(flat_f, avals, "make_jaxpr", function_name(f), frames)
