@@ -16,6 +16,7 @@ from fxla.core.dtypes import float0, is_inexact
 from fxla.core.jaxpr import Jaxpr
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero
 from fxla.core.pytree import (
+    TreeDef,
     leaf_paths,
     structure_text,
     tree_flatten,
@@ -325,21 +326,10 @@ class custom_vjp:
 
         def forward(primals: Sequence[Value]) -> tuple[list[Value], list[Value]]:
             result = call(fwd, tree_unflatten(tree, primals[n:]))
-            if not (isinstance(result, tuple) and len(result) == 2):
-                raise TypeError(
-                    f"the fwd rule of {name} must return a pair (value, residuals), got "
-                    f"{what_is(result)}{where_am_i()}"
-                )
-            out, out_tree = tree_flatten(result[0])
-            if out_tree != trees[0]:
-                raise TypeError(
-                    f"the fwd rule of {name} returns a value of structure "
-                    f"{structure_text(out_tree)}, the function one of {structure_text(trees[0])}"
-                    f"{where_am_i()}"
-                )
-            residuals, r_tree = tree_flatten(result[1])
+            out, residuals = _value_and_residuals(result, trees[0], name)
+            flat_residuals, r_tree = tree_flatten(residuals)
             residual_tree[:] = [r_tree]
-            return out, residuals
+            return out, flat_residuals
 
         avals = [typeof(x) for x in leaves]
 
@@ -358,6 +348,22 @@ class custom_vjp:
             n_closed=n,
         )
         return tree_unflatten(trees[0], outs)
+
+
+def _value_and_residuals(result: Any, tree: TreeDef, name: str) -> tuple[list[Value], Any]:
+    """What a fwd rule returned: the leaves of its value, which has that tree, and the residuals."""
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise TypeError(
+            f"the fwd rule of {name} must return a pair (value, residuals), got "
+            f"{what_is(result)}{where_am_i()}"
+        )
+    out, out_tree = tree_flatten(result[0])
+    if out_tree != tree:
+        raise TypeError(
+            f"the fwd rule of {name} returns a value of structure {structure_text(out_tree)}, the "
+            f"function one of {structure_text(tree)}{where_am_i()}"
+        )
+    return out, result[1]
 
 
 def _flat_cotangents(

@@ -148,52 +148,38 @@ def in_blocks(rest: View, mask: View, x: View) -> Nest:
     m, n = rest.shape[-1], x.shape[-1]
     blocks = -(-n // BLOCK)
 
-    def size(block: Expr, whole: int) -> Expr:
-        left = binary("sub", extent(whole), binary("mul", block, int_const(BLOCK)))
-        return binary("minimum", int_const(BLOCK), left)
-
-    def at(block: Expr, k: Expr) -> IndexTuple:
-        return (binary("add", binary("mul", block, int_const(BLOCK)), k),)
-
-    def sum_of(counts: Buffer, first: Expr) -> list[Stmt]:
-        """Add up all counts of blocks before `first` in a new local, which is returned last."""
-        before, j = fresh_local(INDEX, "before"), fresh_index("j")
-        more = binary("add", before, Load(INDEX, counts, (j,)))
-        return [Let(before, int_const(0), mutable=True), For(j, first, (Assign(before, more),))]
-
     def count(outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
         k, number = fresh_index("k"), fresh_local(INDEX, "number")
-        wanted = scalar.cast(mask[at(outer[0], k)], INDEX)
+        wanted = scalar.cast(mask[_at(outer[0], k)], INDEX)
         one = Assign(number, binary("add", number, wanted))
         return [
             Let(number, int_const(0), mutable=True),
-            For(k, size(outer[0], n), (one,), "vector"),
+            For(k, _size(outer[0], n), (one,), "vector"),
             Store(buffers[1], outer, number),
         ]
 
     def take(outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
         out, counts = buffers
         k, place, end = fresh_index("k"), fresh_local(INDEX, "place"), fresh_local(INDEX, "end")
-        here = at(outer[0], k)
+        here = _at(outer[0], k)
         write = If(compare("lt", place, end), (Store(out, (place,), x[here]),))
         onward = Assign(place, binary("add", place, scalar.cast(mask[here], INDEX)))
-        before = sum_of(counts, outer[0])
-        start = _local_of(before)
+        start, before = _sum_of(counts, outer[0])
         last = binary("minimum", extent(m), binary("add", start, Load(INDEX, counts, outer)))
         return [
             *before,
             Let(place, start, mutable=True),
             Let(end, last),
-            For(k, size(outer[0], n), (write, onward)),
+            For(k, _size(outer[0], n), (write, onward)),
         ]
 
     def fill(outer: IndexTuple, buffers: tuple[Buffer, ...]) -> Sequence[Stmt]:
         out, counts = buffers
         j = fresh_index("j")
-        taken = sum_of(counts, extent(blocks))
+        number, taken = _sum_of(counts, extent(blocks))
         begin = binary("mul", outer[0], int_const(BLOCK))
-        known = binary("maximum", int_const(0), binary("sub", _local_of(taken), begin))
-        here = size(outer[0], m)
+        known = binary("maximum", int_const(0), binary("sub", number, begin))
+        here = _size(outer[0], m)
         first = fresh_local(INDEX, "first")
         i = (binary("add", binary("add", begin, first), j),)
         return [
@@ -208,11 +194,23 @@ def in_blocks(rest: View, mask: View, x: View) -> Nest:
     return Nest(((rest.shape, rest.dtype),), (filled,), fill, scratch=scratch, before=before)
 
 
-def _local_of(statements: Sequence[Stmt]) -> Local:
-    """The local that the first of some statements makes."""
-    first = statements[0]
-    assert isinstance(first, Let)
-    return first.local
+def _size(block: Expr, whole: int) -> Expr:
+    """How many of `whole` places are in a block."""
+    left = binary("sub", extent(whole), binary("mul", block, int_const(BLOCK)))
+    return binary("minimum", int_const(BLOCK), left)
+
+
+def _at(block: Expr, k: Expr) -> IndexTuple:
+    """The k-th place of a block."""
+    return (binary("add", binary("mul", block, int_const(BLOCK)), k),)
+
+
+def _sum_of(counts: Buffer, first: Expr) -> tuple[Local, list[Stmt]]:
+    """A local, and what adds up all counts of blocks before `first` in it."""
+    before, j = fresh_local(INDEX, "before"), fresh_index("j")
+    more = binary("add", before, Load(INDEX, counts, (j,)))
+    add_up = For(j, first, (Assign(before, more),))
+    return before, [Let(before, int_const(0), mutable=True), add_up]
 
 
 compact_p = Compact()

@@ -47,6 +47,31 @@ class _Try(NamedTuple):
     count: Any
 
 
+class _Armijo(NamedTuple):
+    """How much decrease is enough, and how step sizes become smaller until there is that much."""
+
+    most_steps: int
+    slope_rtol: float
+    decrease_factor: float
+    atol: float
+    rtol: float
+
+    def search(self, first: _Try, value: Any, slope: Any, value_at: Callable[[Any], Any]) -> _Try:
+        """The first of ever smaller step sizes where the value is low enough, or the last one."""
+
+        def again(tried: _Try) -> Any:
+            short = fnp.logical_not(tried.error <= self.atol)
+            return fnp.logical_and(short, tried.count <= self.most_steps)
+
+        def smaller(tried: _Try) -> Any:
+            rate = tried.learning_rate * fnp.where(tried.count > 0, self.decrease_factor, 1.0)
+            new = value_at(rate)
+            error = positive_part(new - (1 + self.rtol) * value - rate * self.slope_rtol * slope)
+            return tree_cast_like(_Try(rate, new, error, tried.count + 1), tried)
+
+        return lax.while_loop(again, smaller, first)  # type: ignore[no-any-return]
+
+
 def scale_by_backtracking_linesearch(
     max_backtracking_steps: int,
     slope_rtol: float = 1e-4,
@@ -81,6 +106,7 @@ def scale_by_backtracking_linesearch(
         >>> bool(f(2.0 + updates) < 4.0)
         True
     """
+    armijo = _Armijo(max_backtracking_steps, slope_rtol, decrease_factor, atol, rtol)
 
     def init(params: Any) -> ScaleByBacktrackingLinesearchState:
         dtype = real_dtype(params)
@@ -107,15 +133,8 @@ def scale_by_backtracking_linesearch(
         arguments = own_arguments(value_fn, extra_args, name)
         slope = slope_of(updates, grad)
 
-        def again(tried: _Try) -> Any:
-            short = fnp.logical_not(tried.error <= atol)
-            return fnp.logical_and(short, tried.count <= max_backtracking_steps)
-
-        def smaller(tried: _Try) -> Any:
-            rate = tried.learning_rate * fnp.where(tried.count > 0, decrease_factor, 1.0)
-            new = value_fn(tree_add_scale(params, rate, updates), **arguments)
-            error = positive_part(new - (1 + rtol) * value - rate * slope_rtol * slope)
-            return tree_cast_like(_Try(rate, new, error, tried.count + 1), tried)
+        def value_at(rate: Any) -> Any:
+            return value_fn(tree_add_scale(params, rate, updates), **arguments)
 
         like_state = state.learning_rate
         first = _Try(
@@ -124,7 +143,7 @@ def scale_by_backtracking_linesearch(
             fnp.asarray(fnp.inf, like_state.dtype),
             fnp.zeros((), fnp.int32),
         )
-        last = lax.while_loop(again, smaller, first)
+        last = armijo.search(first, value, slope, value_at)
         rate = fnp.where(fnp.isinf(last.error), 0, last.learning_rate)
         scaled = tree_scale(rate, updates)
         gradient = None

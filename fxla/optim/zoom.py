@@ -174,6 +174,51 @@ def _zoom_in(zoom: Zoom, wolfe: Wolfe, smallest: float, limit: int) -> Zoom:
     )  # fmt: skip
 
 
+class _Search(NamedTuple):
+    """The two stages of the search, and what limits them."""
+
+    wolfe: Wolfe
+    guess: Any
+    increase_factor: float
+    most: float | None
+    precision: float
+    limit: int
+
+    def step(self, zoom: Zoom) -> Zoom:
+        """Try one more step size: in the interval, or to find one."""
+        following = lax.cond(
+            zoom.interval_found,
+            lambda z: tree_cast_like(_zoom_in(z, self.wolfe, self.precision, self.limit), z),
+            lambda z: tree_cast_like(
+                _search_interval(
+                    z, self.wolfe, self.guess, self.increase_factor, self.most, self.limit
+                ),
+                z,
+            ),
+            zoom,
+        )
+        # Having failed, it goes to the best place that is safe, or stays if nothing is finite.
+        safe, here = following.safe, following.here
+        back = following.failed & ((safe.step > 0) | fnp.isinf(following.decrease_error))
+        found: Zoom = following._replace(
+            here=here._replace(
+                step=fnp.where(back, safe.step, here.step),
+                value=fnp.where(back, safe.value, here.value),
+            ),
+            grad=tree_where(back, safe.grad, following.grad),
+        )
+        return found
+
+
+def _first_zoom(start: Place, grad: Any) -> Zoom:
+    """The search before its first step."""
+    infinity, no = fnp.asarray(fnp.inf, start.step.dtype), fnp.asarray(False)
+    return Zoom(
+        fnp.zeros((), fnp.int32), start, grad, start, start, start,
+        Safe(start.step, start.value, grad), infinity, infinity, no, no, no,
+    )  # fmt: skip
+
+
 def scale_by_zoom_linesearch(
     max_linesearch_steps: int,
     max_learning_rate: float | None = None,
@@ -249,44 +294,15 @@ def scale_by_zoom_linesearch(
             gradient = tree_cast_like(gradient, state.grad)
             return fnp.asarray(there).astype(dtype), slope.astype(dtype), gradient
 
-        zero, infinity = fnp.zeros((), dtype), fnp.asarray(fnp.inf, dtype)
         slope = fnp.asarray(slope_of(updates, grad)).astype(dtype)
-        start = Place(zero, fnp.asarray(value).astype(dtype), slope)
-        wolfe = Wolfe(at, start, tol, slope_rtol, curv_rtol, approx_dec_rtol)
-        no = fnp.asarray(False)
-        guess = 1.0 if initial_guess_strategy == "one" else state.learning_rate
-        first = Zoom(
-            fnp.zeros((), fnp.int32), start, grad, start, start, start,
-            Safe(zero, start.value, grad), infinity, infinity, no, no, no,
+        start = Place(fnp.zeros((), dtype), fnp.asarray(value).astype(dtype), slope)
+        search = _Search(
+            Wolfe(at, start, tol, slope_rtol, curv_rtol, approx_dec_rtol),
+            1.0 if initial_guess_strategy == "one" else state.learning_rate,
+            increase_factor, max_learning_rate, stepsize_precision, max_linesearch_steps,
         )  # fmt: skip
-
-        def step(zoom: Zoom) -> Any:
-            following = lax.cond(
-                zoom.interval_found,
-                lambda z: tree_cast_like(
-                    _zoom_in(z, wolfe, stepsize_precision, max_linesearch_steps), z
-                ),
-                lambda z: tree_cast_like(
-                    _search_interval(
-                        z, wolfe, guess, increase_factor, max_learning_rate, max_linesearch_steps
-                    ),
-                    z,
-                ),
-                zoom,
-            )
-            # Having failed, it goes to the best place that is safe, or stays if nothing is finite.
-            safe = following.safe
-            back = following.failed & ((safe.step > 0) | fnp.isinf(following.decrease_error))
-            here = following.here
-            return following._replace(
-                here=here._replace(
-                    step=fnp.where(back, safe.step, here.step),
-                    value=fnp.where(back, safe.value, here.value),
-                ),
-                grad=tree_where(back, safe.grad, following.grad),
-            )
-
-        last = lax.while_loop(lambda z: fnp.logical_not(z.done | z.failed), step, first)
+        first = _first_zoom(start, grad)
+        last = lax.while_loop(lambda z: fnp.logical_not(z.done | z.failed), search.step, first)
         info = ZoomLinesearchInfo(last.count, last.decrease_error, last.curvature_error)
         after = ScaleByZoomLinesearchState(last.here.step, last.here.value, last.grad, info)
         return tree_scale(last.here.step, updates), tree_cast_like(after, state)
