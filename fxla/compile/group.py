@@ -60,7 +60,11 @@ LOOK_BACK = 6
 MAX_MEMBERS = 64
 """Values computed in one kernel; the time to compile grows faster than their number."""
 SMALL = 8
-"""Loops of at most this many iterations are not worth vectors of their own."""
+"""Loops of at most this many iterations are not worth vectors of their own..."""
+WINDOW = 32
+"""... nor are those over the elements of a window, which overlaps the next lane's."""
+FEW = 7
+"""Several passes over rows of at most this many elements, written out, have lanes over the rows."""
 
 
 class NotFusibleError(Exception):
@@ -371,14 +375,31 @@ def _crosses(group: Group, loop: InnerLoop, expr: Expr) -> bool:
     )
 
 
+def _slides(loop: InnerLoop, last: str) -> bool:
+    """Whether a loop runs over small windows that slide along the last outer axis."""
+    if size_of(loop.extents) > WINDOW or any(n > SMALL for n in loop.extents):
+        return False
+    inner = {i.name for i in loop.index}
+    return any(
+        last in names and not inner.isdisjoint(names)
+        for m in loop.members
+        for e in walk_exprs(m.expr)
+        if isinstance(e, Load) and e.index
+        for names in (index_names(e.index[-1]),)
+    )
+
+
 def vector_over_outer(group: Group) -> bool:
     """Whether lanes should run along the last outer axis.
 
     They should where that needs fewer gathers, loads with the lanes' index before their last one;
     if it makes no difference, where more loads are contiguous.
     """
-    if not group.index or any(lp.extents and lp.maps for lp in group.loops):
+    if not group.index:
         return False
+    if any(lp.extents and lp.maps for lp in group.loops):
+        few = all(size_of(lp.extents) <= FEW for lp in group.loops)
+        return few and any(lp.reduces for lp in group.loops) and group.outer[-1] > SMALL
     rows = [lp for lp in group.loops if lp.reduces and lp.extents]
     width = group.outer[-1]
     if rows and width <= SMALL:
@@ -388,9 +409,9 @@ def vector_over_outer(group: Group) -> bool:
             width = size_of(group.outer)  # which will be one axis
     if not rows or width <= SMALL:
         return False
-    if all(size_of(lp.extents) <= SMALL for lp in rows):
-        return True
     last = group.index[-1].name
+    if all(size_of(lp.extents) <= SMALL or _slides(lp, last) for lp in rows):
+        return True
     gathers = votes = 0
     for loop in rows:
         inner = loop.index[-1].name

@@ -47,6 +47,7 @@ from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.single import without_single_loops
 from fxla.loops.size import whole
 from fxla.loops.spread import is_independent
+from fxla.loops.straight import straight
 from fxla.loops.tile import blocks, tile_transposed, within
 from fxla.loops.undivide import undivide, unroll_short
 from fxla.loops.view import (
@@ -167,6 +168,8 @@ def _group_kernel(
     body: list[Stmt] = []
     for loop in group.loops:
         body += _inner_statements(group, loop, written, over_outer)
+    if over_outer and not plain:
+        body = list(straight(body))
     kinds: list[AxisKind] = ["serial"] * len(group.outer)
     has_inner = any(lp.extents for lp in group.loops)
     if kinds and (over_outer or not has_inner):

@@ -3,18 +3,18 @@
 A reshape reads ``x[k // m, k % m]``: a division for every element, and lanes of which nobody knows
 that they are neighbours. A loop over k of which every use is a division or remainder by m, or an
 access that can be written so, becomes two loops i, j with ``k = i * m + j``: repeats, tiles and
-reshapes of transposed arrays become plain walks through memory.
+reshapes of transposed arrays become plain walks through memory. So do the places of windows that
+see an element, ``(k + c) // m``: that is ``i + (j + c) // m``, a constant more than i once j is
+written out.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 
 from fxla.loops.collapse import put, size_of_extent
 from fxla.loops.ir import (
     INDEX,
-    Assign,
     AxisKind,
     Buffer,
     Const,
@@ -32,6 +32,7 @@ from fxla.loops.ir import (
     walk_stmts,
 )
 from fxla.loops.rewrite import Rewriter, all_exprs, postorder, stmt_exprs
+from fxla.loops.size import whole
 from fxla.loops.view import binary
 
 __all__ = ["undivide", "unroll_short"]
@@ -40,7 +41,6 @@ SHORT = 8
 """Innermost loops of at most this many iterations are written out, and the next one has lanes."""
 
 _DIVISIONS = ("floordiv", "mod")
-_names = itertools.count()
 
 
 def undivide(kernel: Kernel) -> Kernel:
@@ -58,9 +58,9 @@ def undivide(kernel: Kernel) -> Kernel:
         >>> loop = For(k, extent(120), (repeated,), "vector")
         >>> print(undivide(Kernel("repeat", (x,), (out,), (), (loop,))))
         kernel repeat(x: float32[40]) -> out: float32[40, 3]:
-            for d0 < 40 [serial]:
-                for d1 < 3 [vector]:
-                    out[d0, d1] = x[d0]
+            for k_0 < 40 [serial]:
+                for k_1 < 3 [vector]:
+                    out[k_0, k_1] = x[k_0]
     """
     if not any(isinstance(e, Op) and e.name in _DIVISIONS for e in all_exprs(kernel.body)):
         return kernel
@@ -76,13 +76,19 @@ def undivide(kernel: Kernel) -> Kernel:
 
 
 def _divided(e: Expr, name: str) -> int | None:
-    """The size that an expression divides the index by, if that is what it does."""
+    """The size that an expression divides the index by, or a number more; None if it does not."""
     match e:
-        case Op(name="floordiv" | "mod", args=(Index(name=n), Extent(value=size))) if n == name:
-            return size
-        case Op(name="floordiv" | "mod", args=(Index(name=n), Const(value=size))) if n == name:
-            return int(size)
+        case Op(name="floordiv" | "mod", args=(k, Extent() | Const() as size)) if _moved(k, name):
+            return whole(size.value)
     return None
+
+
+def _moved(e: Expr, name: str) -> bool:
+    """Whether an expression is the index, or a number more or less."""
+    match e:
+        case Op(name="add" | "sub", args=(k, Extent() | Const())):
+            return _is(k, name)
+    return _is(e, name)
 
 
 def _divisor(loop: For) -> int | None:
@@ -96,12 +102,19 @@ def _divisor(loop: For) -> int | None:
         size = _divided(e, name)
         if size is not None:
             sizes.add(size)
-        elif not isinstance(e, Load) and any(_is(c, name) for c in children(e)):
-            return None  # arithmetic on the index itself, which a split would not make simpler
+        elif _is_arithmetic(e, name):
+            return None  # which a split would not make simpler
     if len(sizes) != 1:
         return None
     (size,) = sizes
     return size if 1 < size < n and n % size == 0 else None
+
+
+def _is_arithmetic(e: Expr, name: str) -> bool:
+    """Whether an expression computes with the index itself, otherwise than by a number."""
+    if isinstance(e, Load) or _moved(e, name):
+        return False
+    return any(_is(c, name) for c in children(e))
 
 
 def _is(e: Expr, name: str) -> bool:
@@ -111,14 +124,16 @@ def _is(e: Expr, name: str) -> bool:
 def _split(kernel: Kernel, loop: For, size: int) -> Kernel:
     n = size_of_extent(loop.extent)
     assert n is not None
-    i, j = (Index(INDEX, f"d{next(_names)}") for _ in range(2))
+    i, j = (Index(INDEX, f"{loop.index.name}_{k}") for k in range(2))
     axes = _split_axes(kernel, loop.index.name, n)
     splitter = _Splitter(loop.index.name, i, j, size, axes)
     inner = For(
         j, Extent(INDEX, size), loop.body, "serial" if loop.kind == "parallel" else loop.kind
     )
     outer = For(i, Extent(INDEX, n // size), (inner,), _outer_kind(loop))
-    return splitter.kernel(replace(kernel, body=put(kernel.body, loop, outer)))
+    split = splitter.kernel(replace(kernel, body=put(kernel.body, loop, outer)))
+    rest = Rewriter(lambda e: splitter.whole() if _is(e, loop.index.name) else e)
+    return rest.kernel(split)
 
 
 def _outer_kind(loop: For) -> AxisKind:
@@ -149,7 +164,7 @@ class _Splitter(Rewriter):
     def _expr(self, e: Expr) -> Expr:
         if _divided(e, self.index_name) is not None:
             assert isinstance(e, Op)
-            return self.i if e.name == "floordiv" else self.j
+            return self._quotient(e.args[0]) if e.name == "floordiv" else self._rest(e.args[0])
         if isinstance(e, Load):
             return Load(e.dtype, e.buffer, self._index(e.buffer, e.index))
         return e
@@ -163,20 +178,36 @@ class _Splitter(Rewriter):
         two = (Extent(INDEX, n // self.size), Extent(INDEX, self.size))
         return replace(b, shape=(*b.shape[:at], *two, *b.shape[at + 1 :]))
 
+    def _quotient(self, k: Expr) -> Expr:
+        """``k // size`` for an index k, or a number more."""
+        if isinstance(k, Index):
+            return self.i
+        return binary("add", self.i, binary("floordiv", self._beside(k), self._size()))
+
+    def _rest(self, k: Expr) -> Expr:
+        """``k % size``."""
+        return self.j if isinstance(k, Index) else binary("mod", self._beside(k), self._size())
+
+    def _beside(self, k: Expr) -> Expr:
+        """j, and as much more as k is more than the index."""
+        assert isinstance(k, Op)
+        return binary(k.name, self.j, k.args[1])
+
+    def _size(self) -> Expr:
+        return Extent(INDEX, self.size)
+
     def _index(self, b: Buffer, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
         at = self.axes.get(b.name)
         if at is not None:
             return (*index[:at], self.i, self.j, *index[at + 1 :])
-        return tuple([self._whole() if _is(e, self.index_name) else e for e in index])
+        return index
 
-    def _whole(self) -> Expr:
+    def whole(self) -> Expr:
         """The index of the loop that was split."""
-        return binary("add", binary("mul", self.i, Extent(INDEX, self.size)), self.j)
+        return binary("add", binary("mul", self.i, self._size()), self.j)
 
     def stmt(self, s: Stmt) -> Stmt:
         new = super().stmt(s)
-        if isinstance(new, (Assign, Let, Store)) and _is(new.value, self.index_name):
-            new = replace(new, value=self._whole())
         if isinstance(new, Store):
             return replace(new, index=self._index(new.buffer, new.index))
         return new

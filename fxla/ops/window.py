@@ -6,6 +6,7 @@ element that wins, see `fxla.ops.window_arg`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,15 @@ from fxla.loops.view import IndexTuple, Reduce, View
 from fxla.ops.shape import all_of
 from fxla.ops.structure import LinearPrimitive, batch_move
 from fxla.ops.window_arg import window_arg_p, window_pick_p
-from fxla.ops.window_dims import Extreme, Window, lowered_source, spread, worst
+from fxla.ops.window_dims import (
+    Containing,
+    Extreme,
+    Window,
+    lowered_source,
+    source_along,
+    spread,
+    worst,
+)
 
 __all__ = [
     "Window",
@@ -35,6 +44,8 @@ __all__ = [
 ]
 
 Out = tuple[tuple[Value, ...], tuple[int | None, ...]]
+Finder = Callable[[Expr, Expr], tuple[Expr, list[Expr]]]
+"""From a place along an axis and a term's number to an element's place, and when there is one."""
 
 
 def _sweep(x: Any, window: Window, combine: Callable[..., Any], identity: Any) -> Any:
@@ -91,12 +102,36 @@ class ReduceWindowSum(LinearPrimitive):
     def lower(self, *views: View, window: Window) -> tuple[Reduce, ...]:
         (x,) = views
         op = "or" if is_bool(x.dtype) else "add"
-        return (
-            Reduce(
-                window.output_shape(x.shape), x.dtype, window.sizes, op, 0,
-                lambda out, k: _element(x, window, out, k, 0),
-            ),
-        )  # fmt: skip
+        out = window.output_shape(x.shape)
+        axes = [_along(window, k, n, m) for k, (n, m) in enumerate(zip(x.shape, out, strict=True))]
+
+        def element(out: IndexTuple, terms: IndexTuple) -> Expr:
+            places = [find(o, k) for (_, find), o, k in zip(axes, out, terms, strict=True)]
+            inside = x[tuple([at for at, _ in places])]
+            conditions = [c for _, there in places for c in there]
+            if not conditions:
+                return inside
+            return scalar.select(all_of(conditions), inside, scalar.const(0, x.dtype))
+
+        return (Reduce(out, x.dtype, tuple([n for n, _ in axes]), op, 0, element),)
+
+
+def _along(window: Window, axis: int, n: int, out: int) -> tuple[int, Finder]:
+    """Terms of a sum along an axis of n elements, and what finds the element of each and when.
+
+    A window over an operand with holes, the derivative of windows with a stride, has at most one
+    element for each of these holes; its elements are the windows that contain a place.
+    """
+    size, base, (low, _) = window.sizes[axis], window.base_dilation[axis], window.padding[axis]
+    if base == 1 or window.strides[axis] > 1 or window.window_dilation[axis] > 1:
+        return size, functools.partial(source_along, window, axis, n)
+    dense = Containing(size, base, size - 1 - low, n, out)
+
+    def find(place: Expr, term: Expr) -> tuple[Expr, list[Expr]]:
+        at, _, conditions = dense.window(place, term)
+        return at, conditions
+
+    return dense.terms, find
 
 
 class ReduceWindowExtreme(Primitive):

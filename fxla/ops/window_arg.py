@@ -8,7 +8,7 @@ back, as a sum over the windows that contain an element, so that no kernel write
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from fxla.core.primitive import Primitive, Zero, not_linear
 from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import ShapeError
 from fxla.loops import view as scalar
-from fxla.loops.ir import Assign, Buffer, Expr, For, If, Let, Stmt, Store
+from fxla.loops.ir import BOOL, Assign, Buffer, Expr, For, Let, Stmt, Store
+from fxla.loops.straight import straight
 from fxla.loops.view import (
     IndexTuple,
     Nest,
@@ -34,11 +35,14 @@ from fxla.loops.view import (
 )
 from fxla.ops.shape import all_of
 from fxla.ops.structure import batch_move
-from fxla.ops.window_dims import Extreme, Window, lowered_source, shifts, spread, worst
+from fxla.ops.window_dims import Containing, Extreme, Window, lowered_source, shifts, spread, worst
 
 __all__ = ["window_arg_p", "window_pick_p", "window_place_p"]
 
 Out = tuple[tuple[Value, ...], tuple[int | None, ...]]
+Finder = Callable[[Expr, Expr], tuple[Expr, Expr, list[Expr]]]
+"""From an element's place along an axis and a term's number to a window, the element's position in
+it, and when there is that window and has it."""
 
 
 class WindowArg(Primitive):
@@ -94,7 +98,7 @@ class WindowArg(Primitive):
         def body(outer: IndexTuple, outs: tuple[Buffer, ...]) -> Sequence[Stmt]:
             ks = tuple(fresh_index("k") for _ in window.sizes)
             best, v = fresh_local(x.dtype, "best"), fresh_local(x.dtype, "v")
-            winner = fresh_local(int32, "winner")
+            winner, wins = fresh_local(int32, "winner"), fresh_local(BOOL, "wins")
             index, conditions = lowered_source(window, x.shape, outer, ks)
             flat: Expr = int_const(0)
             for n, k in zip(window.sizes, ks, strict=True):
@@ -104,18 +108,23 @@ class WindowArg(Primitive):
             if is_inexact(x.dtype):
                 first_nan = all_of([compare("ne", v, v), compare("eq", best, best)])
                 better = _or(better, first_nan)
-            take = (Assign(best, v), Assign(winner, scalar.cast(flat, int32)))
-            step: tuple[Stmt, ...] = (Let(v, x[index]), If(better, take))
-            if conditions:
-                step = (If(all_of(conditions), step),)
+            there = all_of(conditions) if conditions else None
+            if there is not None:
+                better = all_of([there, better])
+            place = scalar.cast(flat, int32)
+            step: tuple[Stmt, ...] = (
+                Let(v, x[index] if there is None else scalar.select(there, x[index], best)),
+                Let(wins, better),
+                Assign(best, scalar.select(wins, v, best)),
+                Assign(winner, scalar.select(wins, place, winner)),
+            )
             for n, k in zip(reversed(window.sizes), reversed(ks), strict=True):
                 step = (For(k, extent(n), step),)
-            return [
+            begin = (
                 Let(best, scalar.const(worst(kind, x.dtype), x.dtype), mutable=True),
                 Let(winner, scalar.const(-1, int32), mutable=True),
-                *step,
-                Store(outs[0], outer, winner),
-            ]
+            )
+            return straight((*begin, *step, Store(outs[0], outer, winner)))
 
         return Nest(((shape, int32),), shape, body)
 
@@ -217,30 +226,49 @@ class WindowPlace(Primitive):
         return self.bind(ct, winner, window=window.batched(), shape=up), (0,)
 
     def lower(self, *views: View, window: Window, shape: Shape) -> tuple[Reduce, ...]:
-        """Element j is at position k of the window that starts at j - k, if one does."""
+        """Each element adds up the windows that it is in, where it won."""
         ct, winner = views
+        axes = [_containing(window, k, ct.shape[k], n) for k, n in enumerate(shape)]
 
-        def element(j: IndexTuple, k: IndexTuple) -> Expr:
+        def element(j: IndexTuple, terms: IndexTuple) -> Expr:
             index, conditions, flat = [], [], int_const(0)
-            for n, i, o, s, (low, _), b, d, size in zip(
-                ct.shape, j, k, window.strides, window.padding, window.base_dilation,
-                window.window_dilation, window.sizes, strict=True,
-            ):  # fmt: skip
-                at = binary("add", binary("mul", i, int_const(b)), extent(low))
-                at = binary("sub", at, binary("mul", o, int_const(d)))
-                conditions.append(compare("ge", at, int_const(0)))
-                if s > 1:
-                    conditions.append(compare("eq", binary("mod", at, int_const(s)), int_const(0)))
-                    at = binary("floordiv", at, int_const(s))
-                conditions.append(compare("lt", at, extent(n)))
+            for size, (_, find), place, term in zip(window.sizes, axes, j, terms, strict=True):
+                at, inside, there = find(place, term)
                 index.append(at)
-                flat = binary("add", binary("mul", flat, extent(size)), o)
+                conditions += there
+                flat = binary("add", binary("mul", flat, extent(size)), inside)
             zero = scalar.const(0, ct.dtype)
             won = compare("eq", winner[tuple(index)], scalar.cast(flat, int32))
             inner = scalar.select(won, ct[tuple(index)], zero)
             return scalar.select(all_of(conditions), inner, zero) if conditions else inner
 
-        return (Reduce(shape, ct.dtype, window.sizes, "add", 0, element),)
+        terms = tuple([n for n, _ in axes])
+        return (Reduce(shape, ct.dtype, terms, "add", 0, element),)
+
+
+def _containing(window: Window, axis: int, windows: int, n: int) -> tuple[int, Finder]:
+    """How many windows may contain an element along an axis, and what finds each of them.
+
+    Where there are holes, every position in a window is tried.
+    """
+    size, stride = window.sizes[axis], window.strides[axis]
+    low, base, step = (
+        window.padding[axis][0], window.base_dilation[axis], window.window_dilation[axis]
+    )  # fmt: skip
+    if base == step == 1:
+        dense = Containing(size, stride, low, windows, n)
+        return dense.terms, dense.window
+
+    def tried(place: Expr, term: Expr) -> tuple[Expr, Expr, list[Expr]]:
+        at = binary("add", binary("mul", place, int_const(base)), extent(low))
+        at = binary("sub", at, binary("mul", term, int_const(step)))
+        conditions = [compare("ge", at, int_const(0))]
+        if stride > 1:
+            conditions.append(compare("eq", binary("mod", at, int_const(stride)), int_const(0)))
+            at = binary("floordiv", at, int_const(stride))
+        return at, term, [*conditions, compare("lt", at, extent(windows))]
+
+    return size, tried
 
 
 window_arg_p = WindowArg()

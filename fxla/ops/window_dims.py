@@ -20,7 +20,17 @@ from fxla.errors import ShapeError
 from fxla.loops.ir import Expr
 from fxla.loops.view import IndexTuple, binary, compare, extent, int_const
 
-__all__ = ["Extreme", "Window", "dilated", "lowered_source", "shifts", "spread", "worst"]
+__all__ = [
+    "Containing",
+    "Extreme",
+    "Window",
+    "dilated",
+    "lowered_source",
+    "shifts",
+    "source_along",
+    "spread",
+    "worst",
+]
 
 Extreme = Literal["max", "min"]
 
@@ -140,23 +150,66 @@ def lowered_source(
 ) -> tuple[Any, list[Expr]]:
     """Index in the operand of position `k` of window `out`, and when it is an element."""
     index, conditions = [], []
-    for n, o, i, s, (low, high), b, d in zip(
-        shape, out, k, window.strides, window.padding, window.base_dilation,
-        window.window_dilation, strict=True,
-    ):  # fmt: skip
-        at = binary("add", binary("mul", o, int_const(s)), binary("mul", i, int_const(d)))
-        if low == 0 and high <= 0 and b == 1:
-            index.append(at)
-            continue
-        at = binary("sub", at, extent(low))
-        conditions.append(compare("ge", at, int_const(0)))
-        if b > 1:
-            hole = binary("mod", at, int_const(b))
-            conditions.append(compare("eq", hole, int_const(0)))
-            at = binary("floordiv", at, int_const(b))
-        conditions.append(compare("lt", at, extent(n)))
+    for axis, (n, o, i) in enumerate(zip(shape, out, k, strict=True)):
+        at, there = source_along(window, axis, n, o, i)
         index.append(at)
+        conditions += there
     return tuple(index), conditions
+
+
+def source_along(window: Window, axis: int, n: int, out: Expr, k: Expr) -> tuple[Expr, list[Expr]]:
+    """`lowered_source` along one axis, of n elements."""
+    (low, high), base = window.padding[axis], window.base_dilation[axis]
+    start = binary("mul", out, int_const(window.strides[axis]))
+    at = binary("add", start, binary("mul", k, int_const(window.window_dilation[axis])))
+    if low == 0 and high <= 0 and base == 1:
+        return at, []
+    at = binary("sub", at, extent(low))
+    conditions = [compare("ge", at, int_const(0))]
+    if base > 1:
+        conditions.append(compare("eq", binary("mod", at, int_const(base)), int_const(0)))
+        at = binary("floordiv", at, int_const(base))
+    return at, [*conditions, compare("lt", at, extent(n))]
+
+
+class Containing:
+    """The windows that contain a place, along one axis, if nothing has holes.
+
+    The last of them begins fewer than `stride` places before it, the others a stride earlier each.
+
+    Args:
+        size: of a window.
+        stride: from window to window.
+        low: places before the first one, at which the first window begins.
+        windows: how many there are.
+        n: places.
+
+    Attributes:
+        terms: windows that contain a place, at most.
+    """
+
+    def __init__(self, size: int, stride: int, low: int, windows: int, n: int) -> None:
+        self.size, self.stride, self.low, self.windows = size, stride, low, windows
+        self.terms = -(-size // stride)
+        self.first = low < 0 or self.terms > 1
+        self.beyond = (n - 1 + low) // stride >= windows
+
+    def window(self, place: Expr, term: Expr) -> tuple[Expr, Expr, list[Expr]]:
+        """One of the windows, the last first.
+
+        Returns:
+            Its number, the place's position in it, and when there is such a window that has it.
+        """
+        s = int_const(self.stride)
+        at = binary("add", place, extent(self.low)) if self.low else place
+        number = binary("sub", binary("floordiv", at, s), term)
+        position = binary("add", binary("mod", at, s), binary("mul", term, s))
+        conditions = [compare("ge", number, int_const(0))] if self.first else []
+        if self.beyond:
+            conditions.append(compare("lt", number, extent(self.windows)))
+        if self.size % self.stride:
+            conditions.append(compare("lt", position, extent(self.size)))
+        return number, position, conditions
 
 
 def worst(kind: Extreme, dtype: DType) -> Any:
