@@ -6,11 +6,13 @@ instruction are kept, and file, line and function name are looked up when a pers
 
 from __future__ import annotations
 
+import dis
+import functools
 import os
 import sys
 from types import CodeType, FrameType
 
-__all__ = ["Source", "at_user_line", "source_of_error", "user_source"]
+__all__ = ["Source", "at_user_line", "is_storing", "source_of_error", "user_source"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _internal: dict[str, bool] = {}
@@ -97,3 +99,36 @@ def source_of_error(error: BaseException) -> Source | None:
             found = Source(code, step.tb_lasti)
         step = step.tb_next
     return (found or user_source()) if innermost.startswith(_PACKAGE) else None
+
+
+_STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
+
+
+def is_storing(frame: FrameType) -> bool:
+    """Whether a frame is in ``a[i] = x`` or ``a.fill(x)``, for which NumPy asks x for a number."""
+    code, last = frame.f_code, frame.f_lasti
+    return code.co_code[last] == _STORE_SUBSCR or last in _calls_of_fill(code)
+
+
+@functools.lru_cache(maxsize=1024)
+def _calls_of_fill(code: CodeType) -> frozenset[int]:
+    """Offsets of the instructions that call ``something.fill(...)``.
+
+    An expression's instructions carry its place in the source: a call begins where the method it
+    calls does.
+    """
+    if "fill" not in code.co_names:
+        return frozenset()
+    found = list(dis.get_instructions(code))
+    begins = {
+        (i.positions.lineno, i.positions.col_offset)
+        for i in found
+        if i.argval == "fill" and i.positions is not None
+    }
+    return frozenset(
+        i.offset
+        for i in found
+        if "CALL" in i.opname
+        and i.positions is not None
+        and (i.positions.lineno, i.positions.col_offset) in begins
+    )

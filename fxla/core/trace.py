@@ -8,13 +8,11 @@ belongs to a trace if ``x.owner is self``, so two nested derivatives can never b
 
 from __future__ import annotations
 
-import dis
 import functools
 import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
-from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -23,7 +21,7 @@ from fxla.core.array import as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import scalar_dtype
 from fxla.core.scopes import special
-from fxla.core.source import Source, at_user_line, user_source
+from fxla.core.source import Source, at_user_line, is_storing, user_source
 from fxla.errors import (
     ConcretizationError,
     LeakedTracerError,
@@ -247,39 +245,6 @@ def axis_frame(name: object) -> AxisFrame:
     )
 
 
-_STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
-
-
-def _stored(frame: FrameType) -> bool:
-    """Whether a frame is in ``a[i] = x`` or ``a.fill(x)``, for which NumPy asks x for a number."""
-    code, last = frame.f_code, frame.f_lasti
-    return code.co_code[last] == _STORE_SUBSCR or last in _calls_of_fill(code)
-
-
-@functools.lru_cache(maxsize=1024)
-def _calls_of_fill(code: CodeType) -> frozenset[int]:
-    """Offsets of the instructions that call ``something.fill(...)``.
-
-    An expression's instructions carry its place in the source: a call begins where the method it
-    calls does.
-    """
-    if "fill" not in code.co_names:
-        return frozenset()
-    found = list(dis.get_instructions(code))
-    begins = {
-        (i.positions.lineno, i.positions.col_offset)
-        for i in found
-        if i.argval == "fill" and i.positions is not None
-    }
-    return frozenset(
-        i.offset
-        for i in found
-        if "CALL" in i.opname
-        and i.positions is not None
-        and (i.positions.lineno, i.positions.col_offset) in begins
-    )
-
-
 advice_on_flow: list[Callable[[Source, bool], str]] = []
 """The end of a message about a condition on a traced value: the user's statement as it can be
 written, given its place, and whether it is a condition or a number that Python asks for. The
@@ -470,7 +435,7 @@ class Tracer:
     def _to_number(self, kind: type) -> Any:
         known = self.concrete()
         if known is not None:
-            if _stored(sys._getframe(2)) and self.known() is None:
+            if is_storing(sys._getframe(2)) and self.known() is None:
                 self.__array__()
             return kind(np.asarray(known).item()) if np.size(known) == 1 else kind(known)
         remedy = (

@@ -3,7 +3,9 @@ from __future__ import annotations
 import functools
 import sys
 
-from fxla.core.source import Source, user_source
+import numpy as np
+
+from fxla.core.source import Source, is_storing, user_source
 
 
 def test_finds_the_callers_line() -> None:
@@ -34,3 +36,25 @@ def test_an_unknown_instruction_gives_the_first_line() -> None:
     def f() -> None: ...
 
     assert Source(f.__code__, 10_000).line == f.__code__.co_firstlineno
+
+
+class Asked:
+    """What arrays ask for a number; it notes whether the line that made them ask stores it."""
+
+    stores = False
+
+    def __float__(self) -> float:
+        self.stores = is_storing(sys._getframe(1))
+        return 1.0
+
+
+def test_stores_are_told_from_conversions() -> None:
+    array, number = np.zeros(2), Asked()
+    array[0] = number
+    assert number.stores
+    float(number)
+    assert not number.stores
+    array.fill(number)
+    assert number.stores
+    array.fill(float(number))
+    assert not number.stores
