@@ -14,7 +14,7 @@ from fxla.ops.shape import slice_in_dim
 from fxla.ops.structure import instantiate, move_axis, reshape
 from fxla.transforms.api import function_name, normalise_argnums, strip_finished, wraps_as
 from fxla.transforms.autodiff import check_gradient_input, vjp_flat
-from fxla.transforms.selection import select
+from fxla.transforms.selection import Selection, select
 from fxla.transforms.tape import record
 from fxla.transforms.vmap import vmap
 
@@ -39,6 +39,23 @@ def _basis(flat: Sequence[Value]) -> list[Any]:
         blocks.append(block.reshape(total, *aval.shape))
         start += n
     return blocks
+
+
+def _check_inputs(selected: Selection, call: str, holomorphic: bool, allow_int: bool) -> None:
+    for k, x in enumerate(selected.flat):
+        check_gradient_input(x, selected.path(k), call, holomorphic, allow_int)
+
+
+def _in_trees(
+    selected: Selection, blocks: Sequence[list[Value]], of_one: bool, has_aux: bool
+) -> Any:
+    """Blocks of each result leaf by each argument leaf, in the tree of the result; and ``aux``."""
+    inner: list[Any] = [selected.trees(b) for b in blocks]
+    if of_one:
+        inner = [b[0] for b in inner]
+    selected.commit()
+    tree = selected.flat_f.result(inner)
+    return (tree, strip_finished(selected.flat_f.aux)) if has_aux else tree
 
 
 def jacfwd(
@@ -71,9 +88,8 @@ def jacfwd(
         call = f"jacfwd of {name}"
         positions = normalise_argnums(argnums, len(args), call)
         selected = select(f, args, kwargs, positions, has_aux)
+        _check_inputs(selected, call, holomorphic, False)
         flat_f, flat = selected.flat_f, selected.flat
-        for k, x in enumerate(flat):
-            check_gradient_input(x, selected.path(k), call, holomorphic, False)
         outs, tape = record(flat_f, flat, "jacfwd", name)
         nonzero = [slot is not None for slot in tape.results]
 
@@ -87,12 +103,7 @@ def jacfwd(
             aval = typeof(o)
             stacked = next(found) if nz else np.zeros((sum(sizes), *aval.shape), aval.dtype)
             blocks.append(_split_last(_front_to_back(stacked), flat, aval.shape))
-        inner: list[Any] = [selected.trees(b) for b in blocks]
-        if isinstance(argnums, int):
-            inner = [b[0] for b in inner]
-        selected.commit()
-        jacobian_tree = flat_f.result(inner)
-        return (jacobian_tree, strip_finished(flat_f.aux)) if has_aux else jacobian_tree
+        return _in_trees(selected, blocks, isinstance(argnums, int), has_aux)
 
     return jacfwd_f
 
@@ -144,9 +155,8 @@ def jacrev(
         call = f"jacrev of {name}"
         positions = normalise_argnums(argnums, len(args), call)
         selected = select(f, args, kwargs, positions, has_aux)
+        _check_inputs(selected, call, holomorphic, allow_int)
         flat_f, flat = selected.flat_f, selected.flat
-        for k, x in enumerate(flat):
-            check_gradient_input(x, selected.path(k), call, holomorphic, allow_int)
         outs, pullback = vjp_flat(flat_f, flat, "jacrev", name)
         for o in outs:
             if is_complex(typeof(o).dtype) and not holomorphic:
@@ -167,12 +177,7 @@ def jacrev(
                 ]
             )
             start += aval.size
-        inner: list[Any] = [selected.trees(b) for b in blocks]
-        if isinstance(argnums, int):
-            inner = [b[0] for b in inner]
-        selected.commit()
-        jacobian_tree = flat_f.result(inner)
-        return (jacobian_tree, strip_finished(flat_f.aux)) if has_aux else jacobian_tree
+        return _in_trees(selected, blocks, isinstance(argnums, int), has_aux)
 
     return jacrev_f
 
