@@ -15,7 +15,8 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from fxla.kernels.activity import active_names, carriers, depends, without_unused
+from fxla.kernels.activity import active_names, without_unused
+from fxla.kernels.cotangents import Cotangents
 from fxla.kernels.expression import is_expression, straightened
 from fxla.kernels.ir import (
     Block,
@@ -30,7 +31,6 @@ from fxla.kernels.ir import (
     Stack,
     array,
     assigned,
-    cast,
     integer,
     number,
     reads,
@@ -38,24 +38,20 @@ from fxla.kernels.ir import (
     walk,
 )
 from fxla.kernels.normal import Names, Uses, normalised
-from fxla.kernels.partials import partials
-from fxla.kernels.patterns import increment, minus, trips, written_once
+from fxla.kernels.patterns import minus, trips, written_once
 from fxla.kernels.recorded import recorded
 from fxla.kernels.sinking import read_by, sink
-from fxla.kernels.tangent import product
 from fxla.kernels.values import UntranslatableError
 from fxla.loops.ir import (
     INDEX,
     Assign,
     Buffer,
-    Cast,
     Const,
     Expr,
     If,
     Load,
     Local,
     Op,
-    Select,
     Stmt,
 )
 from fxla.loops.view import binary
@@ -182,8 +178,7 @@ class _Sweeps:
         self.inputs = {x.name for x in program.inputs}
         self.own = assigned(program.body) | self.inputs
         self.once = written_once(program)
-        self.out: list[Stmt] = []
-        self.temporaries = 0
+        self.cotangents = Cotangents(names, active)
         self.kept = kept
         self.by_adjoint: dict[int, set[str]] = {}
         self.at_the_end: dict[int, set[str]] = {}
@@ -225,18 +220,18 @@ class _Sweeps:
         match s:
             case Assign(local=x):
                 ahead, back, first = self.around(x, s, rest, depth)
-                return ahead, [*back, *self.adjoint_of(s, self.assignment(s))], first
+                return ahead, [*back, *self.adjoint_of(s, self.cotangents.assignment(s))], first
             case Pop(target=Local() as x, stack=stack):
                 ahead, back, first = self.around(x, s, rest, depth)
-                return ahead, [*back, *self.adjoint_of(s, self.popped(x, stack))], first
+                return ahead, [*back, *self.adjoint_of(s, self.cotangents.popped(x, stack))], first
             case Pop(target=Load() as place, stack=stack):
                 ahead, back = self.element(place.buffer, place.index, s)
-                return ahead, [*back, *self.adjoint_of(s, self.popped(place, stack))], []
+                return ahead, [*back, *self.adjoint_of(s, self.cotangents.popped(place, stack))], []
             case Put(buffer=b, index=index):
                 ahead, back = self.element(b, index, s)
-                return ahead, [*back, *self.adjoint_of(s, self.stored(s))], []
+                return ahead, [*back, *self.adjoint_of(s, self.cotangents.stored(s))], []
             case Push(stack=stack, value=e):
-                return [s], self.adjoint_of(s, self.pushed(stack, e)), []
+                return [s], self.adjoint_of(s, self.cotangents.pushed(stack, e)), []
             case Make():
                 return self.made(s, depth), [], []
             case If(condition=c, then=then, otherwise=otherwise):
@@ -348,117 +343,6 @@ class _Sweeps:
                 body = (Loop(i, integer(0), n, integer(1), body),)
         return list(body)
 
-    # --- adjoints ---
-
-    def assignment(self, s: Assign) -> list[Stmt]:
-        """The adjoint of an assignment to a variable."""
-        x = s.local
-        if x.name not in self.active:
-            return []
-        bar = self.names.variable(x)
-        self.out = []
-        rest, sign = increment(x, s.value)
-        if rest is not None:
-            self.pull(rest, bar if sign > 0 else Op(x.dtype, "neg", (bar,)))
-            return self.out
-        zero = Assign(bar, number(0, x.dtype))
-        if not depends(s.value, self.active):
-            return [zero]
-        ct = self.temporary(bar, True)
-        self.out.append(zero)
-        self.pull(s.value, ct)
-        return self.out
-
-    def stored(self, s: Put) -> list[Stmt]:
-        """The adjoint of a write to an element."""
-        b = s.buffer
-        if b.name not in self.active:
-            return []
-        place = Load(b.dtype, self.names.array(b), s.index)
-        self.out = []
-        if s.add:
-            if depends(s.value, self.active):
-                self.pull(s.value, self.temporary(place, True))
-            return self.out
-        zero = Put(place.buffer, s.index, number(0, b.dtype))
-        if not depends(s.value, self.active):
-            return [zero]
-        ct = self.temporary(place, True)
-        self.out.append(zero)
-        self.pull(s.value, ct)
-        return self.out
-
-    def pushed(self, stack: Stack, e: Expr) -> list[Stmt]:
-        """The adjoint of a number put aside: what it was used for comes back."""
-        if stack.name not in self.active:
-            return []
-        ct = Local(stack.dtype, self.name("ct"))
-        self.out = [Pop(ct, Stack(self.names.bar(stack.name), stack.dtype))]
-        self.pull(e, ct)
-        return self.out
-
-    def popped(self, target: Local | Load, stack: Stack) -> list[Stmt]:
-        """The adjoint of a number taken back."""
-        if stack.name not in self.active:
-            return []
-        aside = Stack(self.names.bar(stack.name), stack.dtype)
-        zero = number(0, stack.dtype)
-        if isinstance(target, Local):
-            if target.name not in self.active:
-                return [Push(aside, zero)]
-            bar = self.names.variable(target)
-            return [Push(aside, bar), Assign(bar, zero)]
-        if target.buffer.name not in self.active:
-            return [Push(aside, zero)]
-        place = Load(target.dtype, self.names.array(target.buffer), target.index)
-        return [Push(aside, place), Put(place.buffer, place.index, zero)]
-
-    def name(self, stem: str) -> str:
-        """The name of a temporary: the same each time that the sweeps are written."""
-        self.temporaries += 1
-        key = f"temporary {self.temporaries}"
-        if key not in self.names.bars:
-            self.names.bars[key] = self.names.fresh(stem)
-        return self.names.bars[key]
-
-    def temporary(self, e: Expr, always: bool = False) -> Expr:
-        """A value in a variable, unless it is one already."""
-        if isinstance(e, (Const, Local)) and not always:
-            return e
-        local = Local(e.dtype, self.name("ct"))
-        self.out.append(Assign(local, e))
-        return local
-
-    def pull(self, e: Expr, ct: Expr) -> None:
-        """Add to the adjoints of what an expression reads."""
-        if carriers(e).isdisjoint(self.active):
-            return
-        match e:
-            case Local():
-                bar = self.names.variable(e)
-                self.out.append(Assign(bar, Op(e.dtype, "add", (bar, ct))))
-            case Load(buffer=b, index=index):
-                self.out.append(Put(self.names.array(b), index, ct, True))
-            case Cast(arg=arg):
-                self.pull(arg, cast(ct, arg.dtype))
-            case Select(condition=c, then=t, otherwise=o):
-                ct = self.temporary(ct)
-                self.out, before = [], self.out
-                self.pull(t, ct)
-                then, self.out = self.out, []
-                self.pull(o, ct)
-                before.append(If(c, tuple(then), tuple(self.out)))
-                self.out = before
-            case Op(args=args):
-                several = [a for a in args if not carriers(a).isdisjoint(self.active)]
-                if len(several) > 1:
-                    ct = self.temporary(ct)
-                for slope, arg in zip(partials(e), args, strict=True):
-                    if not carriers(arg).isdisjoint(self.active):
-                        part = product(slope, ct)
-                        simple = isinstance(arg, (Local, Load))
-                        self.pull(arg, part if simple else self.temporary(part))
-
     # --- loops ---
 
     def loop(self, s: Loop, rest: Block, depth: int) -> tuple[list[Stmt], list[Stmt], list[Stmt]]:
@@ -476,7 +360,7 @@ class _Sweeps:
             down = (minus(s.stop, 1), minus(s.start, 1), integer(-1))
             return ahead, [*undone, Loop(s.index, *down, back)], first
         times = s.count if s.count is not None else trips(s)
-        k = Local(INDEX, self.name("back"))
+        k = Local(INDEX, self.cotangents.name("back"))
         place = binary("add", s.start, binary("mul", k, s.step))
         inner = (Assign(s.index, place), *back)
         return ahead, [*undone, Loop(k, minus(times, 1), integer(-1), integer(-1), inner)], first
@@ -490,5 +374,5 @@ class _Sweeps:
         ahead, undone, first = self.around(s.count, replace(s, body=body), rest, depth)
         if not back:
             return ahead, undone, first
-        k = Local(INDEX, self.name("back"))
+        k = Local(INDEX, self.cotangents.name("back"))
         return ahead, [*undone, Loop(k, integer(0), s.count, integer(1), back)], first
