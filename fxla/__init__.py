@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from fxla.core.deferred import deferred as _deferred
 from fxla.core.deferred import deferred_name as _deferred_name
+from fxla.core.deferred import public_names as _public_names
 from fxla.core.pause import no_collection as _no_collection
 
 with _no_collection(lasting=True):
-    from fxla import dtypes, numpy, tree
+    from fxla import dtypes, errors, numpy, tree
     from fxla.control.api import (
         ShapeDtypeStruct,
         closure_convert,
@@ -87,6 +88,7 @@ __all__ = [
     "devices",
     "disable_jit",
     "dtypes",
+    "errors",
     "eval_shape",
     "flatten_util",
     "grad",
@@ -172,4 +174,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_DEFERRED})
+    return _public_names(globals())

@@ -12,6 +12,7 @@ from typing import Any
 
 import optree
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.core.pytree import (
     NAMESPACE,
     TreeDef,
@@ -405,3 +406,7 @@ def treedef_tuple(treedefs: Iterable[TreeDef]) -> TreeDef:
         True
     """
     return tree_structure(tuple([tree_unflatten(t, [0] * t.num_leaves) for t in treedefs]))
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

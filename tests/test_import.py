@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 import fxla
+from fxla import scipy
+
+
+def relu(x: Any) -> Any:
+    return x if x > 0 else 0.0
+
 
 HEAVY = ("numba", "scipy", "cupy", "jax", "importlib.metadata", "html")
 UNCALLED = (
@@ -85,3 +93,39 @@ def test_deferred_names_are_attributes() -> None:
     assert fxla.nn.relu is fxla.nn.activations.relu
     with pytest.raises(AttributeError, match="module 'fxla' has no attribute 'grade'"):
         _ = fxla.grade
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        fxla, fxla.numpy, fxla.numpy.linalg, fxla.numpy.fft, fxla.lax, fxla.random, fxla.nn,
+        fxla.optim, fxla.data, fxla.train, fxla.models, fxla.weights, fxla.tree,
+        scipy.stats, scipy.linalg,
+    ],
+    ids=lambda module: module.__name__,
+)  # fmt: skip
+def test_tab_completion_shows_public_names_alone(module: ModuleType) -> None:
+    shown = {name for name in dir(module) if not name.startswith("__")}
+    assert shown == {name for name in module.__all__ if not name.startswith("__")}
+    assert all(hasattr(module, name) for name in shown)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (fxla.jit(abs), "<jit of abs>"),
+        (fxla.custom_jvp(abs), "<custom_jvp of abs>"),
+        (fxla.custom_vjp(abs), "<custom_vjp of abs>"),
+        (fxla.custom_batching.custom_vmap(abs), "<custom_vmap of abs>"),
+        (fxla.jit(abs).trace(1.0), "<traced abs>"),
+        (fxla.jit(abs).lower(1.0), "<lowered abs>"),
+        (fxla.jit(abs).lower(1.0).compile(), "<compiled abs>"),
+        (fxla.capture(relu), "<capture of relu>"),
+        (
+            fxla.train.Trainer(fxla.nn.Linear(3, 1), "mse"),
+            "<Trainer of Linear: loss mse, 0 epochs, 0 steps>",
+        ),
+    ],
+)
+def test_what_transforms_make_says_what_it_is(value: object, shown: str) -> None:
+    assert repr(value) == shown

@@ -31,6 +31,9 @@ class CapturedFunction:
         functools.update_wrapper(self, original)
         self.__name__ = function_name(original)
 
+    def __repr__(self) -> str:
+        return f"<capture of {self.__name__}>"
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 

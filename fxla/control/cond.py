@@ -28,7 +28,7 @@ from fxla.ops.arithmetic import maximum, minimum
 from fxla.ops.casts import convert
 from fxla.ops.logic import eq, ne, select
 from fxla.ops.structure import batch_in_front, broadcast_in_dim, move_axis, zeros_of
-from fxla.transforms.api import check_leaf, function_name, traced_call, what_is
+from fxla.transforms.api import aval_of, check_leaf, function_name, kind_of, traced_call, what_is
 from fxla.transforms.partial_eval import PartialTrace
 from fxla.transforms.transpose import transpose_jaxpr
 
@@ -207,12 +207,11 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     """
     if not branches:
         raise ValueError(f"lax.switch: give at least one branch{where_am_i()}")
-    check_leaf(index, "the index", "lax.switch")
-    aval = typeof(index)
-    if aval.shape or not is_integer(aval.dtype):
+    aval = aval_of(index)
+    if aval is None or aval.shape or not is_integer(aval.dtype):
         raise TypeError(
             f"lax.switch: the index must be an integer scalar, got "
-            f"{aval}{where_am_i()}. Convert it with `.astype(int)`."
+            f"{aval or kind_of(index)}{where_am_i()}. Convert it with `.astype(int)`."
         )
     return _branch("lax.switch", index, list(branches), operands)
 
@@ -242,12 +241,12 @@ def cond(
     """
     if operand is not None and not operands:
         operands = (operand,)
-    check_leaf(pred, "the predicate", "lax.cond")
-    aval = typeof(pred)
-    if aval.shape:
+    aval = aval_of(pred)
+    if aval is None or aval.shape:
         raise TypeError(
-            f"lax.cond: the predicate must be a scalar, got {aval}{where_am_i()}. Reduce it with "
-            "np.all or np.any, or use np.where to choose for each element."
+            f"lax.cond: the predicate must be a scalar, got {aval or kind_of(pred)}"
+            f"{where_am_i()}. Reduce it with np.all or np.any, or use np.where to choose for each "
+            "element."
         )
     if not isinstance(pred, Tracer):
         pred = bool(pred)

@@ -138,6 +138,9 @@ class custom_jvp:
         self._rule: Callable[..., Any] | None = None
         wraps_as("Function with its own derivative", f, "custom_jvp")(self)
 
+    def __repr__(self) -> str:
+        return f"<custom_jvp of {function_name(self._f)}>"
+
     def defjvp(self, rule: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
         """Set the rule ``(*nondiff, primals, tangents) -> (value, tangent)``; a decorator."""
         del symbolic_zeros

@@ -269,6 +269,9 @@ class custom_vjp:
         self._bwd: Callable[..., Any] | None = None
         wraps_as("Function with its own derivative", f, "custom_vjp")(self)
 
+    def __repr__(self) -> str:
+        return f"<custom_vjp of {function_name(self._f)}>"
+
     def defvjp(
         self,
         fwd: Callable[..., Any],

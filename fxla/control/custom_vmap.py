@@ -104,6 +104,9 @@ class custom_vmap:
         self._rule: Callable[..., Any] | None = None
         wraps_as("Function with its own batching", fun, "custom_vmap")(self)
 
+    def __repr__(self) -> str:
+        return f"<custom_vmap of {function_name(self._f)}>"
+
     def def_vmap(self, vmap_rule: Callable[..., Any]) -> Callable[..., Any]:
         """Set the rule ``(axis_size, in_batched, *args) -> (out, out_batched)``; a decorator.
 

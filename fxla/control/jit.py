@@ -73,6 +73,9 @@ class JitFunction:
         self._updating: _Updating | None = None
         wraps_as("Compiled version", f, "jit")(self)
 
+    def __repr__(self) -> str:
+        return f"<jit of {self._name}>"
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self

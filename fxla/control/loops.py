@@ -11,7 +11,7 @@ from fxla.control.while_loop import while_loop
 from fxla.core.dtypes import is_integer
 from fxla.core.trace import typeof, where_am_i
 from fxla.ops.casts import convert
-from fxla.transforms.api import check_leaf, function_name, traced_call
+from fxla.transforms.api import aval_of, function_name, kind_of, traced_call
 
 __all__ = [
     "fori_loop",
@@ -50,12 +50,11 @@ def fori_loop(
     del unroll
     name = function_name(body_fun)
     for bound in (lower, upper):
-        check_leaf(bound, "a bound", f"lax.fori_loop of {name}")
-        aval = typeof(bound)
-        if aval.shape or not is_integer(aval.dtype):
+        aval = aval_of(bound)
+        if aval is None or aval.shape or not is_integer(aval.dtype):
             raise TypeError(
                 f"lax.fori_loop of {name}: the bounds must be integer scalars, got "
-                f"{aval}{where_am_i()}. Convert it with `int` or `.astype(int)`."
+                f"{aval or kind_of(bound)}{where_am_i()}. Convert it with `int` or `.astype(int)`."
             )
     bounds = _concrete_bounds(lower, upper)
     if bounds is not None:

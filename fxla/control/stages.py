@@ -129,6 +129,9 @@ class Traced:
         self.jaxpr = entry.closed
         self.out_tree = entry.out_tree
 
+    def __repr__(self) -> str:
+        return f"<traced {self.fun_name}>"
+
     @property
     def out_info(self) -> Any:
         """Types of the results, in the result's tree."""
@@ -158,6 +161,9 @@ class Lowered:
         self._in_tree = in_tree
         self.fun_name = name
 
+    def __repr__(self) -> str:
+        return f"<lowered {self.fun_name}>"
+
     def as_text(self) -> str:
         """The loop nests as text."""
         return self.compile().as_text()
@@ -182,6 +188,9 @@ class Compiled:
         self._in_tree = in_tree
         self.fun_name = name
         self._executable = executable_of(entry.closed.jaxpr)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.fun_name}>"
 
     def as_text(self) -> str:
         """The loop nests as text."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from fxla.core.pause import no_collection
 
-__all__ = ["deferred", "deferred_name"]
+__all__ = ["deferred", "deferred_name", "public_names"]
 
 
 class _Deferred:
@@ -62,3 +62,17 @@ def deferred_name(package: str, places: Mapping[str, str], name: str) -> Any:
     with no_collection(lasting=True):
         found = importlib.import_module(module)
     return getattr(found, attribute) if attribute else found
+
+
+def public_names(namespace: Mapping[str, Any]) -> list[str]:
+    """What ``dir`` and tab completion show of a public package: no module that it is made of.
+
+    Args:
+        namespace: the package's ``globals()``.
+
+    Example:
+        >>> public_names({"__all__": ["grad"], "__doc__": "", "grad": 1, "autodiff": 2})
+        ['__all__', '__doc__', 'grad']
+    """
+    special = {name for name in namespace if name.startswith("__")}
+    return sorted(special.union(namespace["__all__"]))

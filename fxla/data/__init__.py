@@ -5,6 +5,7 @@ whose order is a pure function of a seed and of the epoch's number, and whose po
 taken and restored.
 """
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.data.builtin import breast_cancer, diabetes, digits, iris, mnist5000, wine
 from fxla.data.collate import as_arrays, stack
 from fxla.data.dataset import Dataset
@@ -28,3 +29,7 @@ __all__ = [
     "stack",
     "wine",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

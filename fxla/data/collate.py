@@ -12,6 +12,7 @@ from fxla.core.dtypes import bfloat16
 from fxla.core.pytree import leaf_paths, tree_flatten, tree_map, tree_unflatten
 from fxla.core.trace import where_am_i
 from fxla.errors import ShapeError
+from fxla.numpy.operands import describe
 
 __all__ = ["as_arrays", "count", "stack"]
 
@@ -91,7 +92,7 @@ def count(batch: Any) -> int:
     sizes = {len(x) for x in leaves if np.ndim(x)}
     if len(sizes) != 1 or any(np.ndim(x) == 0 for x in leaves):
         shapes = ", ".join(
-            f"{p}: {np.shape(x)}" for p, x in zip(leaf_paths(batch, "data"), leaves, strict=True)
+            f"{p}: {describe(x)}" for p, x in zip(leaf_paths(batch, "data"), leaves, strict=True)
         )
         raise ShapeError(
             "fxla.data: arrays of one dataset share their leading size; found "

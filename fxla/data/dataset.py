@@ -23,6 +23,7 @@ from fxla.data.stages import (
     Zipped,
     permutation,
 )
+from fxla.transforms.api import what_is
 
 __all__ = ["Dataset", "Iteration", "State"]
 
@@ -191,6 +192,10 @@ class Dataset:
             >>> list(Dataset.from_sequence([1, 2, 3]).batch(2))
             [array([1, 2]), array([3])]
         """
+        if not isinstance(size, (int, np.integer)):
+            raise TypeError(
+                f"Dataset.batch: the size must be an integer, got {what_is(size)}{where_am_i()}"
+            )
         if size < 1:
             raise ValueError(
                 f"Dataset.batch: a batch has at least one element; size={size}{where_am_i()}"

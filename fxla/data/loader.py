@@ -10,6 +10,7 @@ import numpy as np
 from fxla.core.pytree import tree_flatten
 from fxla.core.trace import where_am_i
 from fxla.data.dataset import Dataset
+from fxla.transforms.api import kind_of
 
 __all__ = ["DataLoader", "as_dataset"]
 
@@ -41,7 +42,7 @@ def as_dataset(data: Any) -> Dataset:
     if hasattr(data, "__iter__") or callable(data):
         return Dataset.from_iterable(data)
     raise TypeError(
-        f"fxla.data: a {type(data).__qualname__} is not a dataset{where_am_i()}. Give arrays (x, "
+        f"fxla.data: {kind_of(data)} is not a dataset{where_am_i()}. Give arrays (x, "
         "y), a sequence, an iterable of batches, or a function that makes one."
     )
 

@@ -14,6 +14,7 @@ from fxla.control.loops import fori_loop
 from fxla.control.loops import map_ as map
 from fxla.control.scan import scan
 from fxla.control.while_loop import while_loop
+from fxla.core.deferred import public_names as _public_names
 from fxla.lax import linalg
 from fxla.lax.arrays import (
     broadcast,
@@ -410,3 +411,7 @@ __all__ = [
     "while_loop",
     "zeta",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fxla.control.scan import scan
+from fxla.core.deferred import public_names as _public_names
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.ops import linalg as ops
@@ -406,3 +407,7 @@ def _without_last(x: Value) -> Value:
     n = typeof(x).ndim
     rest = [0] * (n - 1)
     return pad(slice_in_dim(x, 0, typeof(x).shape[0] - 1), 0, [0, *rest], [1, *rest])
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

@@ -4,6 +4,7 @@ Each is an `fxla.nn.Module`; `fxla.weights.load_torch_state` puts torchvision's 
 weights into it.
 """
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.models.bert import Bert, BertConfig
 from fxla.models.convolutional import CNN, LeNet
 from fxla.models.gpt2 import GPT2, GPT2Config, generate
@@ -29,3 +30,7 @@ __all__ = [
     "resnet34",
     "resnet50",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fxla.core.deferred import deferred_name as _deferred_name
+from fxla.core.deferred import public_names as _public_names
 from fxla.nn.activations import (
     celu,
     elu,
@@ -297,4 +298,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return _public_names(globals())

@@ -40,6 +40,11 @@ def _sizes(given: Sizes, rank: int, name: str) -> tuple[int, ...]:
 def _pads(given: Padding, rank: int) -> Any:
     """Padding as `lax.conv_general_dilated` takes it."""
     if isinstance(given, str):
+        if given.upper() not in ("VALID", "SAME"):
+            raise ValueError(
+                f"nn.Conv: there is no padding {given!r}{where_am_i()}. Give 'VALID', 'SAME', a "
+                "number, or one for each axis."
+            )
         return given.upper()
     each = (given,) * rank if isinstance(given, int) else tuple(given)
     if len(each) != rank:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import fxla.numpy as fnp
 from fxla import random
+from fxla.core.deferred import public_names as _public_names
 from fxla.core.dtypes import canonical_dtype, default_float, float32, is_complex, real_dtype
 from fxla.core.trace import where_am_i
 from fxla.errors import ShapeError
@@ -352,3 +353,7 @@ def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None)
         return fnp.zeros(shape, made).at[centre].set(matrix)
 
     return init
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

@@ -7,7 +7,7 @@ from typing import Any
 import fxla.numpy as fnp
 from fxla.core.trace import typeof, where_am_i
 from fxla.nn import initializers
-from fxla.nn.checks import check_features, refuse
+from fxla.nn.checks import check_features, check_size, refuse
 from fxla.nn.deferred import Affine
 from fxla.nn.initializers import Initializer
 from fxla.nn.module import Module
@@ -55,6 +55,9 @@ class Linear(Affine):
         weight_init: Initializer | None = None,
         bias_init: Initializer | None = None,
     ) -> None:
+        if in_features is not None:
+            check_size(self, "in_features", in_features)
+        check_size(self, "out_features", out_features)
         self.in_features = in_features
         self.out_features = out_features
         self.weight = self.bias = None
@@ -101,6 +104,7 @@ class Dense(Linear):
                 f"nn.Dense: the activation must be a function, got {activation!r}{where_am_i()}. "
                 "Dense takes its number of inputs from the first one; `nn.Linear` is given both."
             )
+        check_size(self, "units", units)
         super().__init__(None, units, **options)
         self.activation = activation
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+
 from fxla.core.dtypes import is_inexact
 from fxla.core.pytree import tree_flatten, tree_map, tree_unflatten
 from fxla.core.stateful import differentiable
@@ -68,7 +70,7 @@ def apply_updates(tree: M, updates: Any) -> M:
         The new tree; dtypes are those of `tree`.
 
     Raises:
-        ValueError: if the structures differ.
+        ValueError: if the structures differ, or an update would change the shape of a leaf.
 
     Example:
         >>> import fxla
@@ -84,6 +86,12 @@ def apply_updates(tree: M, updates: Any) -> M:
             return x
         total = x + u
         dtype = typeof(x).dtype
+        if np.shape(total) != np.shape(x):
+            raise ShapeError(
+                f"apply_updates: an update {typeof(u)} does not fit a leaf {typeof(x)}"
+                f"{where_am_i()}. Updates have the shapes of what they are added to; gradients "
+                "that were summed or broadcast on the way have others."
+            )
         return total if typeof(total).dtype == dtype else total.astype(dtype)
 
     return tree_map(updated, tree, updates)  # type: ignore[no-any-return]

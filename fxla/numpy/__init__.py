@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.numpy import (
     conditional,
     constants,
@@ -153,3 +154,7 @@ def __getattr__(name: str) -> Any:
     if reason is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}: {reason}")
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

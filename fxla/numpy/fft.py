@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.core.dtypes import (
     DType,
     canonical_dtype,
@@ -506,3 +507,7 @@ def ifftshift(x: Any, axes: Any = None) -> Value:
         Array([0., 1., 2.])
     """
     return _shifted("np.fft.ifftshift", x, axes, -1)
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

@@ -46,7 +46,10 @@ def new_shape(shape: Any, call: str) -> tuple[int, ...]:
     """
     given = shape_of(shape, call)
     if any(n < 0 for n in given):
-        raise ShapeError(f"{call}: negative dimensions are not allowed: {given}{where_am_i()}")
+        raise ShapeError(
+            f"{call}: negative dimensions are not allowed, got {given}{where_am_i()}. A size "
+            "counts elements; -1 stands for what is left over in `reshape` alone."
+        )
     return given
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.core.dtypes import (
     int64,
 )
@@ -369,3 +370,7 @@ def matrix_transpose(x: Any, /) -> Value:
     if n < 2:
         raise ShapeError(f"np.linalg.matrix_transpose: at least two axes are needed: {typeof(x)}")
     return transpose(x, (*range(n - 2), n - 1, n - 2))
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

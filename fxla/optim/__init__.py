@@ -12,6 +12,7 @@ The names, arguments and meanings are those of ``optax``, whose documentation ap
         return optim.apply_updates(params, updates), state, loss
 """
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.nn import apply_updates, losses
 from fxla.optim.accumulation import (
     MultiSteps,
@@ -442,3 +443,7 @@ __all__ = [
     "yogi",
     "zero_nans",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

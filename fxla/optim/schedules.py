@@ -233,11 +233,19 @@ def warmup_cosine_decay_schedule(
         end_value: where the decay ends.
         exponent: of the cosine.
 
+    Raises:
+        ValueError: if no update is left for the decay.
+
     Example:
         >>> schedule = warmup_cosine_decay_schedule(0.0, 1.0, 2, 6)
         >>> [round(float(schedule(i)), 6) for i in (0, 1, 2, 4, 6)]
         [0.0, 0.5, 1.0, 0.5, 0.0]
     """
+    if decay_steps <= warmup_steps:
+        raise ValueError(
+            f"optim.warmup_cosine_decay_schedule: decay_steps={decay_steps!r} count the warm-up "
+            f"too, and must be more than warmup_steps={warmup_steps!r}{where_am_i()}"
+        )
     alpha = 0.0 if peak_value == 0 else end_value / peak_value
     up = linear_schedule(init_value, peak_value, warmup_steps)
     down = cosine_decay_schedule(peak_value, decay_steps - warmup_steps, alpha, exponent)

@@ -13,6 +13,7 @@ from fxla.core.stateful import is_stateful
 from fxla.core.trace import where_am_i
 from fxla.errors import FxlaError
 from fxla.nn.trees import parameters
+from fxla.transforms.api import kind_of
 
 __all__ = [
     "EmptyState",
@@ -154,6 +155,11 @@ def with_extra_args_support(tx: GradientTransformation) -> GradientTransformatio
     """
     if isinstance(tx, GradientTransformationExtraArgs):
         return tx
+    if not (hasattr(tx, "init") and hasattr(tx, "update")):
+        raise TypeError(
+            f"optim: expected a transformation, got {kind_of(tx)}{where_am_i()}. It is a pair of "
+            "`init` and `update`, as `optim.adam(1e-3)` is."
+        )
 
     def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> tuple[Any, Any]:
         del extra_args

@@ -8,6 +8,7 @@ on any number of threads; and they are differentiable in the parameters of a dis
     x = random.normal(now, (3,))
 """
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.random.basic import bernoulli, bits, rademacher, randint, uniform
 from fxla.random.choices import categorical, choice, permutation
 from fxla.random.continuous import (
@@ -102,3 +103,7 @@ __all__ = [
     "weibull_min",
     "wrap_key_data",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

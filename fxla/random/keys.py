@@ -19,7 +19,7 @@ from fxla.ops.logic import and_, shift_right_logical
 from fxla.ops.random_bits import random_bits
 from fxla.ops.shape import stack
 from fxla.random.arguments import as_value, check_key, shape_tuple
-from fxla.transforms.api import check_leaf
+from fxla.transforms.api import aval_of, kind_of
 
 __all__ = [
     "PRNGKey",
@@ -58,10 +58,12 @@ def key(seed: Any, *, impl: str | None = None) -> Value:
     if isinstance(seed, int):
         bits = seed % 2**64
         return as_array(np.array([bits >> 32, bits % 2**32], np.uint32))
-    check_leaf(seed, "the seed", "random.key")
-    aval = typeof(seed)
-    if aval.shape or not is_integer(aval.dtype):
-        raise TypeError(f"random.key: the seed must be an integer, got {aval}{where_am_i()}")
+    aval = aval_of(seed)
+    if aval is None or aval.shape or not is_integer(aval.dtype):
+        raise TypeError(
+            f"random.key: the seed must be an integer, got {aval or kind_of(seed)}{where_am_i()}. "
+            "Of a text, take `zlib.crc32(text.encode())`."
+        )
     return _halves(convert(seed, uint64))
 
 

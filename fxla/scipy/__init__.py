@@ -8,6 +8,8 @@ and ``cluster``. Eager calls of functions that SciPy has are SciPy's own.
 import importlib
 from typing import Any
 
+from fxla.core.deferred import public_names as _public_names
+
 __all__ = [
     "cluster",
     "fft",
@@ -30,4 +32,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return _public_names(globals())

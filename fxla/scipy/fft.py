@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import fxla.numpy as fnp
+from fxla.core.deferred import public_names as _public_names
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.numpy.fft import (
@@ -223,3 +224,7 @@ def idctn(x: Any, type: int = 2, s: Any = None, axes: Any = None, norm: Any = No
                [1., 1.]])
     """
     return _over_axes("fft.idctn", x, type, s, axes, norm, True)
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

@@ -4,6 +4,7 @@ Everything in it is written in fxla: a step is one compiled function, metrics ar
 to, and what a run needs to continue is one file.
 """
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.train.callback import Callback
 from fxla.train.checkpoint import Checkpoint, EarlyStopping
 from fxla.train.classification import AUC, F1, Accuracy, ConfusionMatrix, Precision, Recall, TopK
@@ -44,3 +45,7 @@ __all__ = [
     "mean_squared_error",
     "root_mean_squared_error",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 import fxla.numpy as fnp
-from fxla.core.trace import where_am_i
+from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.nn.activations import sigmoid
 from fxla.train.metric import Metric, State, ratio, weighted
@@ -37,8 +37,8 @@ def classes_of(prediction: Any, target: Any, threshold: float) -> tuple[Any, Any
         return fnp.argmax(prediction, axis=-1), target.astype(np.int64)
     if prediction.shape != target.shape:
         raise ShapeError(
-            f"fxla.train: predictions of shape {prediction.shape} beside targets of shape "
-            f"{target.shape}: expected scores [n, classes] with labels [n] or one-hot rows [n, "
+            f"fxla.train: predictions {typeof(prediction)} beside targets "
+            f"{typeof(target)}: expected scores [n, classes] with labels [n] or one-hot rows [n, "
             f"classes], or scores [n] with labels [n]{where_am_i()}"
         )
     if prediction.ndim > 1 and prediction.shape[-1] > 1:
@@ -293,8 +293,8 @@ class AUC(Metric):
         scores, target = scores.reshape(-1), target.reshape(-1)
         if scores.shape != target.shape:
             raise ShapeError(
-                f"train.AUC: predictions of shape {np.shape(prediction)} are not one score (or "
-                f"two) for each of targets of shape {np.shape(target)}{where_am_i()}"
+                f"train.AUC: predictions {typeof(prediction)} are not one score (or "
+                f"two) for each of targets {typeof(target)}{where_am_i()}"
             )
         scores = scores.astype(np.float64)
         if self.from_logits:

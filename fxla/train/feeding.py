@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fxla.core.pytree import tree_flatten, tree_map
-from fxla.core.trace import where_am_i
+from fxla.core.trace import typeof, where_am_i
 from fxla.data import DataLoader, Dataset, as_dataset
 from fxla.data.stages import batched
 from fxla.errors import ShapeError
+from fxla.transforms.api import what_is
 
 __all__ = ["Batch", "batch_of", "batches", "examples_given", "ready"]
 
@@ -32,7 +33,7 @@ def batch_of(element: Any) -> Batch:
     """
     parts = isinstance(element, (tuple, list))
     if not parts or len(element) not in (2, 3):
-        shown = f"{len(element)} parts" if parts else type(element).__name__
+        shown = f"{len(element)} parts" if parts else what_is(element)
         raise TypeError(
             "Trainer: the data must give batches (x, y) or (x, y, weight), and it gave "
             f"{shown}{where_am_i()}. Use `.map` to make pairs of its elements."
@@ -45,7 +46,7 @@ def batch_of(element: Any) -> Batch:
             f"axes{where_am_i()}. Pass `batch_size=`, or use `.batch(n)`."
         )
     if len(sizes) > 1:
-        shapes = ", ".join(str(np.shape(a)) for a in tree_flatten(batch)[0])
+        shapes = ", ".join(str(typeof(a)) for a in tree_flatten(batch)[0])
         raise ShapeError(
             f"Trainer: parts of a batch differ in their numbers: {shapes}{where_am_i()}"
         )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import fxla.numpy as fnp
-from fxla.core.trace import where_am_i
+from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 
 __all__ = ["Mean", "Metric", "State", "weighted"]
@@ -77,8 +77,8 @@ def weighted(values: Any, weight: Any) -> tuple[Any, Any]:
     weight = fnp.asarray(weight).astype(np.float64)
     if weight.shape != values.shape[: weight.ndim]:
         raise ShapeError(
-            f"fxla.train: weights of shape {weight.shape} do not fit examples of shape "
-            f"{values.shape}: give one for each example, or for each of its parts{where_am_i()}"
+            f"fxla.train: weights {typeof(weight)} do not fit examples "
+            f"{typeof(values)}: give one for each example, or for each of its parts{where_am_i()}"
         )
     weight = weight.reshape(*weight.shape, *(1,) * (values.ndim - weight.ndim))
     return values, fnp.broadcast_to(weight, values.shape)

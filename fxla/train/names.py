@@ -10,7 +10,7 @@ import numpy as np
 
 import fxla.numpy as fnp
 from fxla import optim
-from fxla.core.trace import where_am_i
+from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.nn import losses
 from fxla.train.classification import AUC, F1, Accuracy, Precision, Recall, TopK
@@ -50,8 +50,8 @@ def _alike(prediction: Any, target: Any, name: str) -> tuple[Any, Any]:
         target = target[..., None]
     if prediction.shape != target.shape:
         raise ShapeError(
-            f"fxla.train: loss {name!r}: predictions of shape {prediction.shape} beside targets of "
-            f"shape {target.shape}{where_am_i()}"
+            f"fxla.train: loss {name!r}: predictions {typeof(prediction)} beside targets "
+            f"{typeof(target)}{where_am_i()}"
         )
     return prediction, target.astype(prediction.dtype)
 

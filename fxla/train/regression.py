@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import fxla.numpy as fnp
-from fxla.core.trace import where_am_i
+from fxla.core.trace import typeof, where_am_i
 from fxla.errors import ShapeError
 from fxla.nn.normalisation import log_softmax
 from fxla.train.metric import Mean, Metric, State, ratio, weighted
@@ -24,8 +24,8 @@ def _difference(prediction: Any, target: Any) -> Any:
         prediction = prediction[..., 0]
     if prediction.shape != target.shape:
         raise ShapeError(
-            f"fxla.train: predictions of shape {prediction.shape} beside targets of shape "
-            f"{target.shape}{where_am_i()}"
+            f"fxla.train: predictions {typeof(prediction)} beside targets "
+            f"{typeof(target)}{where_am_i()}"
         )
     return prediction.astype(np.float64) - target.astype(np.float64)
 

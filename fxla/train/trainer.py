@@ -13,6 +13,7 @@ from fxla.core.stateful import assign
 from fxla.core.trace import where_am_i
 from fxla.data import Dataset, as_dataset
 from fxla.data.dataset import Iteration
+from fxla.nn.module import Module
 from fxla.nn.trees import parameters
 from fxla.train.callback import Callback, Callbacks
 from fxla.train.feeding import Batch, batch_of, batches, examples_given, ready
@@ -24,6 +25,7 @@ from fxla.train.progress import Progress
 from fxla.train.running import Held, Running, Structure
 from fxla.train.snapshot import Snapshot, leaves, read, restored, written
 from fxla.train.step import Recipe, Steps, call, unbuilt
+from fxla.transforms.api import what_is
 
 __all__ = ["Trainer"]
 
@@ -77,6 +79,12 @@ class Trainer:
         nan_guard: bool | Literal["skip"] = True,
         progress: bool = True,
     ) -> None:
+        if not isinstance(model, Module):
+            raise TypeError(
+                f"Trainer: the model must be an fxla.nn module, got {what_is(model)}"
+                f"{where_am_i()}. Write a class with `nn.Module` as its base and a `__call__`, or "
+                "an `nn.Sequential` of layers and functions."
+            )
         if accumulate < 1:
             raise ValueError(
                 f"Trainer: accumulate={accumulate}; at least one batch makes an "
@@ -84,7 +92,8 @@ class Trainer:
             )
         if precision not in (None, "bfloat16", "float16", "float32", "float64"):
             raise ValueError(
-                f"Trainer: precision={precision!r}; expected 'bfloat16' or None{where_am_i()}"
+                f"Trainer: precision={precision!r}; expected 'bfloat16', 'float16', "
+                f"'float32', 'float64' or None{where_am_i()}"
             )
         members = list(callbacks)
         if progress and not any(isinstance(m, Progress) for m in members):
@@ -126,6 +135,10 @@ class Trainer:
         self._prepared = False
         self._interrupts = Interrupts()
 
+    def __repr__(self) -> str:
+        model, done = type(self._held.model).__name__, f"{self.epoch} epochs, {self.step} steps"
+        return f"<Trainer of {model}: loss {self.recipe.loss.name}, {done}>"
+
     # -- training
 
     def fit(
@@ -162,6 +175,11 @@ class Trainer:
         Raises:
             FloatingPointError: if a loss or a gradient is not finite; see `nan_guard`.
         """
+        if not isinstance(epochs, (int, np.integer)):
+            raise TypeError(
+                f"Trainer.fit: epochs must be an integer, got {what_is(epochs)}{where_am_i()}. "
+                "Inputs and targets are one argument: `fit((x, y), epochs=1)`."
+            )
         if isinstance(validation, float):
             data, validation = as_dataset(data).split(1 - validation, self.seed)
         self._loader = batches(data, batch_size, shuffle, self.seed)

@@ -13,18 +13,20 @@ import numpy as np
 
 from fxla.core.aliasing import freeze
 from fxla.core.array import as_array
+from fxla.core.aval import Aval
 from fxla.core.dtypes import bfloat16
 from fxla.core.located import locate
 from fxla.core.pytree import TreeDef, leaf_paths, tree_flatten, tree_unflatten
 from fxla.core.records import dataclass
 from fxla.core.stateful import hold, is_stateful, updates
-from fxla.core.trace import Tracer, Value, state, typeof, where_am_i
+from fxla.core.trace import Tracer, Value, is_on_device, state, typeof, where_am_i
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 __all__ = [
     "FlatFunction",
     "argument",
+    "aval_of",
     "check_function",
     "check_leaf",
     "flatten_function",
@@ -88,7 +90,7 @@ def wraps_as(transform: str, f: Callable[..., Any], call: str) -> Callable[[F], 
 
 def what_is(x: Any) -> str:
     """What a user gave in place of something else: ``one f64[3]``, ``a dict``."""
-    return f"one {typeof(x)}" if isinstance(x, (Tracer, np.ndarray)) else type(x).__qualname__
+    return f"one {typeof(x)}" if isinstance(x, (Tracer, np.ndarray)) else kind_of(x)
 
 
 def kind_of(x: Any) -> str:
@@ -103,6 +105,17 @@ def kind_of(x: Any) -> str:
 
 
 _PLAIN = (Tracer, np.ndarray, np.generic, bool, int, float, complex)
+
+
+def aval_of(x: Any) -> Aval | None:
+    """The type of an array or a number, and None of anything else.
+
+    Example:
+        >>> str(aval_of(2.0)), aval_of("text")
+        ('f64[]', None)
+    """
+    plain = isinstance(x, _PLAIN) or getattr(x, "aval", None) is not None or is_on_device(x)
+    return typeof(x) if plain else None
 
 
 def check_leaf(x: Any, path: str, call: str) -> None:

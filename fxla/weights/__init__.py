@@ -3,6 +3,7 @@
 `save` and `load` are `fxla.save` and `fxla.load`.
 """
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.weights.files import DamagedFileError, TensorFile, open
 from fxla.weights.loading import load
 from fxla.weights.saving import save
@@ -18,3 +19,7 @@ __all__ = [
     "save",
     "to_torch_state",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

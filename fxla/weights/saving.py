@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fxla.core.trace import where_am_i
+from fxla.transforms.api import kind_of
 from fxla.weights.atomic import replacing
 from fxla.weights.files import CHECKSUMS, STRUCTURE, safetensors
 from fxla.weights.structure import written
@@ -49,6 +50,11 @@ def save(
         ...     fxla.load(folder + "/state.safetensors")["step"]
         7
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(
+            f"fxla.save: the path comes first, got {kind_of(path)}{where_am_i()}. Write "
+            '`fxla.save("model.safetensors", tree)`.'
+        )
     library = safetensors("fxla.save")
     extra = dict(metadata or {})
     for key, value in extra.items():

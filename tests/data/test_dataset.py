@@ -164,9 +164,9 @@ def test_examples_that_do_not_batch() -> None:
         list(as_dataset([(1, 2), (1, 2, 3)]).batch(2))
     together = ragged.batch(2, collate=lambda examples: len(examples))
     assert list(together) == [2]
-    with pytest.raises(ValueError, match=r"data\[0\]: \(3,\), data\[1\]: \(4,\)"):
+    with pytest.raises(ValueError, match=r"data\[0\]: f64\[3\], data\[1\]: f64\[4\]"):
         as_dataset((np.zeros(3), np.zeros(4)))
-    with pytest.raises(TypeError, match="a int is not a dataset"):
+    with pytest.raises(TypeError, match="an int is not a dataset"):
         as_dataset(3)
 
 

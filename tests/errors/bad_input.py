@@ -5,6 +5,7 @@ They are written as a user writes them, because the messages are about the user'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 
 import fxla
 import fxla.numpy as fnp
-from fxla import lax
+from fxla import lax, nn, optim, train
+from fxla.scipy import stats
 
 __all__ = ["CASES", "Case"]
 
@@ -464,3 +466,114 @@ def primals_without_a_tuple() -> Any:
 @raises(ValueError)
 def negative_power_of_integers() -> Any:
     return fxla.jit(lambda x: x**-1)(np.arange(3))
+
+
+@raises(ValueError)
+def system_of_another_size() -> Any:
+    def model(a: Any) -> Any:
+        return fnp.linalg.solve(a, X)
+
+    return fxla.jit(model)(np.eye(4))
+
+
+@raises(ValueError)
+def negative_size() -> Any:
+    def model(x: Any) -> Any:
+        return x + fnp.zeros(-3)
+
+    return fxla.jit(model)(X)
+
+
+@raises(TypeError)
+def sine_of_pythons_own() -> Any:
+    def wave(x: Any) -> Any:
+        return math.sin(x)
+
+    return fxla.jit(wave)(SCALAR)
+
+
+@raises(TypeError)
+def argnums_of_text() -> Any:
+    return fxla.grad(lambda x: x, argnums="x")(SCALAR)  # type: ignore[arg-type]
+
+
+@raises(TypeError)
+def predicate_of_text() -> Any:
+    return lax.cond("yes", lambda x: x, lambda x: -x, SCALAR)  # type: ignore[arg-type]
+
+
+@raises(TypeError)
+def seed_of_text() -> Any:
+    return fxla.random.key("seed")
+
+
+@raises(ValueError)
+def mode_that_there_is_not() -> Any:
+    return fnp.ones(3).at[0].set(1.0, mode="wrap")
+
+
+@raises(ValueError)
+def eager_slice_too_large() -> Any:
+    return lax.dynamic_slice(fnp.ones(3), (0,), (5,))
+
+
+@raises(TypeError)
+def parameter_of_no_distribution() -> Any:
+    return stats.norm.pdf(X, mean=1.0)
+
+
+@raises(ValueError)
+def parameters_of_other_shapes() -> Any:
+    return stats.norm.pdf(X, np.ones(4))
+
+
+@raises(TypeError)
+def layer_of_text() -> Any:
+    return nn.Dense("relu")  # type: ignore[arg-type]
+
+
+@raises(ValueError)
+def padding_that_there_is_not() -> Any:
+    return nn.Conv(3, 8, 3, padding="symmetric")
+
+
+@raises(TypeError)
+def model_that_is_a_function() -> Any:
+    return train.Trainer(fnp.sin, "mse")
+
+
+@raises(ValueError)
+def loss_that_there_is_not() -> Any:
+    return train.Trainer(nn.Linear(3, 1), "quadratic")
+
+
+@raises(TypeError)
+def targets_in_the_place_of_epochs() -> Any:
+    return train.Trainer(nn.Linear(3, 1), "mse", progress=False).fit(np.ones((4, 3)), np.ones(4))  # type: ignore[arg-type]
+
+
+@raises(TypeError)
+def data_without_targets() -> Any:
+    trainer = train.Trainer(nn.Linear(3, 1), "mse", progress=False)
+    return trainer.fit(A[None], batch_size=1)
+
+
+@raises(TypeError)
+def chain_of_a_number() -> Any:
+    return optim.chain(optim.clip(1.0), 0.1)  # type: ignore[arg-type]
+
+
+@raises(ValueError)
+def state_of_other_parameters() -> Any:
+    optimizer = optim.adam(1e-3)
+    return optimizer.update({"w": X}, optimizer.init({"v": X}))
+
+
+@raises(ValueError)
+def update_of_another_shape() -> Any:
+    return optim.apply_updates({"w": X}, {"w": A})
+
+
+@raises(TypeError)
+def tree_before_its_path() -> Any:
+    return fxla.save({"w": X}, "model.safetensors")  # type: ignore[arg-type]

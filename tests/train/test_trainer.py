@@ -355,11 +355,11 @@ def test_arguments_that_mean_nothing(arguments: dict[str, Any], message: str) ->
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([X[:3]], r"batches \(x, y\) or \(x, y, weight\), and it gave ndarray"),
+        ([X[:3]], r"batches \(x, y\) or \(x, y, weight\), and it gave one f64\[3,3\]"),
         ([(X[0], Y[0, 0])], "single examples, and not batches"),
-        ([(X[:3], Y[:2])], r"parts of a batch differ in their numbers: \(3, 3\), \(2, 2\)"),
+        ([(X[:3], Y[:2])], r"parts of a batch differ in their numbers: f64\[3,3\], f64\[2,2\]"),
         ([], "the data gave no batch"),
-        ([(X[:3], Y[:3, :1])], r"predictions of shape \(3, 2\) beside targets of shape \(3, 1\)"),
+        ([(X[:3], Y[:3, :1])], r"predictions f64\[3,2\] beside targets f64\[3,1\]"),
         ([(X[:3, :2], Y[:3])], "Linear"),
     ],
 )

@@ -92,9 +92,23 @@ def clip(arr: Any, /, min: Any = None, max: Any = None, **old: Any) -> Any:
     return narrow(fnp.clip(arr, low, high))
 
 
+_LISTS = "meshgrid broadcast_arrays atleast_1d atleast_2d atleast_3d gradient"
+"""Functions whose several results are a list in JAX, and a tuple in NumPy."""
+
+
+def _as_list(f: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        out = f(*args, **kwargs)
+        return list(out) if isinstance(out, tuple) else out
+
+    return call
+
+
 def numpy_names() -> dict[str, Any]:
     """The names of ``jax.numpy``."""
     names = [n for n in fnp.__all__ if n not in ("linalg", "fft")]
     found = members(fnp, names)
+    found |= {name: _as_list(found[name]) for name in _LISTS.split()}
     return found | {"Array": Array, "ndarray": Array, "array": array, "asarray": asarray,
                     "clip": clip}  # fmt: skip

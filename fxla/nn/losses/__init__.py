@@ -4,6 +4,7 @@ They give one number for each example (or element), unless they say otherwise; w
 usually their mean.
 """
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.nn.losses.classification import (
     generalized_kl_divergence,
     hinge_loss,
@@ -75,3 +76,7 @@ __all__ = [
     "squared_error",
     "triplet_margin_loss",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

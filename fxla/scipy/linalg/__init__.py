@@ -6,6 +6,7 @@ overwrite or check are taken and have no effect.
 
 from numpy.linalg import LinAlgError
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.scipy.linalg.decompositions import (
     eig,
     eigh,
@@ -110,3 +111,7 @@ __all__ = [
     "svdvals",
     "toeplitz",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

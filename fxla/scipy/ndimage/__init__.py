@@ -1,5 +1,6 @@
 """Filters and interpolation of images of any rank: the module ``fxla.scipy.ndimage``."""
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.scipy.ndimage.correlation import convolve, convolve1d, correlate, correlate1d
 from fxla.scipy.ndimage.interpolation import map_coordinates
 from fxla.scipy.ndimage.smoothing import (
@@ -26,3 +27,7 @@ __all__ = [
     "uniform_filter",
     "uniform_filter1d",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

@@ -1,5 +1,6 @@
 """Signals: the module ``fxla.scipy.signal``: convolutions, filters, spectra and windows."""
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.scipy.signal.convolution import (
     convolve,
     convolve2d,
@@ -45,3 +46,7 @@ __all__ = [
     "stft",
     "welch",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

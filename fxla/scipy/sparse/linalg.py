@@ -11,6 +11,7 @@ from typing import Any
 
 import fxla.numpy as fnp
 from fxla import lax
+from fxla.core.deferred import public_names as _public_names
 from fxla.core.pytree import tree_flatten, tree_map
 from fxla.core.trace import Value, typeof, where_am_i
 from fxla.errors import ShapeError
@@ -340,3 +341,7 @@ def _krylov_step(f: Callable[[Any], Any], r: Value, depth: int) -> Any:
     inverse = fnp.where(kept, 1 / fnp.where(kept, s, 1), 0)
     y = fnp.conj(vh.T) @ (inverse * (fnp.conj(u.T) @ target))
     return y @ basis[:-1]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

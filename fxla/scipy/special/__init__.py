@@ -5,6 +5,7 @@ wherever there is a derivative; where there is none in closed form, as by the or
 function, asking for it is an error.
 """
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.numpy import sinc
 from fxla.scipy.exponential_sums import log_softmax, logsumexp, softmax
 from fxla.scipy.special.bessels import (
@@ -198,3 +199,7 @@ __all__ = [
     "yv",
     "zeta",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

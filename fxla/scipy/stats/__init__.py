@@ -5,6 +5,7 @@ distribution functions, tails, their logarithms and quantiles, differentiable in
 Results have the dtype of the arguments; SciPy's own are float64 also for float32.
 """
 
+from fxla.core.deferred import public_names as _public_names
 from fxla.scipy.stats.continuous import (
     beta,
     cauchy,
@@ -71,3 +72,7 @@ __all__ = [
     "wrapcauchy",
     "zscore",
 ]
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

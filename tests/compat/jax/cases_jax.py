@@ -85,6 +85,16 @@ def case_arrays_are_arrays():
     assert jax.typeof(jnp.ones(2)).shape == (2,)
 
 
+def case_several_results_are_lists():
+    x = jnp.ones(3)
+    several = (jnp.meshgrid(x, x), jnp.broadcast_arrays(x, 1.0), jnp.gradient(jnp.ones((3, 3))),
+               jnp.atleast_1d(x, 1.0), jnp.atleast_2d(x, 1.0), jnp.atleast_3d(x, 1.0))  # fmt: skip
+    for found in several:
+        assert type(found) is list and len(found) == 2
+    assert jnp.gradient(x).shape == jnp.atleast_1d(x).shape == (3,)
+    assert jnp.meshgrid(x, x)[0].dtype == jnp.float32
+
+
 def case_control_flow_keeps_dtypes():
     def body(c):
         i, x = c
