@@ -21,7 +21,7 @@ from fxla.compile.interleave import as_interleaved, has_places
 from fxla.compile.phases import without_holes
 from fxla.core.aval import Aval, Shape
 from fxla.core.blas import BLAS_DTYPES
-from fxla.core.jaxpr import Atom, Eqn, Jaxpr
+from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.core.primitive import Primitive
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
@@ -30,6 +30,7 @@ from fxla.loops.view import IndexTuple, View, binary, extent
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvDims, ConvParams
 from fxla.ops.dot import DotDims, dot_general_p
+from fxla.ops.elementwise import Elementwise
 from fxla.ops.shape import all_of
 from fxla.ops.structure import inverse_permutation, reshape_p, transpose_p
 from fxla.ops.window_dims import Window, lowered_source
@@ -116,18 +117,44 @@ def products_for_convolutions(jaxpr: Jaxpr, tiles: bool = False) -> Jaxpr:
             one = eqn.primitive is conv_general_dilated_p and _pays(eqn, tiles)
             eqns += (as_interleaved(eqn) if one else None) or [eqn]
         jaxpr, eqns = without_holes(Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)), []
+    turned: set[Atom] = set()
     for eqn in jaxpr.eqns:
         if eqn.primitive is not conv_general_dilated_p:
             eqns.append(eqn)
+            _note_turned(turned, eqn)
             continue
         some = None if _pays(eqn, tiles) or not tiles else exchanged(eqn)
         first, *after = [eqn] if some is None or not _pays(some[0], tiles) else some
         if not _pays(first, tiles):
             eqns.append(eqn)
             continue
-        tiled = tiles and _has_rows(first)
-        eqns += [*(_as_shifted_view(first) if tiled else _as_product(first)), *after]
+        if tiles and _has_rows(first):
+            made = [*_as_shifted_view(first, first.inputs[0] in turned), *after]
+        else:
+            made = [*_as_product(first), *after]
+        eqns += made
+        for step in made:
+            _note_turned(turned, step)
     return Jaxpr(jaxpr.invars, tuple(eqns), jaxpr.outs)
+
+
+def _note_turned(turned: set[Atom], eqn: Eqn) -> None:
+    """Note that an equation's result, if nothing stores it, is read across memory.
+
+    Args:
+        turned: transposed arrays of which the last axis is another one than in memory, and what
+            is computed from them element by element.
+        eqn: the next equation.
+    """
+    rank = len(eqn.outputs[0].aval.shape)
+    if eqn.primitive is transpose_p:
+        across = rank > 1 and eqn.params["perm"][-1] != rank - 1
+    else:
+        across = isinstance(eqn.primitive, Elementwise) and not turned.isdisjoint(
+            a for a in eqn.inputs if isinstance(a, Var)
+        )
+    if across:
+        turned.add(eqn.outputs[0])
 
 
 def _pays(eqn: Eqn, tiles: bool) -> bool:
@@ -156,8 +183,13 @@ def _has_rows(eqn: Eqn) -> bool:
     return conv.groups == 1 and (rows >= MIN_ROWS or not large)
 
 
-def _as_shifted_view(eqn: Eqn) -> list[Eqn]:
-    """The convolution of a padded operand, in a layout that tiles can read."""
+def _as_shifted_view(eqn: Eqn, turned: bool) -> list[Eqn]:
+    """The convolution of a padded operand, in a layout that tiles can read.
+
+    Args:
+        eqn: a convolution.
+        turned: whether its operand is read across memory: padding such a one would be slow.
+    """
     conv: ConvParams = eqn.params["conv"]
     new = Equations(eqn)
     x, kernel = eqn.inputs
@@ -177,7 +209,7 @@ def _as_shifted_view(eqn: Eqn) -> list[Eqn]:
         order = (dims.lhs[0], *dims.lhs[2:], dims.lhs[1])
         inner = (0, rank - 1, *range(1, rank - 1))
         dims = ConvDims(inner, dims.rhs, inner)
-    x = new.padded(x, padding, order)
+    x = new.padded(x, padding, order, turned)
     last = dims.out.index(rank - 1)
     if last == 1 and dims.rhs[0] != len(dims.rhs) - 1:
         n = len(dims.rhs)

@@ -55,7 +55,11 @@ class Equations:
         return x if perm == tuple(range(len(perm))) else self.add(transpose_p, x, perm=perm)
 
     def padded(
-        self, x: Atom, padding: dict[int, tuple[int, int, int]], perm: tuple[int, ...]
+        self,
+        x: Atom,
+        padding: dict[int, tuple[int, int, int]],
+        perm: tuple[int, ...],
+        turned: bool = False,
     ) -> Atom:
         """An array with permuted axes and zeros around or between its elements.
 
@@ -63,6 +67,7 @@ class Equations:
             x: the array.
             padding: before, after, and between elements, for axes of `x`.
             perm: its axes in their new order.
+            turned: whether it is transposed already, so that it should be stored first.
         """
         y = self.transposed(x, perm)
         wanted = [padding.get(a, (0, 0, 0)) for a in perm]
@@ -70,7 +75,7 @@ class Equations:
             return y
         low, high, interior = zip(*wanted, strict=True)
         zero = Literal(x.aval.dtype.type(0), Aval((), x.aval.dtype))
-        pad = pad_p if y is x else pad_in_memory_p
+        pad = pad_p if y is x and not turned else pad_in_memory_p
         return self.add(pad, y, zero, low=low, high=high, interior=interior)
 
     def finish(self) -> list[Eqn]:

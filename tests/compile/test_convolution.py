@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fxla
+import fxla.numpy as fnp
 from fxla import lax
 from fxla.compile.build import build_program
 from fxla.compile.convolution import products_for_convolutions
@@ -197,3 +198,24 @@ def test_a_sum_over_no_features_is_zero() -> None:
     f = lambda x, k: lax.conv_general_dilated(x, k, (1, 1), "VALID", dimension_numbers=dims)  # noqa: E731
     np.testing.assert_array_equal(fxla.jit(f)(x, k), np.zeros((2, 4, 18, 32), "f4"))
     assert "by tiles" not in fxla.jit(f).inspect(x, k).plan
+
+
+def test_what_is_read_across_memory_is_stored_before_it_is_padded() -> None:
+    """The derivative by pictures pads a cotangent that another convolution left transposed."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, 40, 40)).astype(np.float32)
+    w = rng.standard_normal((24, 3, 3, 3)).astype(np.float32)
+    names = ("NCHW", "OIHW", "NCHW")
+
+    def loss(x: Any) -> Any:
+        y = lax.conv_general_dilated(x, w.astype(x.dtype), (1, 1), "SAME", dimension_numbers=names)
+        return fnp.sin(y).sum()
+
+    plan = fxla.jit(fxla.grad(loss)).inspect(x).plan
+    assert "cos f32[2,24,40,40] (work 16, 1 reader): stored" in plan
+    assert "pad_in_memory f32[2,24,42,42]" in plan
+    step = 1e-2
+    at = np.zeros_like(x)
+    at[1, 2, 20, 0] = step
+    slope = (loss(x.astype(float) + at) - loss(x.astype(float) - at)) / (2 * step)
+    np.testing.assert_allclose(fxla.jit(fxla.grad(loss))(x)[1, 2, 20, 0], slope, rtol=1e-3)
