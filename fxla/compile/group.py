@@ -28,6 +28,7 @@ from fxla.loops.ir import (
     Local,
     walk_exprs,
 )
+from fxla.loops.unroll import FEW_LANES, is_dear
 from fxla.loops.view import (
     Contract,
     IndexTuple,
@@ -389,11 +390,15 @@ def _slides(loop: InnerLoop, last: str) -> bool:
     )
 
 
-def vector_over_outer(group: Group) -> bool:
+def vector_over_outer(group: Group, narrow: bool = False) -> bool:
     """Whether lanes should run along the last outer axis.
 
     They should where that needs fewer gathers, loads with the lanes' index before their last one;
     if it makes no difference, where more loads are contiguous.
+
+    Args:
+        group: whose loops are known.
+        narrow: whether a few lanes are enough, because nothing else will be made of the loops.
     """
     if not group.index:
         return False
@@ -407,8 +412,11 @@ def vector_over_outer(group: Group) -> bool:
         read = [m.expr for lp in rows for m in lp.members]
         if is_outermost(read, walked, {i.name for i in group.index}):
             width = size_of(group.outer)  # which will be one axis
-    if not rows or width <= SMALL:
+    short = all(size_of(lp.extents) <= SMALL for lp in rows)
+    if not rows or (width <= SMALL and (not narrow or width < FEW_LANES)):
         return False
+    if short and width <= SMALL:
+        return any(is_dear(m.expr) for lp in rows for m in lp.members)
     last = group.index[-1].name
     if all(size_of(lp.extents) <= SMALL or _slides(lp, last) for lp in rows):
         return True

@@ -164,7 +164,7 @@ def _group_kernel(
         tiled = _product_kernel(group, written, work)
         if tiled is not None:
             return KernelStep(tiled, tuple(group.inputs), tuple(group.outputs))
-    over_outer = vector_over_outer(group)
+    over_outer = vector_over_outer(group, narrow=plain)
     body: list[Stmt] = []
     for loop in group.loops:
         body += _inner_statements(group, loop, written, over_outer)

@@ -219,8 +219,9 @@ class _Merger:
         stmts = tuple(self.block(body))
         if self.independent and any(p.private and not p.small for p in self.places.values()):
             raise NotMergeableError  # examples would share it
-        if unrolled_size(stmts) <= MAX_WRITTEN_OUT:
-            stmts = unrolled(stmts)
+        rows = not grid and not self.independent
+        if unrolled_size(stmts, lanes=rows) <= MAX_WRITTEN_OUT:
+            stmts = unrolled(stmts, lanes=rows)
         elif unrolled_size(stmts, 1) <= MAX_OPERATIONS:
             stmts = unrolled(stmts, 1)
         else:

@@ -37,9 +37,24 @@ from fxla.loops.ir import (
     walk_stmts,
 )
 from fxla.loops.rewrite import Rewriter, postorder, stmt_blocks, stmt_exprs
+from fxla.loops.scalar import SCALAR_OPS
 from fxla.loops.view import const, fresh_index, fresh_local
 
-__all__ = ["count_nodes", "declare", "in_registers", "renamed", "unrolled", "unrolled_size"]
+__all__ = [
+    "FEW_LANES",
+    "count_nodes",
+    "declare",
+    "in_registers",
+    "is_dear",
+    "renamed",
+    "unrolled",
+    "unrolled_size",
+]
+
+FEW_LANES = 4
+"""Iterations of a short loop that are worth a vector."""
+DEAR = 10
+"""Operations of an elementary function, which make lanes worth more than registers."""
 
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "eq": lambda a, b: a == b, "ne": lambda a, b: a != b, "lt": lambda a, b: a < b,
@@ -118,28 +133,58 @@ def renamed(body: Iterable[Stmt], place: Mapping[str, Expr]) -> tuple[Stmt, ...]
     return Rewriter(change).block(body)
 
 
-def unrolled(body: Iterable[Stmt], most: int = SMALL) -> tuple[Stmt, ...]:
-    """Statements with innermost loops over constant extents, of at most `most`, written out."""
+def is_dear(e: Expr) -> bool:
+    """Whether an expression has an elementary function."""
+    ops = (x for x in postorder((e,)) if isinstance(x, Op) and x.name in SCALAR_OPS)
+    return any(SCALAR_OPS[x.name].cost >= DEAR for x in ops)
+
+
+def _is_in_lanes(s: For) -> bool:
+    """Whether a loop does nothing but map short rows, which are in memory then."""
+    match s:
+        case For(extent=n, body=(For(extent=m, body=body),)) if known_extent(n) is None:
+            each = all(isinstance(t, Store) or (isinstance(t, Let) and not t.mutable) for t in body)
+            return each and (known_extent(m) or 0) >= FEW_LANES
+    return False
+
+
+def _is_better_in_lanes(s: For) -> bool:
+    """Whether a short loop in lanes, around others, computes what takes long."""
+    wide = s.kind == "vector" and (known_extent(s.extent) or 0) >= FEW_LANES
+    return wide and any(is_dear(e) for t in walk_stmts(s.body) for e in stmt_exprs(t))
+
+
+def unrolled(body: Iterable[Stmt], most: int = SMALL, lanes: bool = False) -> tuple[Stmt, ...]:
+    """Statements with innermost loops over constant extents, of at most `most`, written out.
+
+    Args:
+        body: statements.
+        most: iterations.
+        lanes: whether the short rows of a long loop that does nothing else are vectors instead:
+            written out, each would be as many operations on single numbers.
+    """
     out: list[Stmt] = []
     for s in body:
         match s:
+            case For(body=(For() as row,)) if lanes and _is_in_lanes(s):
+                out.append(replace(s, body=(replace(row, kind="vector"),)))
             case For(index=i, extent=n, body=inner):
                 count = known_extent(n, most)
                 if count is None:
-                    out.append(replace(s, body=unrolled(inner, most)))
+                    out.append(replace(s, body=unrolled(inner, most, lanes)))
                     continue
-                flat = unrolled(inner, most)
-                if any(isinstance(t, (For, While)) for t in walk_stmts(flat)):
+                flat = unrolled(inner, most, lanes)
+                many = lanes and flat != inner and _is_better_in_lanes(s)
+                if many or any(isinstance(t, (For, While)) for t in walk_stmts(flat)):
                     out.append(replace(s, body=flat))
                     continue
                 for k in range(count):
                     out += renamed(flat, {i.name: Const(INDEX, k)})
             case While(body=inner):
-                out.append(replace(s, body=unrolled(inner, most)))
+                out.append(replace(s, body=unrolled(inner, most, lanes)))
             case If(then=then, otherwise=otherwise):
-                out.append(
-                    replace(s, then=unrolled(then, most), otherwise=unrolled(otherwise, most))
-                )
+                arms = (unrolled(arm, most, lanes) for arm in (then, otherwise))
+                out.append(If(s.condition, *arms))
             case _:
                 out.append(s)
     return tuple(out)
@@ -153,11 +198,14 @@ def count_nodes(s: Stmt) -> int:
     return count
 
 
-def unrolled_size(body: Iterable[Stmt], most: int = SMALL) -> int:
+def unrolled_size(body: Iterable[Stmt], most: int = SMALL, lanes: bool = False) -> int:
     """How many operations `unrolled` leaves in the text."""
     total = 0
     for s in body:
-        inner = sum(unrolled_size(b, most) for b in stmt_blocks(s))
+        if lanes and isinstance(s, For) and _is_in_lanes(s):
+            total += count_nodes(s) + sum(map(count_nodes, walk_stmts(s.body)))
+            continue
+        inner = sum(unrolled_size(b, most, lanes) for b in stmt_blocks(s))
         n = known_extent(s.extent, most) if isinstance(s, For) and _can_be_flat(s, most) else None
         total += count_nodes(s) + inner * (1 if n is None else n)
     return total

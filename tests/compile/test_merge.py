@@ -12,6 +12,8 @@ import fxla.numpy as fnp
 from fxla import lax
 from fxla.compile.build import build_program
 from fxla.compile.program import Copy, Launch, Loop, Program, WhileLoop, walk_instructions
+from fxla.loops.collapse import size_of_extent
+from fxla.loops.ir import For, walk_stmts
 
 RNG = np.random.default_rng(0)
 
@@ -151,3 +153,56 @@ def test_random_numbers_are_those_of_single_calls() -> None:
     _, got = fxla.jit(lambda keys: lax.scan(step, fnp.zeros(3), keys))(keys)
     drawn = np.array([fxla.random.normal(k, (3,)) for k in keys])
     np.testing.assert_allclose(got, np.cumsum(drawn, 0), rtol=1e-13)
+
+
+def inner_loops(program: Program) -> list[For]:
+    """The loops inside of the loop that a kernel is."""
+    (kernel,) = [k for k in program.kernels() if k.name.startswith("scan")]
+    return [s for s in walk_stmts(kernel.body) if isinstance(s, For)]
+
+
+@pytest.mark.parametrize("k", [3, 4, 6, 8])
+def test_short_rows_of_a_long_array_are_lanes(k: int) -> None:
+    """A history of 20 rows of k is rolled, and reduced along its columns."""
+
+    def f(history: Any, xs: Any) -> Any:
+        def step(h: Any, x: Any) -> Any:
+            top = fnp.log(fnp.sum(fnp.exp(h * 0.1 + x), axis=0))
+            return fnp.concatenate([top[None], h[:-1]]), top
+
+        return lax.scan(step, history, xs)
+
+    history, xs = RNG.standard_normal((20, k)), RNG.standard_normal((9, k))
+    program = program_of(f, history, xs)
+    assert is_one_kernel(program, "scan")
+    lanes = [s for s in inner_loops(program) if s.kind == "vector"]
+    assert any(size_of_extent(s.extent) == k for s in lanes) == (k >= 4)
+    got, h, tops = fxla.jit(f)(history, xs), history, []
+    for x in xs:
+        tops.append(np.log(np.exp(h * 0.1 + x).sum(0)))
+        h = np.concatenate([tops[-1][None], h[:-1]])
+    for g, e in zip(got, (h, np.array(tops)), strict=True):
+        np.testing.assert_allclose(g, e, rtol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_dear_functions_of_small_matrices_have_lanes(axis: int) -> None:
+    """A forward pass of a Markov chain; sums without such functions stay in registers."""
+
+    def f(a: Any, xs: Any) -> Any:
+        def step(c: Any, x: Any) -> Any:
+            c = fnp.log(fnp.sum(fnp.exp(fnp.expand_dims(c, 1 - axis) + a), axis)) + x
+            return c, c
+
+        return lax.scan(step, xs[0], xs[1:])[1]
+
+    a, xs = RNG.standard_normal((6, 6)), RNG.standard_normal((9, 6))
+    lanes = [s for s in inner_loops(program_of(f, a, xs)) if s.kind == "vector"]
+    assert [size_of_extent(s.extent) for s in lanes] == [6]
+    c, expected = xs[0], []
+    for x in xs[1:]:
+        c = np.log(np.exp(np.expand_dims(c, 1 - axis) + a).sum(axis)) + x
+        expected.append(c)
+    np.testing.assert_allclose(fxla.jit(f)(a, xs), expected, rtol=1e-12)
+    cheap = lambda a, xs: lax.scan(lambda c, x: ((c + a).max(0) + x, c), xs[0], xs)[1]  # noqa: E731
+    assert not any(s.kind == "vector" for s in inner_loops(program_of(cheap, a, xs)))
