@@ -35,14 +35,17 @@ _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
 def in_bfloat16(out: Any, *operands: Any) -> Any:
-    """A product that NumPy left in float32, rounded if all its operands are bfloat16.
+    """A product that NumPy left in float32, rounded if it is one of bfloat16s, and of bytes.
 
     NumPy has no products of bfloat16 and takes those of float32. The result is of the operands'
     dtype, as compiled products are: summed in float32 and rounded once.
     """
     if not isinstance(out, (np.ndarray, np.generic)):  # a tracer's, or NotImplemented
         return out
-    if all(getattr(x, "dtype", None) == _BFLOAT16 for x in operands):
+    dtypes = [getattr(x, "dtype", None) for x in operands]
+    if _BFLOAT16 in dtypes and all(
+        d == _BFLOAT16 or getattr(d, "itemsize", 0) == 1 for d in dtypes
+    ):
         return out.astype(_BFLOAT16)
     return out
 

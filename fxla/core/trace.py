@@ -483,7 +483,7 @@ class Tracer:
             "NumPy's, or an assignment into a NumPy array such as `a[i] = x`, asked for a concrete "
             "array. Use the function of that name in `fxla.numpy`; write into an array that was "
             "made in the traced function, such as `a = np.array(a)`; for a value outside the "
-            "derivative use `stop_gradient`."
+            "derivative use `lax.stop_gradient`."
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fxla.core.dtypes import canonical_dtype, is_complex
 from fxla.core.trace import Value, typeof, where_am_i
-from fxla.errors import AxisError, ShapeError
+from fxla.errors import AxisError, DtypeError, ShapeError
 from fxla.numpy.arguments import refuse_out
 from fxla.numpy.dispatch import public
 from fxla.numpy.einstein import Labels, contract, strided_diagonal
@@ -18,6 +18,7 @@ from fxla.numpy.operands import (
     as_values,
     broadcast,
     canonical_axes,
+    convert_all,
     normalise_axis,
     promote,
 )
@@ -47,7 +48,16 @@ __all__ = [
 
 
 def _pair(call: str, a: Any, b: Any) -> list[Value]:
-    return promote(call, *as_values(call, a, b))
+    """Two operands in the dtype that NumPy multiplies them in.
+
+    That is what they promote to, but for bfloat16 and numbers that no common dtype holds exactly.
+    """
+    values = as_values(call, a, b)
+    try:
+        return promote(call, *values)
+    except DtypeError:
+        dtypes = [typeof(x).dtype for x in values]
+        return convert_all(values, np.multiply.resolve_dtypes((*dtypes, None))[0])
 
 
 def _conjugate(x: Value) -> Value:

@@ -18,8 +18,9 @@ from fxla.errors import FxlaError
 __all__ = ["OWN_IN_BFLOAT16", "by_body", "has_bfloat16", "instead"]
 
 OWN_IN_BFLOAT16 = frozenset(
-    "clip einsum gradient hfft histogram2d histogramdd i0 irfft irfft2 irfftn linspace matmul "
-    "matrix_norm matrix_power nanmedian norm polydiv unwrap vecdot vector_norm".split()
+    "clip convolve correlate dot einsum gradient hfft histogram2d histogramdd i0 inner irfft "
+    "irfft2 irfftn linspace matmul matrix_norm matrix_power nanmedian norm polydiv tensordot "
+    "unwrap vdot vecdot vector_norm".split()
 )
 """Functions of which NumPy's results for bfloat16 are of another dtype than for other floats."""
 

@@ -71,7 +71,7 @@ def no_derivative(function: str, operand: str) -> Rule:
 
     def rule(*_: Value) -> Value:
         raise NotDifferentiableError(
-            f"{function} has no derivative by its {operand}; hold it fixed with `stop_gradient`"
+            f"{function} has no derivative by its {operand}; hold it fixed with `lax.stop_gradient`"
         )
 
     return rule

@@ -137,3 +137,22 @@ def test_what_numpy_refuses_for_another_reason_is_its_error(dtype: Any) -> None:
 def test_what_neither_has_is_named() -> None:
     with pytest.raises(TypeError, match=r"np\.linalg\.inv: array type float16 is unsupported"):
         fnp.linalg.inv(MATRIX.astype(FLOAT16))
+
+
+@pytest.mark.parametrize("other", [np.int8, np.bool_, np.int32, np.int64, np.float16, np.float32])
+@pytest.mark.parametrize(
+    "name", ["matmul", "vecdot", "dot", "inner", "vdot", "outer", "tensordot", "kron"]
+)
+def test_products_with_bfloat16_are_in_the_dtype_that_numpy_multiplies_in(
+    name: str, other: Any
+) -> None:
+    def product(x: Any, y: Any) -> Any:
+        f = getattr(fnp, name)
+        return f(x, y, 1) if name == "tensordot" else f(x, y)
+
+    x, y = fnp.asarray([1.5, 2.0, 0.25], BFLOAT16), fnp.asarray([1, 0, 1], other)
+    expected = (np.outer if name in ("outer", "kron") else np.dot)([1.5, 2.0, 0.25], [1, 0, 1])
+    for found in (product(x, y), product(y, x), fxla.jit(product)(x, y)):
+        assert found.dtype == np.multiply(x, y).dtype
+        assert isinstance(found, fxla.Array)
+    np.testing.assert_array_equal(np.ravel(product(x, y)).astype(float), np.ravel(expected))
