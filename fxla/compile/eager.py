@@ -16,7 +16,7 @@ import numpy as np
 
 from fxla.compile.eager_layout import BINARY, STATE, TERNARY, UNARY
 from fxla.compile.entry_probe import c_api, may_become, numpy_api, unexpected
-from fxla.compile.own_text import OwnText
+from fxla.compile.own_text import OwnText, loaded
 from fxla.core.array import Array, applying
 from fxla.core.interpreter import function_of, method_at, slot
 from fxla.errors import InternalError
@@ -27,6 +27,7 @@ EAGER = OwnText(
     "eager_text",
     ("use", "apply", *BINARY, *UNARY, *TERNARY),
     ("compile/eager_text", "compile/eager_layout", "compile/entry_layout", "compile/native_text"),
+    lambda: c_api("Py_IncRef", "Py_DecRef", "PyObject_Vectorcall") | numpy_api(),
 )
 """The native part."""
 _COMPARE, _COMPARE_SLOT = 200, 67
@@ -66,9 +67,8 @@ def _install() -> None:
     ours, numpys = _places(Array), _places(np.ndarray)
     if ours is None or numpys is None:
         return
-    symbols = c_api("Py_IncRef", "Py_DecRef", "PyObject_Vectorcall") | numpy_api()
     try:
-        code = EAGER.addresses(symbols=symbols)
+        code = loaded(EAGER)
     except InternalError:  # a processor or a linker that llvmlite cannot serve
         return
     state = (ctypes.c_uint64 * (1 + max(STATE.values()) // 8))()

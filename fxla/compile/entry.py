@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.eager import quicken
+from fxla.compile.eager import EAGER, quicken
 from fxla.compile.entry_layout import CONVERT, GLOBALS, HASH
 from fxla.compile.entry_probe import (
     SCALARS,
@@ -31,11 +31,10 @@ from fxla.compile.entry_probe import (
 )
 from fxla.compile.entry_tree import Code, NotServedError, code_of_arguments, code_of_result
 from fxla.compile.executable import Executable, raise_pending
-from fxla.compile.own_text import OwnText
-from fxla.compile.recycle import recycler
+from fxla.compile.own_text import OwnText, loaded
+from fxla.compile.recycle import RECYCLER, RECYCLER_OPTIONS, recycler
 from fxla.compile.recycler_layout import LARGE
 from fxla.core.array import Array
-from fxla.core.background import in_background
 from fxla.core.deferred import deferred
 from fxla.core.dtypes import FLOAT_AT_START
 from fxla.core.interpreter import Method, function_of, method_at
@@ -71,6 +70,7 @@ ENTRY = OwnText(
         "compile/entry_text", "compile/entry_arguments", "compile/entry_results",
         "compile/entry_layout", "compile/native_text",
     ),
+    lambda: c_api(*_API) | numpy_api(),
 )  # fmt: skip
 """The native part, whose text depends on the offset of a slot."""
 donation = deferred("fxla.compile.donation")
@@ -419,9 +419,9 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     slot = type_slot(cls)
     if offset is None or slot is None or slot.value is None:
         return None
-    symbols = c_api(*_API) | numpy_api() | {"slow_call": slot.value}
+    beside: dict[OwnText, tuple[int, ...]] = {EAGER: (), RECYCLER: RECYCLER_OPTIONS}
     try:
-        found = ENTRY.addresses(offset, symbols=symbols)
+        found = loaded(ENTRY, offset, symbols={"slow_call": slot.value}, beside=beside)
     except InternalError:  # a processor or a linker that llvmlite cannot serve
         return None
     no_kwargs: dict[str, Any] = {}
@@ -434,5 +434,5 @@ def _loaded_for(cls: type[Any]) -> _Native | None:
     shared = words(numbers, held, zeros, scoped)
     method = method_at(found["run_flat"], "run")
     slot.value = found["call"]
-    in_background(quicken, "fxla-eager", brief=True)
+    quicken()
     return _Native(shared, method)

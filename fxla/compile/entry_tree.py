@@ -14,7 +14,6 @@ from fxla.core.pytree import (
     tree_structure,
     tree_unflatten,
 )
-from fxla.core.records import dataclass
 from fxla.core.stateful import Stateful
 
 __all__ = ["Code", "NotServedError", "Static", "code_of_arguments", "code_of_result"]
@@ -27,19 +26,22 @@ class NotServedError(Exception):
     """Calls of this kind stay in Python."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
 class Static:
     """Stands in a tree for an object that must be this very one."""
 
-    value: Any
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
 class _Leaf:
-    number: int
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
 
 
-@dataclass(eq=False, slots=True)
 class Code:
     """A tree's code.
 
@@ -49,9 +51,12 @@ class Code:
         distinct: whether it has objects whose attributes may come to share arrays.
     """
 
-    words: list[int]
-    objects: list[Any]
-    distinct: bool = False
+    __slots__ = ("distinct", "objects", "words")
+
+    def __init__(self) -> None:
+        self.words: list[int] = []
+        self.objects: list[Any] = []
+        self.distinct = False
 
 
 def code_of_arguments(
@@ -77,7 +82,7 @@ def code_of_arguments(
     full = [
         Static(fixed[k]) if k in fixed else next(rest) for k in range(len(dynamic) + len(fixed))
     ]
-    code = Code([], [])
+    code = Code()
     _write(tuple(full), code, False, 0)
     _write({**keywords, **{k: Static(v) for k, v in (named or {}).items()}}, code, False, 0)
     return code
@@ -89,7 +94,7 @@ def code_of_result(tree: TreeDef, n: int) -> Code:
     Raises:
         NotServedError: if the tree has a part that native code does not know.
     """
-    code = Code([], [])
+    code = Code()
     _write(_example(tree, n), code, True, 0)
     return code
 

@@ -27,6 +27,7 @@ __all__ = [
     "haste_keeps_bits",
     "host_isa",
     "link_object",
+    "link_objects",
     "pausing_links",
     "target_triple",
 ]
@@ -288,15 +289,25 @@ def link_object(
     code: bytes, names: Sequence[str], symbols: Mapping[str, int] | None = None
 ) -> dict[str, int]:
     """The addresses of functions of an object file, loaded for the life of the process."""
+    return link_objects([code], names, symbols or {})
+
+
+def link_objects(
+    codes: Sequence[bytes], names: Sequence[str], symbols: Mapping[str, int]
+) -> dict[str, int]:
+    """Likewise of several object files, each of whose names no other one defines."""
     global _linker
     initialise()
     with _lock:
         if _linker is None:
             _linker = llvm.create_lljit_compiler(_machine(host_isa(), 0))
-        library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+        library = llvm.JITLibraryBuilder()
+        for code in codes:
+            library.add_object_img(code)
+        library.add_current_process()
         for name in names:
             library.export_symbol(name)
-        for name, address in (symbols or {}).items():
+        for name, address in symbols.items():
             library.import_symbol(name, address)
         try:
             linked = library.link(_linker, f"fxla.{next(_count)}")

@@ -56,11 +56,13 @@ __all__ = [
     "is_hasty",
     "load_module",
     "loaded_code",
+    "module_entry",
     "packed",
     "pausing_loads",
     "place_of",
     "print_kernel",
     "shared_module",
+    "unpacked",
 ]
 
 _FORMAT = "fxla-object-4"
@@ -162,7 +164,7 @@ def compile_text(
         if not all(name in known for name in names):
             content = _object(text, names, isa, effort)
             if symbols:
-                known.update(link_object(_unpacked(content)[1], names, symbols))
+                known.update(link_object(unpacked(content)[1], names, symbols))
             else:
                 known.update(load_module(content))
         return {name: known[name] for name in names}
@@ -170,10 +172,12 @@ def compile_text(
 
 def _object(text: str, names: Sequence[str], isa: Isa, effort: int) -> bytes:
     """The entry of a module, from the installation or the disk if it is there."""
-    return _entry(text, names, lambda: text, isa, effort)
+    return module_entry(text, names, lambda: text, isa, effort)
 
 
-def _entry(key: str, names: Sequence[str], text: Callable[[], str], isa: Isa, effort: int) -> bytes:
+def module_entry(
+    key: str, names: Sequence[str], text: Callable[[], str], isa: Isa, effort: int
+) -> bytes:
     """The entry of a module: what came with the package, what is on the disk, or a new one.
 
     Args:
@@ -201,7 +205,7 @@ def load_module(content: bytes) -> dict[str, int]:
     digest = hashlib.sha256(content).digest()
     with _lock:
         if digest not in _linked:
-            names, code = _unpacked(content)
+            names, code = unpacked(content)
             _linked[digest] = link_object(code, names, _tiles_of(names, code))
             _places.update({a: Place(content, name) for name, a in _linked[digest].items()})
         return _linked[digest]
@@ -256,16 +260,11 @@ def _tiles(kind: TileKind, isa: Isa) -> dict[str, int]:
 def _tile_entry(kind: TileKind, isa: Isa) -> bytes:
     """The entry of the tiles of a kind; printed only if nobody has compiled them."""
     names = list(tile_symbols(kind, isa).values())
-    return _entry(tile_key(kind, isa), names, lambda: print_tiles(kind, isa), isa, EFFORT)
+    return module_entry(tile_key(kind, isa), names, lambda: print_tiles(kind, isa), isa, EFFORT)
 
 
 def shared_module(
-    key: str,
-    names: Sequence[str],
-    text: Callable[[], str],
-    isa: Isa,
-    symbols: Mapping[str, int] | None = None,
-    effort: int = EFFORT,
+    key: str, names: Sequence[str], text: Callable[[], str], isa: Isa
 ) -> dict[str, int]:
     """The addresses of functions that many programs call, compiled once for all.
 
@@ -274,11 +273,8 @@ def shared_module(
         names: of the functions, which no other module defines.
         text: prints the module.
         isa: what it is compiled for.
-        symbols: the addresses of what they call; such a module is loaded for each caller.
-        effort: of the code generator, if it is compiled.
     """
-    content = _entry(key, names, text, isa, effort)
-    return link_object(_unpacked(content)[1], names, symbols) if symbols else load_module(content)
+    return load_module(module_entry(key, names, text, isa, EFFORT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,7 +484,8 @@ def packed(names: Sequence[str], code: bytes) -> bytes:
     return "\n".join(names).encode() + b"\0" + code
 
 
-def _unpacked(content: bytes) -> tuple[list[str], bytes]:
+def unpacked(content: bytes) -> tuple[list[str], bytes]:
+    """The names and the object file of an entry."""
     names, _, code = content.partition(b"\0")
     return names.decode().split("\n"), code
 

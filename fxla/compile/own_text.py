@@ -6,18 +6,16 @@ of it, which is there in all but the first process. So who needs the code import
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from fxla.compile.llvm import host_isa
-from fxla.compile.native import shared_module
+from fxla.compile.llvm import host_isa, link_objects
+from fxla.compile.native import module_entry, unpacked
 from fxla.core.deferred import deferred
-from fxla.core.records import dataclass
 from fxla.loops.native_sources import source_key
 
-__all__ = ["OwnText"]
+__all__ = ["OwnText", "loaded"]
 
 
-@dataclass(frozen=True, slots=True)
 class OwnText:
     """A module of LLVM text.
 
@@ -25,6 +23,7 @@ class OwnText:
         home: the module of `fxla.compile` that prints it, by its function of that name.
         names: of the functions that it defines for others.
         sources: the modules that decide what is printed, as for `state_of_sources`.
+        symbols: gives the addresses of what it calls.
 
     Example:
         >>> pool = OwnText("pool_text", ("parallel_for",), ("compile/pool_text",))
@@ -32,9 +31,17 @@ class OwnText:
         (True, True)
     """
 
-    home: str
-    names: tuple[str, ...]
-    sources: tuple[str, ...]
+    def __init__(
+        self,
+        home: str,
+        names: tuple[str, ...],
+        sources: tuple[str, ...],
+        symbols: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        self.home = home
+        self.names = names
+        self.sources = sources
+        self.symbols = symbols
 
     def printed(self, *options: int) -> str:
         """The text."""
@@ -46,17 +53,48 @@ class OwnText:
         what = " ".join([self.home, *map(str, options)])
         return source_key(self.sources, what, lambda: self.printed(*options))
 
-    def addresses(self, *options: int, symbols: Mapping[str, int]) -> dict[str, int]:
-        """Where its functions are, compiled if nobody has done so.
-
-        Args:
-            *options: of the function that prints it.
-            symbols: the addresses of what it calls.
-
-        Raises:
-            fxla.errors.InternalError: llvmlite does not serve this machine.
-        """
-        key = self.key(*options)
-        return shared_module(
-            key, self.names, lambda: self.printed(*options), host_isa(), symbols, effort=0
+    def entry(self, *options: int) -> bytes:
+        """Its object file with the names in it, compiled if nobody has done so."""
+        text = self.printed
+        return module_entry(
+            self.key(*options), self.names, lambda: text(*options), host_isa(), effort=0
         )
+
+
+_loaded: dict[tuple[str, tuple[int, ...]], dict[str, int]] = {}
+
+
+def loaded(
+    own: OwnText,
+    *options: int,
+    symbols: Mapping[str, int] | None = None,
+    beside: Mapping[OwnText, tuple[int, ...]] | None = None,
+) -> dict[str, int]:
+    """Where the functions of a module are.
+
+    Args:
+        own: the module.
+        *options: of the function that prints it.
+        symbols: what else it calls; then it is loaded for this caller.
+        beside: modules and their options that are needed soon, too: to link several at once takes
+            hardly longer than one.
+
+    Raises:
+        fxla.errors.InternalError: llvmlite does not serve this machine.
+    """
+    if symbols is None and (own.home, options) in _loaded:
+        return _loaded[own.home, options]
+    wanted = {own: options}
+    wanted |= {o: given for o, given in (beside or {}).items() if (o.home, given) not in _loaded}
+    called = dict(symbols or {})
+    entries = []
+    for one, given in wanted.items():
+        called |= one.symbols()
+        entries.append(unpacked(one.entry(*given)))
+    found = link_objects(
+        [code for _, code in entries], [name for names, _ in entries for name in names], called
+    )
+    for one, given in wanted.items():
+        if one is not own or symbols is None:
+            _loaded[one.home, given] = {name: found[name] for name in one.names}
+    return {name: found[name] for name in own.names}

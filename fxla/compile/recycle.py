@@ -19,19 +19,29 @@ import threading
 from typing import Any
 
 from fxla.compile.entry_probe import c_api
-from fxla.compile.own_text import OwnText
+from fxla.compile.own_text import OwnText, loaded
 from fxla.compile.recycler_layout import CLASSES, STATE
 from fxla.errors import InternalError
 
-__all__ = ["RECYCLER", "Recycler", "recycler", "release_memory"]
+__all__ = ["RECYCLER", "RECYCLER_OPTIONS", "Recycler", "recycler", "release_memory"]
 
 _DEFAULT_LIMIT = 1 << 30
+_MADVISE = hasattr(ctypes.pythonapi, "madvise")
+
+
+def _symbols() -> dict[str, int]:
+    names = ("PyMem_RawMalloc", "PyMem_RawFree", "madvise")
+    return c_api(*names[: 3 if _MADVISE else 2])
+
+
 RECYCLER = OwnText(
     "recycler_text",
     ("allocate", "allocate_zeros", "reallocate", "deallocate", "release"),
     ("compile/recycler_text", "compile/recycler_layout", "compile/native_text"),
+    _symbols,
 )
 """The native part, of which the first four functions are NumPy's, in its order."""
+RECYCLER_OPTIONS = (_MADVISE,)
 
 
 class _Handler(ctypes.Structure):
@@ -97,12 +107,8 @@ class Recycler:
 
 
 def _made() -> Recycler | None:
-    madvise = getattr(ctypes.CDLL(None), "madvise", None) if os.name == "posix" else None
-    symbols = c_api("PyMem_RawMalloc", "PyMem_RawFree")
-    if madvise is not None:
-        symbols["madvise"] = ctypes.cast(madvise, ctypes.c_void_p).value or 0
     try:
-        code = RECYCLER.addresses(madvise is not None, symbols=symbols)
+        code = loaded(RECYCLER, *RECYCLER_OPTIONS)
     except InternalError:
         return None
     state = (ctypes.c_uint8 * (STATE["heads"] + 8 * (CLASSES + 1)))()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable
-from pathlib import Path
 
 __all__ = ["source_key", "state_of_sources"]
 
@@ -21,12 +21,17 @@ def state_of_sources(names: tuple[str, ...]) -> str:
         >>> len(state_of_sources(("loops/native_isa",)))
         64
     """
-    package = Path(__file__).parent.parent
     try:
-        files = [(package / f"{name}.py").read_bytes() for name in names]
+        return hashlib.sha256(b"".join(map(_state_of_source, names))).hexdigest()
     except OSError:
         return ""
-    return hashlib.sha256(b"\0".join(files)).hexdigest()
+
+
+@functools.cache
+def _state_of_source(name: str) -> bytes:
+    package = os.path.dirname(os.path.dirname(__file__))
+    with open(f"{package}/{name}.py", "rb", buffering=0) as file:
+        return hashlib.sha256(file.read()).digest()
 
 
 def source_key(sources: tuple[str, ...], what: str, text: Callable[[], str]) -> str:

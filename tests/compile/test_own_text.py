@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import fxla
-from fxla.compile import native, shipped
+from fxla.compile import own_text, shipped
 from fxla.compile.eager import EAGER
 from fxla.compile.entry import ENTRY
-from fxla.compile.own_text import OwnText
+from fxla.compile.own_text import OwnText, loaded
 from fxla.compile.recycle import RECYCLER
 from fxla.loops import native_sources
 
@@ -25,6 +25,12 @@ def imported(module: str) -> set[str]:
     tree = ast.parse((PACKAGE / f"{module}.py").read_text())
     names = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
     return {n[len("fxla.") :].replace(".", "/") for n in names if n.startswith("fxla.")}
+
+
+def forget() -> None:
+    """Have sources read again."""
+    native_sources.state_of_sources.cache_clear()
+    native_sources._state_of_source.cache_clear()
 
 
 @each
@@ -57,29 +63,43 @@ def test_another_source_is_another_key(monkeypatch: pytest.MonkeyPatch, tmp_path
     for source in ENTRY.sources:
         (tmp_path / f"{source}.py").write_bytes((PACKAGE / f"{source}.py").read_bytes())
     monkeypatch.setattr(native_sources, "__file__", str(tmp_path / "loops" / "native_sources.py"))
-    native_sources.state_of_sources.cache_clear()
+    forget()
     try:
         assert ENTRY.key(24) == before
-        native_sources.state_of_sources.cache_clear()
+        forget()
         with (folder / "entry_results.py").open("a") as file:
             file.write("# changed")
         assert ENTRY.key(24) != before
-        native_sources.state_of_sources.cache_clear()
+        forget()
         (folder / "entry_results.py").unlink()
         assert ENTRY.key(24) == ENTRY.printed(24)
     finally:
-        native_sources.state_of_sources.cache_clear()
+        forget()
 
 
 def test_what_is_kept_is_not_printed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     printed: list[str] = []
     text = "define i64 @own() {\n  ret i64 9\n}\n"
     monkeypatch.setattr(OwnText, "printed", lambda self, *options: printed.append("") or text)
+    monkeypatch.setattr(own_text, "_loaded", {})
     monkeypatch.setattr(shipped, "OBJECTS", tmp_path / "none")
     monkeypatch.setenv("FXLA_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("FXLA_CACHE", "1")
-    monkeypatch.setattr(native, "_linked", {})
     own = OwnText("no_such_text", ("own",), ("compile/own_text",))
-    for _ in range(2):
-        assert list(own.addresses(symbols={})) == ["own"]
-    assert len(printed) == 1
+    for k in range(3):
+        assert list(loaded(own, k // 2)) == ["own"]
+        own_text._loaded.clear()
+    assert len(printed) == 2
+
+
+def test_several_are_loaded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[tuple[str, tuple[int, ...]], dict[str, int]] = {}
+    monkeypatch.setattr(own_text, "_loaded", found)
+    code = loaded(EAGER, beside={RECYCLER: (True,)})
+    assert set(code) == set(EAGER.names) and len(set(code.values())) == len(code)
+    assert loaded(EAGER) is found["eager_text", ()]
+    allocator = loaded(RECYCLER, True)
+    assert allocator is found["recycler_text", (True,)]
+    assert set(allocator) == set(RECYCLER.names) and not set(allocator.values()) & set(
+        code.values()
+    )
