@@ -35,7 +35,7 @@ from pathlib import Path
 import llvmlite
 
 from fxla.compile.disk import cache_path, read_entry, write_entry
-from fxla.compile.llvm import emit_object, host_isa, link_object, target_triple
+from fxla.compile.llvm import emit_object, host_isa, link_object, link_objects, target_triple
 from fxla.compile.processors import default_threads
 from fxla.compile.shipped import shipped_object
 from fxla.core.records import dataclass
@@ -55,6 +55,7 @@ __all__ = [
     "compile_text",
     "is_hasty",
     "load_module",
+    "load_modules",
     "loaded_code",
     "module_entry",
     "packed",
@@ -202,13 +203,44 @@ def module_entry(
 
 def load_module(content: bytes) -> dict[str, int]:
     """The addresses of all functions of an entry, loaded once."""
-    digest = hashlib.sha256(content).digest()
+    return load_modules([content])[0]
+
+
+def load_modules(contents: Sequence[bytes]) -> list[dict[str, int]]:
+    """Likewise of several entries, and of the tiles that they call: what is new is linked at once.
+
+    To link several takes hardly longer than one. Modules that define a name twice, as kernels of
+    which one was compiled again may, are linked one by one.
+    """
+    digests = [hashlib.sha256(content).digest() for content in contents]
     with _lock:
-        if digest not in _linked:
-            names, code = unpacked(content)
-            _linked[digest] = link_object(code, names, _tiles_of(names, code))
-            _places.update({a: Place(content, name) for name, a in _linked[digest].items()})
-        return _linked[digest]
+        fresh = {d: c for d, c in zip(digests, contents, strict=True) if d not in _linked}
+        symbols: dict[str, int] = {}
+        for names, code in [unpacked(content) for content in fresh.values()]:
+            for tiles in _tiles_of(names, code):
+                digest = hashlib.sha256(tiles).digest()
+                if digest in _linked:
+                    symbols |= _linked[digest]
+                else:
+                    fresh[digest] = tiles
+        _link(fresh, symbols)
+        return [_linked[digest] for digest in digests]
+
+
+def _link(fresh: Mapping[bytes, bytes], symbols: Mapping[str, int]) -> None:
+    """Load entries, by their digest, that call each other and what is there already."""
+    entries = {digest: unpacked(content) for digest, content in fresh.items()}
+    defined = [name for names, _ in entries.values() for name in names]
+    if len(set(defined)) < len(defined):
+        for content in list(fresh.values())[::-1]:  # tiles first
+            load_module(content)
+        return
+    if not entries:
+        return
+    found = link_objects([code for _, code in entries.values()], defined, symbols)
+    for digest, (names, _) in entries.items():
+        _linked[digest] = {name: found[name] for name in names}
+        _places.update({found[name]: Place(fresh[digest], name) for name in names})
 
 
 def place_of(address: int) -> Place | None:
@@ -238,17 +270,19 @@ def loaded_code() -> int:
 # -------------------------------------------------------------------- kernels
 
 
-def _tiles_of(names: Sequence[str], code: bytes) -> dict[str, int]:
-    """The addresses of the tiles that an object file, which defines `names`, calls."""
-    symbols: dict[str, int] = {}
+def _tiles_of(names: Sequence[str], code: bytes) -> list[bytes]:
+    """The entries of the tiles that an object file, which defines `names`, calls."""
+    found: list[bytes] = []
     if TILE_PREFIX.encode() not in code or any(name.startswith(TILE_PREFIX) for name in names):
-        return symbols
+        return found
+    known: set[str] = set()
     for isa in (host_isa(), AVX512, AVX2, BASELINE):
         for kind in TILE_KINDS:
             wanted = tile_symbols(kind, isa).values()
-            if not symbols.keys() & wanted and any(name.encode() in code for name in wanted):
-                symbols |= _tiles(kind, isa)
-    return symbols
+            if known.isdisjoint(wanted) and any(name.encode() in code for name in wanted):
+                known |= set(wanted)
+                found.append(_tile_entry(kind, isa))
+    return found
 
 
 def _tiles(kind: TileKind, isa: Isa) -> dict[str, int]:

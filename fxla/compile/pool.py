@@ -25,11 +25,12 @@ import threading
 import time
 from types import TracebackType
 
-from fxla.compile.native import compile_text
+from fxla.compile.llvm import host_isa
+from fxla.compile.native import compile_text, module_entry
 from fxla.compile.pool_text import FUTEX_CALL, LAYOUT, STATE_BYTES, pool_text
 from fxla.compile.processors import default_threads
 
-__all__ = ["POOL_NAMES", "Pool", "default_threads", "pool", "threads"]
+__all__ = ["POOL_NAMES", "Pool", "default_threads", "pool", "pool_entries", "threads"]
 
 SPIN_SECONDS = 30e-6
 """How long a thread looks for work, or for the end of a job, before it sleeps."""
@@ -53,8 +54,7 @@ class Pool:
             size: by default `default_threads`.
             futex: whether to sleep on a futex; by default where there is one.
         """
-        if futex is None:
-            futex = sys.platform == "linux" and platform.machine() in FUTEX_CALL
+        futex = _has_futex() if futex is None else futex
         code = compile_text(pool_text(futex), POOL_NAMES, effort=0)
         self.parallel_for = code["parallel_for"]
         pointer = ctypes.c_void_p
@@ -155,6 +155,10 @@ class Pool:
         ctypes.CFUNCTYPE(None, *kinds)(self.parallel_for)(self.state, function, args, n, grain)
 
 
+def _has_futex() -> bool:
+    return sys.platform == "linux" and platform.machine() in FUTEX_CALL
+
+
 _pool: Pool | None = None
 _pool_lock = threading.Lock()
 
@@ -167,6 +171,14 @@ def pool() -> Pool:
             _pool = Pool()
             atexit.register(_pool.stop)
         return _pool
+
+
+def pool_entries() -> list[bytes]:
+    """The object file of the process's pool, unless there is one: it may be linked with others."""
+    if _pool is not None:
+        return []
+    text = pool_text(_has_futex())
+    return [module_entry(text, POOL_NAMES, lambda: text, host_isa(), effort=0)]
 
 
 def _after_fork() -> None:

@@ -24,7 +24,8 @@ from fxla.compile.compiled import CompiledKernel, target
 from fxla.compile.disk import cache_path, read_entry, warn_once, write_entry
 from fxla.compile.image import Image
 from fxla.compile.llvm import host_isa, target_triple
-from fxla.compile.native import Printed, load_module, place_of
+from fxla.compile.native import Printed, load_modules, place_of
+from fxla.compile.pool import pool_entries
 from fxla.core.check import checks_enabled
 from fxla.core.identity import identity
 from fxla.core.jaxpr import Jaxpr
@@ -132,7 +133,7 @@ def load_image(key: str) -> Image | None:
     try:
         stored = pickle.loads(content)
         assert isinstance(stored, _Stored)
-        modules = [load_module(m) for m in stored.modules]
+        modules = load_modules([*stored.modules, *(pool_entries() if stored.image.shared else ())])
         kernels = [
             CompiledKernel(
                 modules[at][name], True, None, "", None if text is None else Printed(*text)
