@@ -1,6 +1,6 @@
 """Neural networks: their functions, with the names of ``jax.nn``, and their modules.
 
-Functions are imported at once; modules when one of their names is used.
+Functions and modules are imported when one of their names is used.
 """
 
 from __future__ import annotations
@@ -9,36 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from fxla.core.deferred import deferred_name as _deferred_name
 from fxla.core.deferred import public_names as _public_names
-from fxla.nn.activations import (
-    celu,
-    elu,
-    gelu,
-    glu,
-    hard_sigmoid,
-    hard_silu,
-    hard_swish,
-    hard_tanh,
-    identity,
-    leaky_relu,
-    log1mexp,
-    log_sigmoid,
-    mish,
-    relu,
-    relu6,
-    selu,
-    sigmoid,
-    silu,
-    soft_sign,
-    softplus,
-    sparse_plus,
-    sparse_sigmoid,
-    squareplus,
-    swish,
-    tanh,
-)
-from fxla.nn.attention import dot_product_attention
-from fxla.nn.encoding import one_hot
-from fxla.nn.normalisation import log_softmax, logmeanexp, logsumexp, softmax, standardize
 
 if TYPE_CHECKING:
     from fxla.nn import initializers
@@ -59,6 +29,34 @@ if TYPE_CHECKING:
         Softplus,
         Tanh,
     )
+    from fxla.nn.activations import (
+        celu,
+        elu,
+        gelu,
+        glu,
+        hard_sigmoid,
+        hard_silu,
+        hard_swish,
+        hard_tanh,
+        identity,
+        leaky_relu,
+        log1mexp,
+        log_sigmoid,
+        mish,
+        relu,
+        relu6,
+        selu,
+        sigmoid,
+        silu,
+        soft_sign,
+        softplus,
+        sparse_plus,
+        sparse_sigmoid,
+        squareplus,
+        swish,
+        tanh,
+    )
+    from fxla.nn.attention import dot_product_attention
     from fxla.nn.batch_norm import (
         BatchNorm,
     )
@@ -85,6 +83,7 @@ if TYPE_CHECKING:
     from fxla.nn.embedding import (
         Embedding,
     )
+    from fxla.nn.encoding import one_hot
     from fxla.nn.graph import (
         Add,
         Concatenate,
@@ -107,6 +106,7 @@ if TYPE_CHECKING:
         MultiHeadAttention,
         rotary,
     )
+    from fxla.nn.normalisation import log_softmax, logmeanexp, logsumexp, softmax, standardize
     from fxla.nn.norms import (
         GroupNorm,
         InstanceNorm,
@@ -263,6 +263,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "activations": (
+        "celu elu gelu glu hard_sigmoid hard_silu hard_swish hard_tanh identity "
+        "leaky_relu log1mexp log_sigmoid mish relu relu6 selu sigmoid silu soft_sign "
+        "softplus sparse_plus sparse_sigmoid squareplus swish tanh"
+    ),
+    "attention": "dot_product_attention",
+    "encoding": "one_hot",
+    "normalisation": "log_softmax logmeanexp logsumexp softmax standardize",
     "module": "Buffer Module Param Static",
     "calls": "is_training training_mode",
     "trees": ("apply_updates freeze functional_call parameter_count parameters replace unfreeze"),
@@ -285,14 +293,14 @@ _HOMES = {
     "graph": "Add Concatenate Input Model",
     "table": "summary tabulate",
 }
-"""The files of modules, and the names that each of them defines."""
+"""The files of functions and modules, and the names that each of them defines."""
 _PLACES = {"initializers": "fxla.nn.initializers", "losses": "fxla.nn.losses"} | {
     name: f"fxla.nn.{home}:{name}" for home, names in _HOMES.items() for name in names.split()
 }
 
 
 def __getattr__(name: str) -> Any:
-    """A module's class, or another function of modules, whose file is imported now."""
+    """A function, or a module's class, whose file is imported now."""
     found = globals()[name] = _deferred_name("fxla.nn", _PLACES, name)
     return found
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import fxla.numpy as fnp
-from fxla import lax
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof
 from fxla.nn.precision import floating
 from fxla.numpy.operands import as_value
+from fxla.ops.transcendental import rsqrt
 from fxla.scipy import exponential_sums
 from fxla.scipy.exponential_sums import Axis, logsumexp, operand_and_axes
 
@@ -114,4 +114,4 @@ def standardize(
     apart = x - mean
     if variance is None:
         variance = average(fnp.square(fnp.abs(apart) if is_complex(typeof(x).dtype) else apart))
-    return apart * lax.rsqrt(as_value(variance + epsilon, "nn.standardize"))
+    return apart * rsqrt(as_value(variance + epsilon, "nn.standardize"))

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import fxla.numpy as fnp
-from fxla import lax
+from fxla.control.api import stop_gradient
 from fxla.control.custom_jvp import custom_jvp
 from fxla.core.dtypes import is_complex
 from fxla.core.trace import Value, typeof
 from fxla.numpy.operands import as_value, canonical_axes, promote_inexact
+from fxla.ops.casts import convert
 
 __all__ = ["Axis", "log_softmax", "logsumexp", "operand_and_axes", "softmax"]
 
@@ -33,7 +34,7 @@ def _shift(x: Value, axes: tuple[int, ...]) -> Value:
     """The maximum along axes, a constant to derivatives; 0 where it is infinite or NaN."""
     if any(typeof(x).shape[a] == 0 for a in axes):
         return fnp.zeros((), typeof(x).dtype)
-    top = lax.stop_gradient(fnp.max(x, axis=axes, keepdims=True))
+    top = stop_gradient(fnp.max(x, axis=axes, keepdims=True))
     return fnp.where(fnp.isfinite(top), top, 0)
 
 
@@ -142,12 +143,12 @@ def logsumexp(
     total = fnp.sum(powers if b is None else b * powers, axis=axes, keepdims=True)
     sign = None
     if return_sign:
-        sign = lax.stop_gradient(fnp.sign(total))
+        sign = stop_gradient(fnp.sign(total))
         total = total * fnp.conj(sign) if is_complex(typeof(total).dtype) else fnp.abs(total)
     empty = total == 0
     out = fnp.where(empty, -fnp.inf, fnp.log(fnp.where(empty, 1, total)) + shift)
     # NumPy promotes a bfloat16 array that meets a Python number; the result keeps the dtype
-    out = lax.convert_element_type(out, typeof(powers).dtype)
+    out = convert(out, typeof(powers).dtype)
     if not keepdims:
         out = fnp.squeeze(out, axis=axes)
         sign = None if sign is None else fnp.squeeze(sign, axis=axes)
