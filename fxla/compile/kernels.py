@@ -43,6 +43,7 @@ from fxla.loops.ir import (
     walk_stmts,
 )
 from fxla.loops.native_vectorize import stored_buffers
+from fxla.loops.reshaped import as_read
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
 from fxla.loops.single import without_single_loops
 from fxla.loops.size import whole
@@ -182,12 +183,12 @@ def _group_kernel(
     if cached:
         kernel = keep_rows(group, outside, kernel)
     if not plain:
-        kernel = collapse(undivide(collapse(kernel)))
+        kernel = collapse(undivide(collapse(as_read(kernel))))
         kernel = rows_of_one_size(without_single_loops(kernel))
         kernel = tile_transposed(unroll_short(kernel))
         kernel = rows_abreast(kernel) if cached else kernel
     elif any(n > SMALL for v in (*group.inputs, *group.outputs) for n in v.aval.shape):
-        kernel = collapse(undivide(collapse(kernel)))
+        kernel = collapse(undivide(collapse(as_read(kernel))))
     kernel = _in_parallel(kernel)
     if not plain:
         every = all(_is_map(s) for s in kernel.body if isinstance(s, For))
@@ -206,7 +207,7 @@ def _product_kernel(group: Group, written: set[Value], work: int) -> Kernel | No
     nest = wrap(group.index, group.outer, tuple(body), kinds)
     buffers = tuple(group.inputs.values()), tuple(group.outputs.values())
     kernel = Kernel(kernel_name(group), *buffers, (), nest)
-    return block_contraction(collapse(undivide(collapse(kernel))), work)
+    return block_contraction(collapse(undivide(collapse(as_read(kernel)))), work)
 
 
 def _in_parallel(kernel: Kernel) -> Kernel:
