@@ -233,8 +233,13 @@ def _erfc32(b: Builder, x: Value) -> Value:
 
 def erfc(b: Builder, x: Value) -> Value:
     """``1 - erf(x)``, to full relative accuracy for large x."""
-    if x.type == "f32":
+    if x.type == "f32" and b.fma_rounds_once:
         return _erfc32(b, x)
+    return _erfc64(b, x)
+
+
+@_widened
+def _erfc64(b: Builder, x: Value) -> Value:
     a = b.abs(x)
     far = _erfc_far(b, clamp(b, a, 1.0, 28.0))
     far = b.select(x.cmp("olt", 0), 2.0 - far, far)
