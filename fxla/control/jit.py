@@ -134,7 +134,7 @@ class JitFunction:
             try:
                 types = tuple([_type_key(x) for x in leaves])
             except AttributeError:
-                flatten_function(f, args, kwargs)
+                flatten_function(f, args, kwargs, call=f"jit of {self._name}")
                 types = tuple([typeof(x) for x in leaves])
         scope = (state.axes or state.ambient) and scope_key()
         key = (tree, types, static, scope, default_float())
@@ -142,7 +142,7 @@ class JitFunction:
         if known is not None:
             return known, leaves
         for x in leaves:
-            check_leaf(x, "an argument", self._name)
+            check_leaf(x, "an argument", f"jit of {self._name}")
         flat_f = FlatFunction(f, tree, stateful=is_stateful((args, kwargs), tree))
         with no_collection():
             avals = [typeof(x) for x in leaves]

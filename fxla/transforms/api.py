@@ -131,10 +131,9 @@ def check_leaf(x: Any, path: str, call: str) -> None:
     if getattr(x, "aval", None) is not None or hasattr(x, "__cuda_array_interface__"):
         return
     raise TypeError(
-        f"{call}: {path} is {kind_of(x)}, not an array or a number{where_am_i()}. "
-        "Pass it through "
-        "`static_argnums`, close over it, or register its class as a container of arrays with "
-        "`fxla.tree.register_dataclass` or `fxla.tree.register_pytree_node`."
+        f"{call}: {path} is {kind_of(x)}, not an array or a number{where_am_i()}. Close "
+        "over it, make it a static argument of `jit`, or register its class as a container of "
+        "arrays with `fxla.tree.register_dataclass` or `fxla.tree.register_pytree_node`."
     )
 
 
@@ -257,13 +256,32 @@ def _suspicious(flat: list[Any], tree: Any) -> list[tuple[Any, str]]:
 
 
 def flatten_function(
-    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], has_aux: bool = False
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    has_aux: bool = False,
+    *,
+    call: str = "",
+    positions: Sequence[int] | None = None,
 ) -> tuple[FlatFunction, list[Value]]:
-    """The flat form of ``f(*args, **kwargs)`` and its flat arguments."""
+    """The flat form of ``f(*args, **kwargs)`` and its flat arguments.
+
+    Args:
+        f: the user's function.
+        args: its positional arguments, or those of them at `positions`.
+        kwargs: its arguments by name.
+        has_aux: whether it returns ``(value, aux)``.
+        call: what the user called, for messages: ``grad of loss``.
+        positions: which arguments `args` are, for messages.
+    """
     leaves, in_tree = tree_flatten((args, kwargs))
     if not all([isinstance(x, _PLAIN) for x in leaves]):  # noqa: C419 - faster than a generator
-        for x, path in zip(leaves, leaf_paths((args, kwargs), "args"), strict=True):
-            check_leaf(x, path.replace("args[0]", "args", 1), function_name(f))
+        numbers = range(len(args)) if positions is None else positions
+        given = [(f"args[{i}]", x) for i, x in zip(numbers, args, strict=True)]
+        for name, value in [*given, *kwargs.items()]:
+            paths = leaf_paths(value, name)
+            for x, path in zip(tree_flatten(value)[0], paths, strict=True):
+                check_leaf(x, path, call or function_name(f))
     stateful = is_stateful((args, kwargs), in_tree)
     return FlatFunction(f, in_tree, has_aux=has_aux, stateful=stateful), leaves
 

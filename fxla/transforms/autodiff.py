@@ -81,7 +81,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
         (9.0, 6.0)
     """
     name = function_name(f)
-    selected = select(f, primals, {}, tuple(range(len(primals))), has_aux)
+    selected = select(f, primals, {}, tuple(range(len(primals))), has_aux, f"linearize of {name}")
     flat_f, flat = selected.flat_f, selected.flat
     outs, tape = record(flat_f, flat, "linearize", name)
     selected.commit()
@@ -121,7 +121,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         [4.0, 3.0]
     """
     name = function_name(f)
-    selected = select(f, primals, {}, tuple(range(len(primals))), has_aux)
+    selected = select(f, primals, {}, tuple(range(len(primals))), has_aux, f"vjp of {name}")
     flat_f, flat = selected.flat_f, selected.flat
     outs, pullback = vjp_flat(flat_f, flat, "vjp", name)
     selected.commit()
@@ -201,7 +201,7 @@ def value_and_grad(
     def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
         call = f"grad of {name}"
         positions = normalise_argnums(argnums, len(args), call)
-        selected = select(f, args, kwargs, positions, has_aux)
+        selected = select(f, args, kwargs, positions, has_aux, call)
         flat_f, flat = selected.flat_f, selected.flat
         for k, x in enumerate(flat):
             if holomorphic or not is_inexact(typeof(x).dtype):

@@ -87,7 +87,7 @@ def jacfwd(
     def jacfwd_f(*args: Any, **kwargs: Any) -> Any:
         call = f"jacfwd of {name}"
         positions = normalise_argnums(argnums, len(args), call)
-        selected = select(f, args, kwargs, positions, has_aux)
+        selected = select(f, args, kwargs, positions, has_aux, call)
         _check_inputs(selected, call, holomorphic, False)
         flat_f, flat = selected.flat_f, selected.flat
         outs, tape = record(flat_f, flat, "jacfwd", name)
@@ -154,7 +154,7 @@ def jacrev(
     def jacrev_f(*args: Any, **kwargs: Any) -> Any:
         call = f"jacrev of {name}"
         positions = normalise_argnums(argnums, len(args), call)
-        selected = select(f, args, kwargs, positions, has_aux)
+        selected = select(f, args, kwargs, positions, has_aux, call)
         _check_inputs(selected, call, holomorphic, allow_int)
         flat_f, flat = selected.flat_f, selected.flat
         outs, pullback = vjp_flat(flat_f, flat, "jacrev", name)

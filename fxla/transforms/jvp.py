@@ -257,7 +257,7 @@ def jvp(
             f"{call}: primals and tangents must be tuples or lists of "
             f"arguments{where_am_i()}. Write `jvp(f, (x,), (t,))`."
         )
-    selected = select(f, tuple(primals), {}, tuple(range(len(primals))), has_aux)
+    selected = select(f, tuple(primals), {}, tuple(range(len(primals))), has_aux, call)
     flat_f, flat = selected.flat_f, selected.flat
     flat_t = selected.tangents(tangents, call)
     flat_t = [check_tangent(p, t, call) for p, t in zip(flat, flat_t, strict=True)]

@@ -87,6 +87,7 @@ def select(
     kwargs: dict[str, Any],
     positions: tuple[int, ...],
     has_aux: bool,
+    call: str,
 ) -> Selection:
     """`f` as a function of the leaves of the arguments at `positions`.
 
@@ -94,7 +95,7 @@ def select(
     update modules among the others.
     """
     if is_stateful((args, kwargs)):
-        return _of_parameters(f, args, kwargs, positions, has_aux)
+        return _of_parameters(f, args, kwargs, positions, has_aux, call)
 
     def of_selected(*selected: Any) -> Any:
         given = [argument(x) if isinstance(x, np.ndarray) else x for x in args]
@@ -105,7 +106,9 @@ def select(
     of_selected.__name__ = function_name(f)
     of_selected.__wrapped__ = f  # type: ignore[attr-defined]
     selected = tuple([args[i] for i in positions])
-    flat_f, flat = flatten_function(of_selected, selected, {}, has_aux)
+    flat_f, flat = flatten_function(
+        of_selected, selected, {}, has_aux, call=call, positions=positions
+    )
     return Selection(flat_f, flat, args, kwargs, positions, False)
 
 
@@ -115,6 +118,7 @@ def _of_parameters(
     kwargs: dict[str, Any],
     positions: tuple[int, ...],
     has_aux: bool,
+    call: str,
 ) -> Selection:
     leaves, in_tree = tree_flatten((args, kwargs))
     fixed: dict[int, Any] = {}
@@ -125,7 +129,8 @@ def _of_parameters(
         fixed.update({start + k: leaves[start + k] for k, w in enumerate(wanted) if not w})
         start += n
     fixed.update({k: leaves[k] for k in range(start, len(leaves))})
-    flatten_function(f, tuple([args[i] for i in positions]), {})  # rejects what is no array
+    selected = tuple([args[i] for i in positions])
+    flatten_function(f, selected, {}, call=call, positions=positions)  # rejects what is no array
     flat_f = FlatFunction(f, in_tree, has_aux=has_aux, stateful=True, fixed=fixed)
     flat = [x for k, x in enumerate(leaves) if k not in fixed]
     return Selection(flat_f, flat, args, kwargs, positions, True)

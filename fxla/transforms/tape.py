@@ -183,7 +183,8 @@ class TapeTrace(Trace):
         inner = PartialTrace(self.parent, self.label, self.function)
         primals: list[Value] = []
         tangents: list[Any] = []
-        unknowns, slots, weak = [], [], False
+        unknowns, slots = [], []
+        weak = bool(params.get("weak"))  # of a conversion that makes its result weak
         for x in args:
             mine = type(x) is TapeTracer and x.owner is self
             primals.append(x.primal if mine else x)

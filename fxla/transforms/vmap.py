@@ -256,7 +256,7 @@ def vmap(
 
     @wraps_as("vmap", f, "vmap")
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        flat_f, flat = flatten_function(f, args, kwargs)
+        flat_f, flat = flatten_function(f, args, kwargs, call=f"vmap of {name}")
         axes = _flat_axes(in_axes, args, kwargs, name)
         size = _axis_size(flat, axes, axis_size, args, kwargs, name)
         axes = [a if a is None else a % typeof(x).ndim for x, a in zip(flat, axes, strict=True)]

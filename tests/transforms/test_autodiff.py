@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fxla
 from fxla.core.aval import Aval
 from fxla.core.dtypes import float0
 from fxla.errors import DtypeError, NotDifferentiableError, ShapeError
@@ -358,3 +359,10 @@ def test_linear_transpose_refuses_what_is_not_linear() -> None:
         linear_transpose(sin, X)(X)
     with pytest.raises(TypeError, match="linear"):
         linear_transpose(lambda x: div(1.0, x), X)(X)
+
+
+def test_what_is_not_an_array_is_named_by_its_place_in_the_call() -> None:
+    with pytest.raises(TypeError, match=r"^grad of <lambda>: args\[1\]\['name'\] is a str"):
+        fxla.grad(lambda x, p: x, argnums=1)(1.0, {"name": "text"})
+    with pytest.raises(TypeError, match=r"^jit of <lambda>: rate is a str"):
+        fxla.jit(lambda x, *, rate: x)(1.0, rate="fast")

@@ -163,6 +163,8 @@ def test_has_aux_needs_a_pair() -> None:
 def test_what_is_not_an_array_is_named() -> None:
     with pytest.raises(TypeError, match=r"args\[0\]\['name'\] is a str"):
         jvp(lambda p: p["x"], ({"x": X, "name": "text"},), ({"x": T, "name": "text"},))
+    with pytest.raises(TypeError, match=r"^jvp of <lambda>: args\[1\] is an object"):
+        jvp(lambda x, y: x, (X, object()), (T, T))
     with pytest.raises(TypeError, match="returned a set"):
         jvp(lambda x: {1, 2}, (X,), (T,))
 

@@ -11,6 +11,7 @@ import fxla
 import fxla.numpy as fnp
 from fxla import lax
 from fxla.core.patience import Patience
+from fxla.numpy import typed
 from fxla.transforms.tape import record
 
 RNG = np.random.default_rng(1)
@@ -70,6 +71,7 @@ def test_infinite_slopes_that_were_not_selected(scale: int, monkeypatch: Any) ->
 def test_python_scalars_stay_weak(scale: int, monkeypatch: Any) -> None:
     """NumPy: a Python float times a float32 array is float32, however many operations before."""
     monkeypatch.setattr(Patience, "scale", scale)
+    monkeypatch.setattr(typed, "_known", {})  # as in a process that has made no programs
     x = np.ones(3, np.float32)
     seen = []
 

@@ -194,7 +194,7 @@ def checkify(f: Callable[..., Any], errors: frozenset[str] = KINDS["user_checks"
     @wraps_as("Checked version", f, "checkify")
     def checked(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = tree_map(narrow, (args, kwargs))
-        flat_f, leaves = flatten_function(f, args, kwargs)
+        flat_f, leaves = flatten_function(f, args, kwargs, call="checkify")
         avals = [typeof(x) for x in leaves]
         closed = trace_to_jaxpr(flat_f, avals, "checkify", function_name(f))
         outs, found = collector.run(closed.jaxpr, [*closed.consts, *leaves])
