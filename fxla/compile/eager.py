@@ -26,7 +26,13 @@ __all__ = ["EAGER", "quicken"]
 EAGER = OwnText(
     "eager_text",
     ("use", "apply", *BINARY, *UNARY, *TERNARY),
-    ("compile/eager_text", "compile/eager_layout", "compile/entry_layout", "compile/native_text"),
+    (
+        "compile/eager_text",
+        "compile/eager_layout",
+        "compile/entry_layout",
+        "compile/array_text",
+        "compile/native_text",
+    ),
     lambda: c_api("Py_IncRef", "Py_DecRef", "PyObject_Vectorcall") | numpy_api(),
 )
 """The native part."""

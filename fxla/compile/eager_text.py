@@ -12,6 +12,7 @@ array of numbers with axes, or a Python number beside one, is left to what the c
 
 from __future__ import annotations
 
+from fxla.compile.array_text import BECOME_OURS, IS_ARRAY
 from fxla.compile.eager_layout import BINARY, STATE, UNARY
 from fxla.compile.entry_layout import ARRAY
 from fxla.compile.native_text import expanded
@@ -36,7 +37,8 @@ def eager_text() -> str:
     return expanded("".join(parts), names)
 
 
-_SHARED = """
+_SHARED = (
+    """
 @state = internal global ptr null
 declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
@@ -52,10 +54,9 @@ define void @use(ptr %words) {
 define internal i32 @axes(ptr %s, ptr %x) {
   %type = field ptr %x, 8
   %array = field ptr %s, ${array}
-  %ndarray = field ptr %s, ${ndarray}
-  %ours = icmp eq ptr %type, %array
-  %numpys = icmp eq ptr %type, %ndarray
-  %either = or i1 %ours, %numpys
+  %ndarray = field ptr %s, ${ndarray}"""
+    + IS_ARRAY
+    + """
   br i1 %either, label %of_array, label %of_number
 of_array:
   %descr = field ptr %x, ${array_descr}
@@ -104,9 +105,9 @@ look:
   %new = and i1 %numpys, %ours_alone
   br i1 %new, label %turn, label %done
 turn:
-  %array = field ptr %s, ${array}
-  call void @Py_IncRef(ptr %array)
-  set ptr %array, %x, 8
+  %array = field ptr %s, ${array}"""
+    + BECOME_OURS
+    + """
   br label %done
 done:
   ret ptr %x
@@ -149,6 +150,7 @@ nothing:
   ret ptr null
 }
 """
+)
 
 _APPLY = """
 define ptr @apply(ptr %self, ptr %arguments, i64 %n) {

@@ -67,8 +67,9 @@ ENTRY = OwnText(
     "entry_text",
     ("call", "run_flat"),
     (
-        "compile/entry_text", "compile/entry_arguments", "compile/entry_results",
-        "compile/entry_layout", "compile/native_text",
+        "compile/entry_text", "compile/entry_arguments", "compile/entry_signature",
+        "compile/entry_run", "compile/entry_results", "compile/entry_layout",
+        "compile/array_text", "compile/native_text",
     ),
     lambda: c_api(*_API) | numpy_api(),
 )  # fmt: skip

@@ -8,7 +8,7 @@ What it reads is described in `fxla.compile.entry_layout`.
 
 from __future__ import annotations
 
-from fxla.compile.entry_arguments import COMPARE, DISTINCT, FIND, WALK
+from fxla.compile.entry_arguments import DISTINCT, WALK
 from fxla.compile.entry_layout import (
     ARRAY,
     BLOCK,
@@ -24,7 +24,9 @@ from fxla.compile.entry_layout import (
     TABLE,
     TREE,
 )
-from fxla.compile.entry_results import BUILD, DONATE, RUN
+from fxla.compile.entry_results import BUILD
+from fxla.compile.entry_run import DONATE, RUN
+from fxla.compile.entry_signature import COMPARE, FIND
 from fxla.compile.native_text import expanded
 
 __all__ = ["entry_text"]

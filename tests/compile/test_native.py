@@ -23,6 +23,8 @@ from fxla.compile.native import (
     compile_kernels,
     compile_native,
     compile_text,
+    load_modules,
+    packed,
 )
 from fxla.errors import CacheWarning, InternalError
 from fxla.loops.ir import INDEX, Buffer, Const, Extent, For, Index, Kernel, Load, Op, Store
@@ -279,3 +281,31 @@ def test_tiles_are_compiled_beside_the_kernels_that_call_them(
         assert len(defining) == 1
         compiled._compiled.clear()
         forget()
+
+
+def test_modules_are_linked_at_once_unless_they_share_a_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def module(name: str, value: int) -> bytes:
+        return packed([name], llvm.emit_object(constant_function(name, value), host_isa(), 0))
+
+    links: list[int] = []
+    link = llvm.link_objects
+
+    def counted(codes: list[bytes], *rest: object) -> dict[str, int]:
+        links.append(len(codes))
+        return link(codes, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(native, "link_objects", counted)
+    calling = (
+        "declare i64 @second()\ndefine i64 @third() {\n  %x = call i64 @second()\n"
+        "  %y = add i64 %x, 5\n  ret i64 %y\n}\n"
+    )
+    third = packed(["third"], llvm.emit_object(calling, host_isa(), 0))
+    modules = [module("first", 1), module("second", 2), third]
+    found = load_modules(modules)
+    assert [value_of(next(iter(f.values()))) for f in found] == [1, 2, 7] and links == [3]
+    assert load_modules(modules[::-1]) == found[::-1] and links == [3]
+    forget()
+    found = load_modules([module("first", 3), module("second", 4), module("first", 5)])
+    assert [value_of(next(iter(f.values()))) for f in found] == [3, 4, 5] and links == [3, 1, 1, 1]
