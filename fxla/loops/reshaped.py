@@ -3,7 +3,8 @@
 A reshape that joins axes of an array and splits the result at other places, as that of channels
 into groups, reads ``x[q // n // m, q // n % m, q % n]`` with ``q = i * k + j``: two divisions for
 every element, and lanes of which nobody knows that they are neighbours. The array is contiguous, so
-if a kernel reads it in this way alone, it reads the array with these axes joined, at q.
+if a kernel reads it in this way alone, it reads the array with these axes joined, at q. Where the
+result of a reshape is reshaped again, quotients and remainders by k are i and j.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from fxla.loops.ir import (
     Const,
     Expr,
     Extent,
+    For,
     Index,
     Kernel,
     Load,
@@ -54,6 +56,8 @@ def as_read(kernel: Kernel) -> Kernel:
     exprs = all_exprs(kernel.body)
     if not any(isinstance(e, Op) and e.name == "mod" and e.dtype == INDEX for e in exprs):
         return kernel
+    kernel = _without_parts_of_joins(kernel)
+    exprs = all_exprs(kernel.body)
     stored = {s.buffer.name for s in walk_stmts(kernel.body) if isinstance(s, Store)}
     numbers = Numbering()
     joined: dict[str, int] = {}
@@ -91,6 +95,31 @@ def as_read(kernel: Kernel) -> Kernel:
         return replace(b, shape=(*b.shape[:first], Extent(INDEX, size)))
 
     return Rewriter(read, shape).kernel(kernel)
+
+
+def _without_parts_of_joins(kernel: Kernel) -> Kernel:
+    """Put i for ``(i * n + j) // n`` and j for ``(i * n + j) % n``, where a loop has j < n."""
+    loops = [s for s in walk_stmts(kernel.body) if isinstance(s, For)]
+    sizes = {s.index.name: size_of_extent(s.extent) for s in loops}
+
+    def change(e: Expr) -> Expr:
+        match e:
+            case Op(
+                name="floordiv" | "mod",
+                args=(
+                    Op(
+                        name="add",
+                        args=(Op(name="mul", args=(i, Extent() | Const() as m)), Index() as j),
+                    ),
+                    Extent() | Const() as n,
+                ),
+            ):
+                size = size_of_extent(n)
+                if size is not None and size == size_of_extent(m) == sizes.get(j.name):
+                    return i if e.name == "floordiv" else j
+        return e
+
+    return Rewriter(change).kernel(kernel)
 
 
 def _position(e: Load, numbers: Numbering) -> tuple[int, Expr | None]:

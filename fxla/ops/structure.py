@@ -18,6 +18,7 @@ from fxla.core.dtypes import is_bool
 from fxla.core.primitive import Primitive, is_zero
 from fxla.core.trace import AxisFrame, Value, eval_trace, state, typeof
 from fxla.errors import ShapeError
+from fxla.loops.ir import Op
 from fxla.loops.view import IndexTuple, Reduce, View, binary, extent, int_const, unravel
 
 __all__ = [
@@ -260,11 +261,27 @@ def reshaped_index(x: View, shape: Shape) -> Any:
             else:
                 flat: Any = int_const(0)
                 for n, k in real:
-                    flat = binary("add", binary("mul", flat, extent(n)), k)
+                    flat = joined(flat, n, k)
                 index.extend(unravel(flat, old))
         return x[tuple(index)]
 
     return at
+
+
+def joined(i: Any, n: int, j: Any) -> Any:
+    """``i * n + j``, or what these are the quotient and the remainder of.
+
+    Example:
+        >>> from fxla.loops.view import fresh_index
+        >>> q = fresh_index("q")
+        >>> joined(binary("floordiv", q, extent(5)), 5, binary("mod", q, extent(5))) is q
+        True
+    """
+    match i, j:
+        case Op(name="floordiv", args=(p, a)), Op(name="mod", args=(q, b)) if p is q:
+            if a == b == extent(n):
+                return p
+    return binary("add", binary("mul", i, extent(n)), j)
 
 
 def matching_groups(old: Shape, new: Shape) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -45,3 +45,24 @@ def test_groups_of_channels_are_read_without_divisions() -> None:
     seen = fxla.jit(lambda x: x.reshape(8, 8, -1).mean(-1)).inspect(x)
     assert "//" not in seen.loops.split("\n", 1)[1].replace("// 128", "")
     assert "%" not in seen.loops
+
+
+@pytest.mark.parametrize("target", ["native", "numba"])
+def test_a_reshape_of_a_reshape(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient of group normalisation reshapes back and forth: no division is left."""
+    monkeypatch.setenv("FXLA_TARGET", target)
+    x = np.random.default_rng(0).standard_normal((3, 6, 10, 11))
+
+    def loss(x: Any) -> Any:
+        y = x.reshape(3, 2, -1)
+        y = (y - y.mean(-1, keepdims=True)).reshape(x.shape)
+        return (y * y * x).sum()
+
+    f = fxla.jit(fxla.grad(loss))
+    step = 1e-6
+    for place in ((0, 0, 0, 0), (2, 3, 9, 10), (1, 5, 4, 7)):
+        d = np.zeros_like(x)
+        d[place] = step
+        slope = (loss(x + d) - loss(x - d)) / (2 * step)
+        np.testing.assert_allclose(f(x)[place], slope, rtol=1e-6)
+    assert "%" not in f.inspect(x).loops
