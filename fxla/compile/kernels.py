@@ -40,6 +40,7 @@ from fxla.loops.ir import (
     Stmt,
     Store,
     While,
+    walk_exprs,
     walk_stmts,
 )
 from fxla.loops.native_vectorize import stored_buffers
@@ -287,7 +288,35 @@ def _inner_statements(
         if m.value in written:
             value = cast(local, m.value.aval.dtype)
             after.append(Store(group.outputs[m.value], group.index, value))
-    return [*before, *wrap(loop.index, loop.extents, tuple(inside), kinds), *after]
+    index, extents = loop.index, loop.extents
+    if kinds and not over_outer and not loop.maps:
+        order = _nearest_last(loop)
+        index = tuple([index[k] for k in order])
+        extents = tuple([extents[k] for k in order])
+    return [*before, *wrap(index, extents, tuple(inside), kinds), *after]
+
+
+def _nearest_last(loop: InnerLoop) -> list[int]:
+    """The order of the axes of a sum: lanes run along that by which most operands are contiguous.
+
+    They do so along the last one, if it is as good: a sum over images and places, the derivative of
+    a convolution by its kernel, has its images last.
+    """
+    names = [i.name for i in loop.index]
+    votes = dict.fromkeys(names, 0)
+    for m in loop.members:
+        for e in walk_exprs(m.expr):
+            if isinstance(e, Load) and e.index:
+                near = index_names(e.index[-1])
+                apart = set().union(*map(index_names, e.index[:-1]))
+                for name in names:
+                    votes[name] += (name in near) - (name in apart)
+    last = len(names) - 1
+    sizes = [whole(n) for n in loop.extents]
+    best = max(range(len(names)), key=lambda k: (sizes[k] > SMALL, votes[names[k]], k))
+    if votes[names[best]] <= votes[names[last]] or not sizes[best] > SMALL:
+        best = last
+    return [k for k in range(len(names)) if k != best] + [best]
 
 
 def _suits_lanes(body: tuple[Stmt, ...], name: str) -> bool:
