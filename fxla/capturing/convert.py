@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import ast
 import builtins
-import functools
 import inspect
-import os
 import sys
-import sysconfig
 import types
 import weakref
 from collections.abc import Callable
@@ -19,23 +16,15 @@ from fxla.capturing.regions import RegionTrace, State, is_traced
 from fxla.capturing.source import NoSource, find_source, rebuilt
 from fxla.capturing.statements import rewrite_function
 from fxla.capturing.undefined import Undefined
+from fxla.core.source import is_library
 from fxla.core.trace import Trace, state, where_am_i
 from fxla.errors import ControlFlowError
 
 __all__ = ["convert", "text_of"]
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_STANDARD = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
 _converted: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 _texts: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 _ours: weakref.WeakSet[Any] = weakref.WeakSet()
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_library(file: str) -> bool:
-    """Whether a file's functions stay as they are: installed packages, Python's and fxla's own."""
-    installed = "site-packages" in file or "dist-packages" in file
-    return installed or file.startswith((_PACKAGE, *_STANDARD, "<frozen", "<__array_function__"))
 
 
 def convert(f: types.FunctionType) -> Any:
@@ -104,11 +93,11 @@ def _stays(expression: ast.expr, variables: set[str], space: dict[str, Any]) -> 
 def _is_plain(f: Any) -> bool:
     """Whether a callable is none that would be rewritten: a library's, or one without source."""
     if isinstance(f, types.FunctionType):
-        return _is_library(f.__code__.co_filename)
+        return is_library(f.__code__.co_filename)
     if isinstance(f, (types.BuiltinFunctionType, type)):
         return True
     module = sys.modules.get(getattr(type(f), "__module__", ""))
-    return _is_library(getattr(module, "__file__", None) or "") and not hasattr(f, "__wrapped__")
+    return is_library(getattr(module, "__file__", None) or "") and not hasattr(f, "__wrapped__")
 
 
 def _raises_here(trace: Trace | None) -> bool:
@@ -194,7 +183,7 @@ class Runtime:
 
 
 def _from_library(f: types.FunctionType) -> bool:
-    return _is_library(f.__code__.co_filename)
+    return is_library(f.__code__.co_filename)
 
 
 def _or_itself(f: types.FunctionType) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
-import sysconfig
 from typing import Any
 
 __all__ = ["Method", "function_of", "get_slot", "holds", "method_at", "slot", "unusual", "word"]
@@ -50,7 +49,9 @@ def unusual() -> str:
     """What this interpreter is that native code does not know, or ``""``."""
     if platform.python_implementation() != "CPython" or sys.maxsize != 2**63 - 1:
         return "it is not a 64-bit CPython"
-    if sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "getobjects"):
+    # abiflags and the version say so; `sysconfig` would, too, but takes a millisecond to load
+    threaded = "t" in getattr(sys, "abiflags", "") or "free-threading" in sys.version
+    if threaded or hasattr(sys, "getobjects"):
         return "it is a free-threaded or a debugging build"
     return ""
 

@@ -12,9 +12,11 @@ import os
 import sys
 from types import CodeType, FrameType
 
-__all__ = ["Source", "at_user_line", "is_storing", "source_of_error", "user_source"]
+__all__ = ["Source", "at_user_line", "is_library", "is_storing", "source_of_error", "user_source"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_STANDARD = tuple({os.path.dirname(m.__file__ or "") + os.sep for m in (os, dis)})
+"""Where Python's own modules are; `sysconfig` would say so, but takes a millisecond to load."""
 _internal: dict[str, bool] = {}
 """By file, since hashing a code object hashes its constants too."""
 
@@ -26,6 +28,13 @@ def _is_internal(name: str) -> bool:
     known = known or name.endswith(("/contextlib.py", "/functools.py", "/string.py"))
     _internal[name] = known
     return known
+
+
+@functools.lru_cache(maxsize=4096)
+def is_library(file: str) -> bool:
+    """Whether a file's code is taken as it is: installed packages, Python's and fxla's own."""
+    installed = "site-packages" in file or "dist-packages" in file
+    return installed or file.startswith((_PACKAGE, *_STANDARD, "<frozen", "<__array_function__"))
 
 
 class Source:

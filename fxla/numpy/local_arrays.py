@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import dis
 import functools
-import os
 import sys
-import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -26,6 +24,7 @@ import numpy as np
 
 from fxla.core.aliasing import CAPTURED, freeze
 from fxla.core.dtypes import default_float, float64
+from fxla.core.source import is_library
 from fxla.core.staging import JaxprTrace
 from fxla.core.trace import Trace, Tracer, Value, eval_trace, state
 from fxla.numpy.backends import register_backends
@@ -49,16 +48,6 @@ _OTHERS = (
     "bartlett kaiser"
 ).split()
 """Functions whose result becomes a traced array if no operand is one."""
-
-_STANDARD = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_library(file: str) -> bool:
-    """Whether a file's code keeps NumPy as it is: installed packages, Python's and fxla's own."""
-    installed = "site-packages" in file or "dist-packages" in file
-    return installed or file.startswith((_PACKAGE, *_STANDARD, "<frozen", "<__array_function__"))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -130,7 +119,7 @@ class Maker:
 
         Code in C that the user calls has no frame of its own, but the call is of another name.
         """
-        if _is_library(frame.f_code.co_filename):
+        if is_library(frame.f_code.co_filename):
             return False
         name = _called_names(frame.f_code).get(frame.f_lasti, self.name)
         if name == self.name:
@@ -241,7 +230,7 @@ def _scan(space: dict[str, Any]) -> tuple[list[tuple[str, Maker]], list[dict[str
         else:
             continue
         file = other.get("__file__")
-        if file and not _is_library(file) and other is not space:
+        if file and not is_library(file) and other is not space:
             others[id(other)] = other
     return names, list(others.values())
 

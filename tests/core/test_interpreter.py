@@ -40,7 +40,7 @@ def test_another_interpreter_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_build_without_the_lock_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interpreter.sysconfig, "get_config_var", lambda name: 1)
+    monkeypatch.setattr(interpreter.sys, "abiflags", "t", raising=False)
     assert "free-threaded" in interpreter.unusual()
 
 
