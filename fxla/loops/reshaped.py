@@ -30,6 +30,8 @@ from fxla.loops.rewrite import Numbering, Rewriter, all_exprs
 
 __all__ = ["as_read"]
 
+_PARTS = ("floordiv", "mod")
+
 
 def as_read(kernel: Kernel) -> Kernel:
     """Join the axes of inputs that are only read at the parts of one position.
@@ -54,7 +56,7 @@ def as_read(kernel: Kernel) -> Kernel:
                     out[i, j] = x[((i * 8) + j)]
     """
     exprs = all_exprs(kernel.body)
-    if not any(isinstance(e, Op) and e.name == "mod" and e.dtype == INDEX for e in exprs):
+    if not any(isinstance(e, Op) and e.name in _PARTS and e.dtype == INDEX for e in exprs):
         return kernel
     kernel = _without_parts_of_joins(kernel)
     exprs = all_exprs(kernel.body)
@@ -98,24 +100,30 @@ def as_read(kernel: Kernel) -> Kernel:
 
 
 def _without_parts_of_joins(kernel: Kernel) -> Kernel:
-    """Put i for ``(i * n + j) // n`` and j for ``(i * n + j) % n``, where a loop has j < n."""
+    """Put i for ``(i * n + j) // n`` and j for ``(i * n + j) % n``, where j is known to be below n.
+
+    It is if it is the index of a loop of n iterations, or a number.
+    """
     loops = [s for s in walk_stmts(kernel.body) if isinstance(s, For)]
     sizes = {s.index.name: size_of_extent(s.extent) for s in loops}
 
+    def is_below(j: Expr, n: int) -> bool:
+        if isinstance(j, Const):
+            return bool(0 <= j.value < n)
+        return isinstance(j, Index) and sizes.get(j.name) == n
+
     def change(e: Expr) -> Expr:
         match e:
-            case Op(
-                name="floordiv" | "mod",
-                args=(
-                    Op(
-                        name="add",
-                        args=(Op(name="mul", args=(i, Extent() | Const() as m)), Index() as j),
-                    ),
-                    Extent() | Const() as n,
-                ),
-            ):
+            case Op(name="floordiv" | "mod", args=(joined, Extent() | Const() as n)):
+                match joined:
+                    case Op(name="add", args=(Op(name="mul", args=(i, m)), j)):
+                        pass
+                    case Op(name="mul", args=(i, m)):
+                        j = Const(INDEX, 0)
+                    case _:
+                        return e
                 size = size_of_extent(n)
-                if size is not None and size == size_of_extent(m) == sizes.get(j.name):
+                if size is not None and size == size_of_extent(m) and is_below(j, size):
                     return i if e.name == "floordiv" else j
         return e
 

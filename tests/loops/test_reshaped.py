@@ -66,3 +66,11 @@ def test_a_reshape_of_a_reshape(target: str, monkeypatch: pytest.MonkeyPatch) ->
         slope = (loss(x + d) - loss(x - d)) / (2 * step)
         np.testing.assert_allclose(f(x)[place], slope, rtol=1e-6)
     assert "%" not in f.inspect(x).loops
+
+
+def test_the_derivative_of_a_repeat_divides_nothing() -> None:
+    """Each element reads its copies, of which all are itself."""
+    x = np.random.default_rng(0).standard_normal((5, 90))
+    f = fxla.jit(fxla.grad(lambda x: (fnp.repeat(x, 4, 1) ** 2).sum()))
+    np.testing.assert_allclose(f(x), 8 * x, rtol=1e-14)
+    assert "//" not in f.inspect(x).loops
