@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +21,21 @@ from bench.workloads.workload import Traffic
 from fxla.compile.llvm import host_isa
 from fxla.compile.native import compile_text
 
-__all__ = ["Ceilings", "best", "fma_text", "stream_text"]
+__all__ = ["Ceilings", "best", "fma_text", "lanes", "stream_text", "threads_here"]
 
 LLVM = {"float32": "float", "float64": "double"}
 ACCUMULATORS = 12
 """Independent sums: enough to hide a multiply-add's latency, few enough for 16 registers."""
 UNROLLED = 8
 """Vectors of a step of a stream."""
+
+
+def threads_here() -> int:
+    """As many threads as fxla uses."""
+    chosen = os.environ.get("FXLA_NUM_THREADS")
+    if chosen:
+        return int(chosen)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def lanes(dtype: str) -> int:

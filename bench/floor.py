@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 
-from bench.ceilings import Ceilings
+from bench.ceilings import Ceilings, threads_here
 from bench.page import machine, readable, table
 from bench.peers import FXLA
 from bench.processes import workers
@@ -16,14 +15,6 @@ __all__ = ["ceilings_page", "floor_page"]
 
 LARGE = {"read": 40_000_000, "write": 40_000_000, "copy": 80_000_000}
 """Bytes of passes over 1e7 float32."""
-
-
-def threads_here() -> int:
-    """As many threads as fxla uses."""
-    chosen = os.environ.get("FXLA_NUM_THREADS")
-    if chosen:
-        return int(chosen)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ceilings_page(ceilings: Ceilings, most: int) -> str:

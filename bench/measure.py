@@ -11,6 +11,7 @@ import numpy
 
 from bench.peers import FXLA, JAX
 from bench.processes import Package, WorkerError, workers
+from bench.quiet import cores_here
 from bench.record import Measured
 from bench.workloads import Workload
 
@@ -115,11 +116,15 @@ def run(result: Measured, working: dict[str, Package], effort: Effort) -> None:
             del working[package]
             return {}
 
+    cores, shared = cores_here(), 0
     for i in range(effort.rounds):
         for package in list(working) if i % 2 == 0 else list(working)[::-1]:
+            shared += not cores.settle()
             answer = asked(package, "round", seconds=effort.seconds)
             if answer:
                 result.rounds.setdefault(package, []).append(answer[kept])
+    if shared:
+        result.notes.append(f"{shared} turns began though the cores were slower than before")
     for package in list(working):
         answer = asked(package, "memory")
         if answer:

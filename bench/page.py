@@ -16,9 +16,10 @@ __all__ = ["machine", "markdown", "readable", "summary", "table"]
 READING = """\
 Speed: medians over alternating rounds, each package in a process of its own. `over X` is how many
 times as long X takes, the median of the rounds' ratios: above 1 fxla is faster, below 1 (bold) it
-is slower. A call ends when its result is there. `over torch` is over the faster of PyTorch's modes:
-eager, and `torch-compile`, which compiles for fixed sizes, on one thread, and is given up where a
-first call takes more than 90 s. numba's programs are written by hand as loops.
+is slower. A call ends when its result is there. A turn begins when the cores are as fast side by
+side as they have been: a host may run both on one of its own. `over torch` is over the faster of
+PyTorch's modes: eager, and `torch-compile`, which compiles for fixed sizes, on one thread, and is
+given up where a first call takes more than 90 s. numba's programs are written by hand as loops.
 
 First call: tracing, compiling with empty caches, and running, in a new process after the package's
 start-up (its import and a first trivial program). Second process: the first call of another process

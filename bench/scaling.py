@@ -8,6 +8,7 @@ import tempfile
 from bench.page import machine, readable, table
 from bench.peers import FXLA
 from bench.processes import Package, WorkerError, workers
+from bench.quiet import cores_here
 from bench.record import geometric_mean
 from bench.workloads import Workload
 
@@ -45,6 +46,7 @@ def times(
             found = []
             for some in sizes:
                 package.ask("load", name=name, sizes=some)
+                cores_here().settle()
                 told = package.ask("threads", numbers=threads, seconds=seconds)
                 found.append([float(t) for t in told["least"]])
             return found

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.ceilings import Ceilings
-from bench.floor import ceilings_page, floor_page, threads_here
+from bench.ceilings import Ceilings, threads_here
+from bench.floor import ceilings_page, floor_page
 from bench.workloads import TUNED
 
 
