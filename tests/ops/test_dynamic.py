@@ -80,7 +80,7 @@ def test_rejects() -> None:
 
 @pytest.mark.parametrize(("starts", "sizes"), [((0,), (5,)), ((0,), (1, 1)), ((0, 0), (1,))])
 def test_arrays_are_refused_as_their_types_are(starts: Any, sizes: Any) -> None:
-    with pytest.raises(ShapeError, match=r"does not fit f64\[3\]. It takes"):
+    with pytest.raises(ShapeError, match=r"does not fit f64\[3\], at .*\. It takes"):
         ops.dynamic_slice_p.bind(np.ones(3), *starts, sizes=sizes)
 
 
