@@ -69,6 +69,9 @@ CHUNK_BYTES = 2048
 """Bytes of a row of a chunk, at most, for which what it lays of the left operand serves..."""
 PANEL_BYTES = 128
 """... and what they are a multiple of, unless there are fewer: columns of the widest tile."""
+SLENDER = 5
+"""Rows of a chunk are halved before its columns, if there are more than so many for each: what it
+moves of the left operand would serve few."""
 TILE_ROWS = 14
 """Rows of the tallest tile."""
 FEW_ROWS = 42
@@ -405,7 +408,9 @@ def chunk_shape(
         # an odd number of chunks leaves one of two threads without any for the time of one
         if rows * columns * depth < (work if chunks % 2 and chunks > 1 else 2 * work):
             break
-        if columns > 2 * panel or (rows < 28 and columns > panel):
+        if rows > SLENDER * columns and rows >= FEW_ROWS:
+            rows = _whole_tiles(rows, 2)
+        elif columns > 2 * panel or (rows < 28 and columns > panel):
             columns = _whole_panels(columns, 2, panel)
         elif rows >= 28:
             rows = _whole_tiles(rows, 2)

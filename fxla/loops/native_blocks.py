@@ -60,7 +60,9 @@ TILE_SOURCES = (
 )  # fmt: skip
 """The modules that decide what `print_tiles` prints."""
 FAR = 2048
-"""Bytes between rows from which on they share few places in the cache."""
+"""Bytes between rows from which on they share few places in the cache..."""
+WAY = 4096
+"""... and those of a way of the first cache: rows a multiple of them apart share a single place."""
 LEVEL_BYTES = 1 << 18
 """Bytes of both operands that tiles run over before the next rows or columns begin."""
 PACK_ROWS = 56
@@ -213,7 +215,7 @@ class _Blocks:
         laid = b.alloca("i8", max(shape.rows * laid_step(self.size), BLOCK_DEPTH * across))
         pack = b1.cmp("sge", FAR) & self.rows.cmp("sge", PACK_ROWS)
         wide = self.columns.cmp("sgt", shape.panel)
-        lay = wide & (self.row & (FAR - 1)).cmp("eq", 0) & a1.cmp("eq", self.size)
+        lay = wide & (self.row & (WAY - 1)).cmp("eq", 0) & a1.cmp("eq", self.size)
         lay = lay & self.row.cmp("ne", 0)
         turn = wide & self.row.cmp("eq", self.size) & a1.cmp("sge", FAR)
         if shape.rows > shape.panel:  # they would not be side by side
