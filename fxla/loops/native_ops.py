@@ -11,6 +11,7 @@ import numpy as np
 
 from fxla.loops.ir import DType
 from fxla.loops.native_builder import Builder
+from fxla.loops.native_division import float_rest, integer_division
 from fxla.loops.native_halves import narrowed_half, widened_half
 from fxla.loops.native_instructions import BITS, Value
 from fxla.loops.native_special import MATH
@@ -154,33 +155,6 @@ def _float_to_int(b: Builder, v: Value, target: DType) -> Value:
 # ------------------------------------------------------------------- integers
 
 
-def _divide(b: Builder, x: Value, y: Value, signed: bool) -> tuple[Value, Value, Value, Value]:
-    """Quotient and remainder toward zero by a divisor made safe, that divisor, and where y is 0."""
-    zero = y.cmp("eq", 0)
-    unsafe = zero
-    if signed:
-        least = -(1 << (BITS[x.type] - 1))
-        unsafe = zero | (x.cmp("eq", least) & y.cmp("eq", -1))
-    if y.known is not None and y.known not in (0, -1):
-        safe, zero = y, b.constant(0, "i1", y.width)
-    else:
-        safe = b.select(unsafe, b.constant(1, y.type, y.width), y)
-    prefix = "s" if signed else "u"
-    return b.bitwise(f"{prefix}div", x, safe), b.bitwise(f"{prefix}rem", x, safe), safe, zero
-
-
-def _integer_division(b: Builder, name: str, x: Value, y: Value, signed: bool) -> Value:
-    q, r, safe, zero = _divide(b, x, y, signed)
-    adjust = r.cmp("ne", 0) & (r ^ safe).cmp("slt", 0)
-    if name == "fmod":
-        return r
-    if name == "mod":
-        return b.select(adjust, r + safe, r) if signed else r
-    if signed and name == "floordiv":
-        q = b.select(adjust, q - 1, q)
-    return b.select(zero, b.constant(0, q.type, q.width), q)
-
-
 def _integer_power(b: Builder, x: Value, y: Value, signed: bool) -> Value:
     """Squaring, modulo the word; a negative exponent gives the reciprocal, rounded toward zero."""
     zero, one = b.constant(0, x.type, x.width), b.constant(1, x.type, x.width)
@@ -219,7 +193,7 @@ def _integer(b: Builder, name: str, args: list[Value], signed: bool) -> Value:
         case "add" | "sub" | "mul":
             return b.arith(name, *args)
         case "floordiv" | "truncdiv" | "mod" | "fmod":
-            return _integer_division(b, name, x, args[1], signed)
+            return integer_division(b, name, x, args[1], signed)
         case "pow":
             return _integer_power(b, x, args[1], signed)
         case "maximum" | "minimum":
@@ -256,7 +230,7 @@ def _boolean(b: Builder, name: str, args: list[Value]) -> Value:
 
 def _float_division(b: Builder, name: str, x: Value, y: Value) -> Value:
     """NumPy's floor_divide, remainder and fmod (npy_math's divmod)."""
-    rest = b.emit(f"frem {x.text}, {y.name}", x.type, x.width, x, y)
+    rest = float_rest(b, x, y)
     if name == "fmod":
         return rest
     opposite = rest.cmp("one", 0) & (y.cmp("olt", 0) ^ rest.cmp("olt", 0))

@@ -555,6 +555,36 @@ def test_exact_ops(isa: Isa, name: str, dtype: np.dtype[Any], n: int) -> None:
         np.testing.assert_array_equal(np.signbit(out)[known], np.signbit(expected)[known])
 
 
+def _nearly_whole(dtype: np.dtype[Any], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Dividends at and beside multiples of their divisors, up to the largest quotients."""
+    rng = np.random.default_rng(5)
+    if dtype.kind == "f":
+        y = (rng.standard_normal(n) * 2.0 ** rng.integers(-20, 20, n)).astype(dtype)
+        quotient = np.rint(2.0 ** rng.uniform(0, 21 if dtype == F32 else 50, n))
+        x = (y * quotient).astype(dtype)
+        return np.nextafter(x, x * rng.integers(-1, 3, n).astype(dtype)), y
+    bits = 8 * dtype.itemsize - (dtype.kind == "i")
+    large = (1 << rng.integers(1, min(bits, 51), n)).astype(np.int64)
+    y = np.maximum(rng.integers(1, large), 1)
+    quotient = np.maximum(((1 << min(bits, 51)) - 3) // y - rng.integers(0, 3, n), 0)
+    x = np.maximum(y * quotient + rng.integers(-1, 2, n), 0)
+    if dtype.kind == "i":
+        x, y = x * rng.choice([-1, 1], n), y * rng.choice([-1, 1], n)
+    return x.astype(dtype), y.astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [(name, dtype) for name, dtype in _EXACT if name in _DIVISIONS],
+    ids=lambda p: str(p),
+)
+def test_divisions_beside_whole_multiples(isa: Isa, name: str, dtype: np.dtype[Any]) -> None:
+    row = SCALAR_OPS[name]
+    x, y = _nearly_whole(dtype, 4001)
+    out = run_map(isa, lambda *args: Op(dtype, name, args), dtype, x, y)
+    np.testing.assert_array_equal(out, row.reference(x, y).astype(dtype))
+
+
 @pytest.mark.parametrize("dtype", _INTEGERS, ids=str)
 def test_integer_power(isa: Isa, dtype: np.dtype[Any]) -> None:
     x = numbers(dtype, 100)
