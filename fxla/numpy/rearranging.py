@@ -15,10 +15,10 @@ from fxla.numpy.dispatch import public
 from fxla.numpy.operands import as_value, canonical_axes, normalise_axis
 from fxla.numpy.typed import REAL_AND_COMPLEX
 from fxla.ops import structure
-from fxla.ops.arithmetic import mod, sub
+from fxla.ops.arithmetic import mod, neg
 from fxla.ops.casts import convert
-from fxla.ops.index import take as take_along
-from fxla.ops.shape import concatenate, iota, rev, slice_in_dim
+from fxla.ops.dynamic import dynamic_slice
+from fxla.ops.shape import concatenate, rev, slice_in_dim
 
 __all__ = [
     "flip",
@@ -291,8 +291,9 @@ def _roll_one(x: Value, by: Any, axis: int) -> Value:
     if n == 0:
         return x
     if isinstance(by, Tracer):
-        source = mod(sub(iota(int64, (n,)), convert(by, int64)), n)
-        return take_along(x, source, axis)
+        sizes = typeof(x).shape
+        starts = [mod(neg(convert(by, int64)), n) if k == axis else 0 for k in range(len(sizes))]
+        return dynamic_slice(concatenate([x, x], axis), starts, sizes)
     k = operator.index(by) % n
     if k == 0:
         return x
