@@ -54,21 +54,33 @@ def _cut(full: Value, like: tuple[int, ...], kernel: tuple[int, ...], mode: str,
     return full[tuple(index)]
 
 
-def _direct(x: Value, y: Value) -> Any:
-    """The full convolution, by fxla's convolutions of reals."""
-    if typeof(x).ndim == 1:
-        return fnp.convolve(x, y)
-    if is_complex(typeof(x).dtype):
-        real = _direct(fnp.real(x), fnp.real(y)) - _direct(fnp.imag(x), fnp.imag(y))
-        imag = _direct(fnp.real(x), fnp.imag(y)) + _direct(fnp.imag(x), fnp.real(y))
-        return lax.complex(real, imag)
+def _margins(kernel: tuple[int, ...], mode: str) -> list[tuple[int, int]]:
+    """How far the kernel reaches beyond the start and the end of each axis."""
+    if mode == "valid":
+        return [(0, 0) for _ in kernel]
+    if mode == "full":
+        return [(k - 1, k - 1) for k in kernel]
+    return [(k // 2, (k - 1) // 2) for k in kernel]
+
+
+def _direct(x: Value, y: Value, margins: list[tuple[int, int]]) -> Any:
+    """The convolution of `x` between margins of zeros, by fxla's convolutions of reals."""
     dtype = typeof(x).dtype
+    if typeof(x).ndim == 1:
+        ((before, after),) = margins
+        n, k = typeof(x).size, typeof(y).size
+        return fnp.convolve(x, y)[k - 1 - before : n + after]
+    if is_complex(dtype):
+        parts = [(fnp.real(v), fnp.imag(v)) for v in (x, y)]
+        (a, b), (c, d) = parts
+        real = _direct(a, c, margins) - _direct(b, d, margins)
+        imag = _direct(a, d, margins) + _direct(b, c, margins)
+        return lax.complex(real, imag)
     if dtype.kind != "f":
-        found = _direct(x.astype(float), y.astype(float))
+        found = _direct(x.astype(float), y.astype(float), margins)
         return fnp.rint(found).astype(dtype)
-    pads = [(k - 1, k - 1) for k in typeof(y).shape]
     kernel = fnp.flip(y)
-    out = lax.conv_general_dilated(x[None, None], kernel[None, None], (1,) * len(pads), pads)
+    out = lax.conv_general_dilated(x[None, None], kernel[None, None], (1,) * len(margins), margins)
     return out[0, 0]
 
 
@@ -103,8 +115,7 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
     if method == "fft" or (method == "auto" and inexact and work > _DIRECT):
         found = fftconvolve(x, y, mode)
         return found if inexact else fnp.rint(found).astype(typeof(x).dtype)
-    shapes = typeof(x).shape, typeof(y).shape
-    return _cut(_direct(x, y), *shapes, mode, range(typeof(x).ndim))
+    return _direct(x, y, _margins(typeof(y).shape, mode))
 
 
 def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
@@ -220,7 +231,13 @@ def convolve2d(
         >>> signal.convolve2d([[1.0, 2.0]], [[1.0, 1.0]], boundary="wrap")
         Array([[3., 3., 3.]])
     """
-    call = "signal.convolve2d"
+    x, y = _matrices("signal.convolve2d", in1, in2, mode, boundary)
+    if mode == "valid" and _swapped("signal.convolve2d", x, y):
+        x, y = y, x
+    return _between(x, y, _margins(typeof(y).shape, mode), boundary, fillvalue)
+
+
+def _matrices(call: str, in1: Any, in2: Any, mode: str, boundary: str) -> tuple[Value, Value]:
     x, y = _pair(call, in1, in2, mode)
     if typeof(x).ndim != 2:
         raise ValueError(f"{call}: takes matrices, got {typeof(x)}{where_am_i()}")
@@ -228,13 +245,20 @@ def convolve2d(
         raise ValueError(
             f"{call}: boundary must be 'fill', 'wrap' or 'symm', got {boundary!r}{where_am_i()}"
         )
-    if mode == "valid" or (boundary == "fill" and isinstance(fillvalue, int) and fillvalue == 0):
-        return convolve(x, y, mode, "direct")
-    pads = [(k - 1, k - 1) for k in typeof(y).shape]
-    fill = {"constant_values": fillvalue} if boundary == "fill" else {}
-    padded = fnp.pad(x, pads, mode=_BOUNDARIES[boundary], **fill)
-    full = _cut(_direct(padded, y), typeof(padded).shape, typeof(y).shape, "valid", (0, 1))
-    return _cut(full, typeof(x).shape, typeof(y).shape, mode, (0, 1))
+    return x, y
+
+
+def _between(
+    x: Value, y: Value, margins: list[tuple[int, int]], boundary: str, fillvalue: Any
+) -> Any:
+    """The convolution of `x` between margins of what the boundary says."""
+    if 0 in (typeof(x).size, typeof(y).size):
+        return fnp.zeros(0, typeof(x).dtype)
+    if boundary != "fill" or not (isinstance(fillvalue, int) and fillvalue == 0):
+        fill = {"constant_values": fillvalue} if boundary == "fill" else {}
+        x = fnp.pad(x, margins, mode=_BOUNDARIES[boundary], **fill)
+        margins = _margins(typeof(y).shape, "valid")
+    return _direct(x, y, margins)
 
 
 def correlate2d(
@@ -254,11 +278,9 @@ def correlate2d(
         >>> signal.correlate2d([[1.0, 2.0]], [[1.0, 0.0]])
         Array([[0., 1., 2.]])
     """
-    x, y = _pair("signal.correlate2d", in1, in2, mode)
+    x, y = _matrices("signal.correlate2d", in1, in2, mode, boundary)
+    kernel = fnp.conj(fnp.flip(y))
     if mode == "same":  # centred on the other side of an even kernel than a convolution is
-        flipped = fnp.conj(fnp.flip(y))
-        whole = convolve2d(x, flipped, "full", boundary, fillvalue)
-        index = [slice(k // 2, k // 2 + n) for n, k in zip(typeof(x).shape, typeof(y).shape,
-                                                           strict=True)]  # fmt: skip
-        return whole[tuple(index)]
-    return convolve2d(x, fnp.conj(fnp.flip(y)), mode, boundary, fillvalue)
+        margins = [(after, before) for before, after in _margins(typeof(y).shape, mode)]
+        return _between(x, kernel, margins, boundary, fillvalue)
+    return convolve2d(x, kernel, mode, boundary, fillvalue)
