@@ -56,6 +56,8 @@ x = fxla.numpy.sin(fxla.numpy.ones(3))
 assert fxla.grad(lambda x: (x * fxla.numpy.tanh(x)).sum())(x).shape == (3,)
 assert not [m for m in sys.modules if m.startswith("llvmlite")], "eager calls compile nothing"
 import fxla.lax, fxla.nn, fxla.random
+from fxla.scipy import stats
+assert fxla.make_jaxpr(stats.norm.logpdf)(x).out_avals[0].shape == (3,)
 loaded = [m for m in sys.modules if m not in before and m.startswith({HEAVY!r})]
 assert not loaded, loaded
 from fxla.compile import llvm, pool

@@ -7,7 +7,7 @@ from typing import Any
 
 import fxla.numpy as fnp
 from fxla.core.trace import Value
-from fxla.scipy import special
+from fxla.scipy import special  # which imports SciPy's functions where one is called
 from fxla.scipy.stats.distribution import Continuous, everywhere, positive
 
 __all__ = [
@@ -51,11 +51,11 @@ def _log1mexp(x: Value) -> Any:
 norm = Continuous(
     "norm",
     logpdf=_log_normal_density,
-    cdf=special.ndtr,
+    cdf=lambda y: special.ndtr(y),
     sf=lambda y: special.ndtr(-y),
-    logcdf=special.log_ndtr,
+    logcdf=lambda y: special.log_ndtr(y),
     logsf=lambda y: special.log_ndtr(-y),
-    ppf=special.ndtri,
+    ppf=lambda q: special.ndtri(q),
     isf=lambda q: -special.ndtri(q),
 )
 halfnorm = Continuous(
@@ -204,11 +204,11 @@ laplace = Continuous(
 logistic = Continuous(
     "logistic",
     logpdf=lambda y: -fnp.abs(y) - 2 * fnp.log1p(fnp.exp(-fnp.abs(y))),
-    cdf=special.expit,
+    cdf=lambda y: special.expit(y),
     sf=lambda y: special.expit(-y),
-    logcdf=special.log_expit,
+    logcdf=lambda y: special.log_expit(y),
     logsf=lambda y: special.log_expit(-y),
-    ppf=special.logit,
+    ppf=lambda q: special.logit(q),
     isf=lambda q: -special.logit(q),
 )
 gumbel_r = Continuous(
