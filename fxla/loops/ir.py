@@ -16,7 +16,8 @@ but the smallest into run-time arguments, so that one compiled kernel serves eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -287,8 +288,22 @@ _INFIX = {
 }  # fmt: skip
 
 
-def format_expr(e: Expr) -> str:
-    """An expression as text."""
+LONG = 400
+"""Characters of a statement, from which on expressions that it reads twice are named before it."""
+
+
+def format_expr(e: Expr, names: Mapping[int, str] | None = None) -> str:
+    """An expression as text, in which the expressions inside it that have a name are that name.
+
+    Args:
+        e: the expression.
+        names: of expressions by their `id`.
+    """
+    known = names or {}
+
+    def text(e: Expr) -> str:
+        return known.get(id(e)) or format_expr(e, known)
+
     match e:
         case Const(value=value):
             return str(value)
@@ -297,38 +312,95 @@ def format_expr(e: Expr) -> str:
         case Index(name=name) | Local(name=name):
             return name
         case Load(buffer=buffer, index=index):
-            return f"{buffer.name}[{', '.join(map(format_expr, index))}]"
+            return f"{buffer.name}[{', '.join(map(text, index))}]"
         case Cast(dtype=dtype, arg=arg):
-            return f"{dtype.name}({format_expr(arg)})"
+            return f"{dtype.name}({text(arg)})"
         case Select(condition=c, then=t, otherwise=o):
-            return f"({format_expr(t)} if {format_expr(c)} else {format_expr(o)})"
+            return f"({text(t)} if {text(c)} else {text(o)})"
         case Op(name=name, args=args) if name in _INFIX and len(args) == 2:
-            return f"({format_expr(args[0])} {_INFIX[name]} {format_expr(args[1])})"
+            return f"({text(args[0])} {_INFIX[name]} {text(args[1])})"
         case Op(name=name, args=args):
-            return f"{name}({', '.join(map(format_expr, args))})"
+            return f"{name}({', '.join(map(text, args))})"
     raise TypeError(f"not an expression: {e!r}")
 
 
+def _expressions(s: Stmt) -> tuple[Expr, ...]:
+    """What a statement evaluates itself, without the statements inside it."""
+    match s:
+        case For(extent=n):
+            return (n,)
+        case Let(value=v) | Assign(value=v):
+            return (v,)
+        case If(condition=c) | While(condition=c):
+            return (c,)
+        case Store(index=index, value=v):
+            return (*index, v)
+    return ()
+
+
+def _lengths(roots: tuple[Expr, ...]) -> dict[int, int]:
+    """About how many characters each expression takes if it is written at each use, by `id`.
+
+    Operands come before what reads them.
+    """
+    lengths: dict[int, int] = {}
+    stack = [(e, False) for e in roots]
+    while stack:
+        e, ready = stack.pop()
+        if ready:
+            lengths[id(e)] = 4 + sum(lengths[id(x)] for x in children(e))
+        elif id(e) not in lengths:
+            stack += [(e, True), *((x, False) for x in children(e))]
+    return lengths
+
+
+def _named(roots: tuple[Expr, ...]) -> list[Expr]:
+    """The expressions that a statement's text names: shared ones, if it were `LONG` otherwise.
+
+    The rounds of a random generator read each other twice: written at each use, their text doubles
+    with every round.
+    """
+    lengths = _lengths(roots)
+    if sum(lengths[id(e)] for e in roots) < LONG:
+        return []
+    found = {id(e): e for root in roots for e in walk_exprs(root)}
+    reads = Counter(id(x) for e in found.values() for x in children(e))
+    return [found[k] for k in lengths if reads[k] > 1 and children(found[k])]
+
+
 def _format_stmt(s: Stmt, pad: str) -> list[str]:
+    """A statement's lines; its shared expressions are lines ``where %0 = ...`` before it."""
+    names: dict[int, str] = {}
+    lines = []
+    for e in _named(_expressions(s)):
+        lines.append(f"{pad}where %{len(names)} = {format_expr(e, names)}")
+        names[id(e)] = f"%{len(names)}"
+    return lines + _written(s, pad, names)
+
+
+def _written(s: Stmt, pad: str, names: Mapping[int, str]) -> list[str]:
     inner = pad + "    "
+
+    def text(e: Expr) -> str:
+        return names.get(id(e)) or format_expr(e, names)
 
     def block(body: tuple[Stmt, ...]) -> list[str]:
         return [line for t in body for line in _format_stmt(t, inner)] or [inner + "pass"]
 
     match s:
         case For(index=i, extent=n, body=body, kind=kind):
-            return [f"{pad}for {i.name} < {format_expr(n)} [{kind}]:", *block(body)]
+            return [f"{pad}for {i.name} < {text(n)} [{kind}]:", *block(body)]
         case Let(local=x, value=v, mutable=m):
-            return [f"{pad}{'var' if m else 'let'} {x.name}: {x.dtype.name} = {format_expr(v)}"]
+            return [f"{pad}{'var' if m else 'let'} {x.name}: {x.dtype.name} = {text(v)}"]
         case Assign(local=x, value=v):
-            return [f"{pad}{x.name} = {format_expr(v)}"]
+            return [f"{pad}{x.name} = {text(v)}"]
         case If(condition=c, then=then, otherwise=otherwise):
-            lines = [f"{pad}if {format_expr(c)}:", *block(then)]
+            lines = [f"{pad}if {text(c)}:", *block(then)]
             return lines + ([f"{pad}else:", *block(otherwise)] if otherwise else [])
         case While(condition=c, body=body):
-            return [f"{pad}while {format_expr(c)}:", *block(body)]
+            return [f"{pad}while {text(c)}:", *block(body)]
         case Store(buffer=b, index=index, value=v):
-            return [f"{pad}{b.name}[{', '.join(map(format_expr, index))}] = {format_expr(v)}"]
+            return [f"{pad}{b.name}[{', '.join(map(text, index))}] = {text(v)}"]
         case Alloc(buffer=b):
             return [f"{pad}alloc {format_buffer(b)}"]
     raise TypeError(f"not a statement: {s!r}")

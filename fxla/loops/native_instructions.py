@@ -46,14 +46,16 @@ _LOGIC: dict[str, Callable[[int, int], int]] = {
 }
 _ORDER: dict[str, Callable[[int, int], bool]] = {
     "eq": operator.eq, "ne": operator.ne, "slt": operator.lt, "sle": operator.le,
-    "sgt": operator.gt, "sge": operator.ge,
+    "sgt": operator.gt, "sge": operator.ge, "ult": operator.lt, "ule": operator.le,
+    "ugt": operator.gt, "uge": operator.ge,
 }  # fmt: skip
 
 
-def _signed(value: float, kind: str) -> int:
+def _read(value: float, kind: str, signed: bool) -> int:
     """An integer as a register of a type reads it."""
-    half = 1 << (BITS[kind] - 1)
-    return ((int(value) + half) & (2 * half - 1)) - half
+    count = 1 << BITS[kind]
+    wrapped = int(value) % count
+    return wrapped - count if signed and wrapped >= count // 2 else wrapped
 
 
 @functools.cache
@@ -384,7 +386,8 @@ class Instructions:
         if opcode == "icmp" and a.known is not None and b.known is not None:
             order = _ORDER.get(predicate)
             if order is not None and a.type != "i1":
-                holds = order(_signed(a.known, a.type), _signed(b.known, a.type))
+                signed = predicate[0] != "u"
+                holds = order(_read(a.known, a.type, signed), _read(b.known, b.type, signed))
                 return self.constant(int(holds), "i1", a.width)
         return self.emit(f"{opcode} {predicate} {a.text}, {b.name}", "i1", a.width, a, b)
 

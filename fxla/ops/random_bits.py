@@ -138,7 +138,8 @@ def cipher_of_expressions(k0: Expr, k1: Expr, x0: Expr, x1: Expr) -> tuple[Expr,
             x1 = u32("or", u32("shl", x1, r), u32("shr_logical", x1, 32 - r))
             x1 = u32("xor", x1, x0)
         x0 = u32("add", x0, keys[(group + 1) % 3])
-        x1 = u32("add", u32("add", x1, keys[(group + 2) % 3]), group + 1)
+        # The sum of key and number is the same for every counter: it is computed once.
+        x1 = u32("add", x1, u32("add", keys[(group + 2) % 3], group + 1))
     return x0, x1
 
 
