@@ -19,11 +19,11 @@ log10         2.0    2.0  atan, atan2   3.0    2.5  acosh         2.5    2.5
 log1p         1.5    1.5  hypot         0.6    1.5  atanh         2.5    2.5
 logistic      2.5    2.5  cbrt          0.6    0.8  erf           6.0    2.0
 sqrt          0.5    0.5  rsqrt         1.5    1.5  erfc          3.0    6.0
-pow           0.6    1.0                            erfinv        4.0    4.0
+pow           0.6    1.0  lgamma        5.0    5.0  erfinv        4.0    4.0
 ==========  =====  =====  ==========  =====  =====  ==========  =====  =====
 
-digamma is as accurate as its terms, not relative to itself near its zeros; lgamma is the C
-library's.
+digamma is as accurate as its terms, not relative to itself near its zeros; lgamma of negative
+numbers is the C library's.
 
 The polynomials are those of the Cephes library (S. Moshier) and of FreeBSD's msun (Sun
 Microsystems), the f32 rational of tanh that of Eigen.

@@ -314,10 +314,90 @@ def digamma(b: Builder, x: Value) -> Value:
     return b.select(x.cmp("oeq", 0), b.intrinsic("copysign", INF, -x), y)
 
 
+_LGAMMA_32 = [
+    0.00011347282270435244,
+    -0.0002538170956540853,
+    0.0005065171280875802,
+    -0.0011858600191771984,
+]
+_LGAMMA_32 += [
+    0.002890795236453414,
+    -0.00738617405295372,
+    0.020580800250172615,
+    -0.0673522800207138,
+]
+_LGAMMA_32 += [0.32246702909469604, 0.42278432846069336]
+_LGAMMA_64 = [
+    2.7475390051909663e-07,
+    -5.811277768921246e-07,
+    9.242852225162277e-07,
+    -1.9743106888421067e-06,
+]
+_LGAMMA_64 += [
+    4.3828545383846665e-06,
+    -9.45628851510172e-06,
+    2.050601970174762e-05,
+    -4.4923727564247656e-05,
+]
+_LGAMMA_64 += [
+    9.945761692157133e-05,
+    -0.00022315497746292723,
+    0.0005096695196526673,
+    -0.0011927539009983087,
+]
+_LGAMMA_64 += [
+    0.002890510330865901,
+    -0.007385551028935545,
+    0.02058080842778338,
+    -0.06735230105319563,
+]
+_LGAMMA_64 += [0.3224670334241132, 0.42278433509846713]
+_STIRLING_32 = [0.0007800346938893199, -0.0027776984497904778, 0.0833333358168602]
+_STIRLING_64 = [
+    0.005065905360156132,
+    -0.001890382993887715,
+    0.0008414700852503147,
+    -0.0005952365845057049,
+]
+_STIRLING_64 += [0.0007936507897524059, -0.002777777777773988, 0.08333333333333333]
+_STIRLING_CONSTANT = 0.4189385332046727
+"""``(log(2 pi) - 1) / 2``"""
+
+
 def lgamma(b: Builder, x: Value) -> Value:
-    """The logarithm of the magnitude of the gamma function, by the C library."""
-    y = b.call("lgammaf" if x.type == "f32" else "lgamma", x.type, x)
-    return b.select(x.cmp("oeq", -INF), x, y)  # as SciPy
+    """The logarithm of the magnitude of the gamma function; of negative numbers by the C library.
+
+    From 8 on by Stirling's series, ``(x - 1/2) (log x - 1)`` and a polynomial of 1/x; below, the
+    recurrence leads to ``lgamma(2 + t)`` for a t of at most a half, a polynomial that is 0 with
+    t, and the logarithm of the factors passed. The polynomials interpolate at Chebyshev's points.
+    """
+    near, far = (_LGAMMA_32, _STIRLING_32) if x.type == "f32" else (_LGAMMA_64, _STIRLING_64)
+    small, large = x.cmp("olt", 1.5), x.cmp("oge", 8.0)
+    tiny = x.cmp("olt", 0.5)
+    t, factors = x, b.constant(1.0, x.type, x.width)
+    for _ in range(6):  # 2.5 <= x < 8 in at most six steps, each of which is exact
+        above = t.cmp("oge", 2.5)
+        t = b.select(above, t - 1.0, t)
+        factors = b.select(above, factors * t, factors)
+    t = b.select(tiny, x, b.select(small, x - 1.0, t - 2.0))
+    factors = b.select(small, b.select(tiny, x * (x + 1.0), x), factors)
+    factors = b.select(large, x, factors)
+    logarithm = log(b, factors)
+    below = horner(b, t, near) * t + b.select(small, -logarithm, logarithm)
+    over = 1.0 / x
+    above = b.fma(
+        x - 0.5, logarithm - 1.0, b.fma(horner(b, over * over, far), over, _STIRLING_CONSTANT)
+    )
+    y = b.select(large, above, below)
+    y = b.select(x.cmp("oeq", INF) | x.cmp("uno", x), x, y)
+    negative = x.cmp("olt", 0)
+
+    def reflected() -> list[Value]:
+        z = b.call("lgammaf" if x.type == "f32" else "lgamma", x.type, x)
+        z = b.select(x.cmp("oeq", -INF), x, z)  # as SciPy
+        return [b.select(negative, z, y)]
+
+    return b.branch(b.any(negative), reflected, lambda: [y])[0]
 
 
 MATH: dict[str, Callable[..., Value]] = {

@@ -165,7 +165,7 @@ _ROWS = [
     ScalarOp("erf", 1, "f", _special("erf"), 20),
     ScalarOp("erfc", 1, "f", _special("erfc"), 24),
     ScalarOp("erfinv", 1, "f", _special("erfinv"), 24),
-    ScalarOp("lgamma", 1, "f", _special("gammaln"), 40),
+    ScalarOp("lgamma", 1, "f", _special("gammaln"), 30),
     ScalarOp("digamma", 1, "f", _special("digamma"), 40),
     # complex numbers
     ScalarOp("real", 1, "c", np.real),

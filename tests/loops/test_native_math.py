@@ -53,6 +53,8 @@ PROMISED = {
     "erfc": (3.0, 6.0),
     "erfinv": (4.0, 4.0),
 }
+LGAMMA = (5.0, 5.0)
+"""... and for lgamma of positive numbers."""
 
 
 @functools.cache
@@ -192,6 +194,25 @@ def test_nextafter(dtype: Any) -> None:
     got = compiled("nextafter", np.dtype(dtype), host_isa())(x, y)
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(got, np.nextafter(x, y))
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_worst_error_of_lgamma(dtype: str, isa: Isa) -> None:
+    """Of positive numbers, relative to its values beside its zeros at 1 and 2, too."""
+    kind = np.dtype(dtype)
+    rng = np.random.default_rng(2)
+    beside = [c + rng.standard_normal(200) * 10.0 ** rng.uniform(-6, -1, 200) for c in (1, 2)]
+    pieces = [rng.uniform(low, high, 300) for low, high in ((0, 1), (1, 3), (3, 8), (8, 40))]
+    x = np.abs(np.concatenate([arguments(kind, 100, 9), *beside, *pieces])).astype(kind)
+    exact = np.full(x.shape, np.inf, np.longdouble)
+    with mpmath.workprec(150):
+        for k, value in enumerate(x):
+            if np.isnan(value) or 0 < value < np.inf:
+                exact[k] = np.longdouble(mpmath.nstr(mpmath.loggamma(float(value)), 30))
+    with np.errstate(all="ignore"):
+        error = worst_error(compiled("lgamma", kind, isa)(x), exact)
+    assert error <= LGAMMA[kind == np.float64], error
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
