@@ -655,7 +655,8 @@ def test_known_integers_are_folded_while_they_are_printed() -> None:
     assert [(byte & seven).known, (byte | seven).known, (byte ^ seven).known] == [0, 207, 207]
     assert byte.cmp("slt", seven).known == 1
     assert byte.cmp("eq", b.constant(-56, "i8")).known == 1
-    assert byte.cmp("ult", seven).known is None  # of signed order only
+    assert byte.cmp("ult", seven).known == 0
+    assert b.constant(-56, "i8").cmp("uge", byte).known == 1
     assert b.constant(2.0, "f32").cmp("oeq", b.constant(2.0, "f32")).known is None
     assert not any("and" in line or "icmp slt" in line for line in b.entry.lines)
 
