@@ -32,8 +32,15 @@ def add_in_parts(jaxpr: Jaxpr) -> Jaxpr:
 
     reader = {a: e for e in jaxpr.eqns for a in e.inputs if isinstance(a, Var)}
 
+    known: dict[Atom, list[Eqn]] = {}
+
     def parts_of(atom: Atom) -> list[Eqn]:
         """The parts that an array, which nothing else reads, is the sum of; none if it is not."""
+        if atom not in known:
+            known[atom] = found_parts(atom)
+        return known[atom]
+
+    def found_parts(atom: Atom) -> list[Eqn]:
         eqn = made_by.get(atom) if isinstance(atom, Var) else None
         if eqn is None or uses.get(eqn.outputs[0], 0) != 1:
             return []
@@ -52,7 +59,10 @@ def add_in_parts(jaxpr: Jaxpr) -> Jaxpr:
     for eqn in jaxpr.eqns:
         if eqn.primitive is add_p:
             a, b = eqn.inputs
-            whole, some = (a, parts_of(b)) if parts_of(b) else (b, parts_of(a))
+            left, right = parts_of(a), parts_of(b)
+            whole, some = (a, right) if right else (b, left)
+            if left and right:  # to one part, all others
+                whole, some = left[0].outputs[0], [*left[1:], *right]
             following = reader.get(eqn.outputs[0])
             inner = following is not None and following.primitive is add_p
             waits = bool(inner and parts_of(eqn.outputs[0]))  # the sum that it is in adds its parts

@@ -69,3 +69,22 @@ def test_a_sum_of_two_parts_alone() -> None:
         return fnp.zeros(6).at[i].add(1.0) + fnp.zeros(6).at[3].add(2.0)
 
     np.testing.assert_array_equal(fxla.jit(f)(2), [0, 0, 1, 2, 0, 0])
+
+
+def test_a_sum_of_many_parts_is_one_array_that_they_are_added_to() -> None:
+    def f(x: Any, i: Any) -> Any:
+        ones = [fnp.zeros(6).at[i + k].add(x[k]) for k in range(5)]
+        return ones[0] + ones[1] + (ones[2] + ones[3]) + ones[4]
+
+    assert names(f, X, 0) == ["scatter_add"] * 5
+    np.testing.assert_array_equal(fxla.jit(f)(X, 1), [0, 0, 1, 2, 3, 4])
+
+
+def test_a_chain_of_thousands_of_parts() -> None:
+    def f(x: Any, i: Any) -> Any:
+        total = 0.0
+        for k in range(1500):
+            total = total + x[i + k % 5] * k
+        return total
+
+    assert "add" not in names(fxla.grad(f), X, 0)
