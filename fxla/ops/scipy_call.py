@@ -3,12 +3,13 @@
 Incomplete gamma and beta functions, Bessel functions and their like have many cases, and SciPy's
 series for them are good over their whole range. Such a function is a row of `SciPyCall`: SciPy's
 name, and a derivative for each operand as in `fxla.ops.elementwise`, written on other primitives.
-Compiled programs call SciPy on whole arrays, as they call LAPACK.
+Compiled programs call SciPy on whole arrays, as they call LAPACK, unless the row has an expression
+(`fxla.ops.special_series`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from fxla.core.deferred import deferred
 from fxla.core.dtypes import complex64, complex128, float32, float64
 from fxla.core.trace import Value
 from fxla.errors import DtypeError, NotDifferentiableError
+from fxla.loops.ir import Expr
 from fxla.loops.view import Opaque, View
 from fxla.ops.elementwise import SAME, Elementwise, Rule
 
@@ -32,6 +34,7 @@ class SciPyCall(Elementwise):
     Attributes:
         function: SciPy's name.
         part: which result, of a function that has several.
+        scalar: the expression that compiled programs compute; None if they call SciPy.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class SciPyCall(Elementwise):
         kinds: str = "f",
         result: str = SAME,
         integers: int = 0,
+        scalar: Callable[..., Expr] | None = None,
     ) -> None:
         def value(*xs: Any) -> Any:
             counts = [np.asarray(x).astype(np.int64) for x in xs[:integers]]
@@ -54,7 +58,8 @@ class SciPyCall(Elementwise):
             return np.asarray(out).astype(self.result_dtype(np.asarray(xs[-1]).dtype), copy=False)
 
         self.function = function
-        super().__init__(name or function, kinds, value, jvp=jvp, result=result)
+        self.opaque = scalar is None
+        super().__init__(name or function, kinds, value, scalar, jvp=jvp, result=result)
 
     def abstract_eval(self, *avals: Aval) -> tuple[Aval, ...]:
         (out,) = super().abstract_eval(*avals)
@@ -63,7 +68,7 @@ class SciPyCall(Elementwise):
         return (out,)
 
     def lower(self, *views: View) -> Any:
-        return Opaque()
+        return Opaque() if self.opaque else super().lower(*views)
 
 
 def no_derivative(function: str, operand: str) -> Rule:

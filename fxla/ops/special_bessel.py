@@ -7,6 +7,7 @@ one: asking for it is an error.
 from __future__ import annotations
 
 from fxla.core.trace import Value, typeof
+from fxla.ops import special_series as series
 from fxla.ops.arithmetic import complex_, div, maximum, mul, neg, sign, sub
 from fxla.ops.elementwise import add
 from fxla.ops.logic import eq, select_like
@@ -51,12 +52,16 @@ def _over(y: Value, x: Value, at_zero: float) -> Value:
 
 # --- orders 0 and 1 -------------------------------------------------------------------------
 
-i0_p: SciPyCall = SciPyCall("i0", [lambda t, out, x: mul(t, i1_p.bind1(x))])
+i0_p: SciPyCall = SciPyCall("i0", [lambda t, out, x: mul(t, i1_p.bind1(x))], scalar=series.i0)
 i1_p: SciPyCall = SciPyCall(
-    "i1", [lambda t, out, x: mul(t, sub(i0_p.bind1(x), _over(out, x, 0.5)))]
+    "i1",
+    [lambda t, out, x: mul(t, sub(i0_p.bind1(x), _over(out, x, 0.5)))],
+    scalar=series.i1,
 )
 i0e_p: SciPyCall = SciPyCall(
-    "i0e", [lambda t, out, x: mul(t, sub(i1e_p.bind1(x), mul(sign(x), out)))]
+    "i0e",
+    [lambda t, out, x: mul(t, sub(i1e_p.bind1(x), mul(sign(x), out)))],
+    scalar=series.i0e,
 )
 
 
@@ -65,7 +70,7 @@ def _i1e(t: Value, out: Value, x: Value) -> Value:
     return mul(t, slope)
 
 
-i1e_p: SciPyCall = SciPyCall("i1e", [_i1e])
+i1e_p: SciPyCall = SciPyCall("i1e", [_i1e], scalar=series.i1e)
 k0_p: SciPyCall = SciPyCall("k0", [lambda t, out, x: neg(mul(t, k1_p.bind1(x)))])
 k1_p: SciPyCall = SciPyCall("k1", [lambda t, out, x: neg(mul(t, add(k0_p.bind1(x), div(out, x))))])
 k0e_p: SciPyCall = SciPyCall("k0e", [lambda t, out, x: mul(t, sub(out, k1e_p.bind1(x)))])

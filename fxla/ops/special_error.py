@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from fxla.core.trace import Value, typeof
+from fxla.ops import special_series as series
 from fxla.ops.arithmetic import div, mul, neg, sub
 from fxla.ops.elementwise import add
 from fxla.ops.logic import eq, select_like
@@ -45,12 +46,17 @@ def _half_square(x: Value) -> Value:
 log_ndtr_p: SciPyCall = SciPyCall(
     "log_ndtr",
     [lambda t, out, x: mul(t, exp(sub(-0.5 * math.log(2 * math.pi), add(_half_square(x), out))))],
+    scalar=series.log_ndtr,
 )
 ndtri_p: SciPyCall = SciPyCall(
-    "ndtri", [lambda t, out, p: mul(t, mul(exp(_half_square(out)), math.sqrt(2 * math.pi)))]
+    "ndtri",
+    [lambda t, out, p: mul(t, mul(exp(_half_square(out)), math.sqrt(2 * math.pi)))],
+    scalar=series.ndtri,
 )
 erfcinv_p: SciPyCall = SciPyCall(
-    "erfcinv", [lambda t, out, p: mul(t, mul(exp(mul(out, out)), -_ROOT_PI / 2))]
+    "erfcinv",
+    [lambda t, out, p: mul(t, mul(exp(mul(out, out)), -_ROOT_PI / 2))],
+    scalar=series.erfcinv,
 )
 erfcx_p: SciPyCall = SciPyCall(
     "erfcx", [lambda t, out, x: mul(t, sub(mul(mul(x, out), 2.0), 2 / _ROOT_PI))]
