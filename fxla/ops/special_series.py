@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from fxla.core.aval import DType
 from fxla.core.dtypes import float32, float64
-from fxla.loops.ir import BOOL, Expr
+from fxla.loops.ir import BOOL, DType, Expr
 from fxla.loops.view import const, op, select
 
 __all__ = ["erfcinv", "i0", "i0e", "i1", "i1e", "log_ndtr", "ndtri"]
