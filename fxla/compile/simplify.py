@@ -5,7 +5,8 @@ The passes, in order, each a function from jaxpr to jaxpr:
 * `inline_calls`: replace calls (`jit`, `checkpoint`, custom rules) by what they call, so that
   fusion sees through them;
 * `fold`: equations of scalar constants are evaluated, and operations that leave their operand as
-  it is, bit for bit, are dropped (``x * 1``, ``x - 0``, ``x / 1``, a transpose of its inverse);
+  it is, bit for bit, are dropped (``x * 1``, ``x - 0``, ``x / 1``, ``p and True``, a choice that is
+  known, a transpose of its inverse);
 * `eliminate_common`: equal equations on equal inputs are computed once;
 * `add_in_parts`: an array that is zero but for a part is added by adding the part;
 * `dce_jaxpr`: drop what no output needs.
@@ -87,7 +88,7 @@ def _is_literal(atom: Atom, value: float) -> bool:
     return isinstance(atom, Literal) and bool(atom.value == value)
 
 
-def _unchanged(eqn: Eqn) -> Atom | None:
+def _unchanged(eqn: Eqn, made_by: dict[Var, Eqn]) -> Atom | None:
     """The operand that an equation returns as it is, if it does."""
     x, *rest = eqn.inputs
     out = eqn.outputs[0].aval
@@ -104,7 +105,31 @@ def _unchanged(eqn: Eqn) -> Atom | None:
             same = x
         case "sub" if _is_literal(rest[0], 0) and not np.signbit(np.real(_value(rest[0]))):
             same = x
+        case "and" | "or" as name if out.dtype == np.bool_:
+            for known, other in ((x, rest[0]), (rest[0], x)):
+                if isinstance(known, Literal) and bool(known.value) == (name == "and"):
+                    same = other
+        case "select" if isinstance(x, Literal):
+            same = rest[0] if x.value else rest[1]
+        case "select" if _is_same(*rest, made_by):
+            same = rest[0]
     return same if same is not None and same.aval.matches(out) else None
+
+
+def _is_same(x: Atom, y: Atom, made_by: dict[Var, Eqn]) -> bool:
+    """Whether two operands are one, or full of one number."""
+
+    def number(atom: Atom) -> Hashable:
+        source = made_by.get(atom) if isinstance(atom, Var) else None
+        if source is not None and source.primitive is broadcast_in_dim_p:
+            (atom,) = source.inputs
+        return _atom_key(atom)
+
+    return number(x) == number(y) and x.aval.matches(y.aval)
+
+
+_MAY_LEAVE = frozenset({"mul", "div", "sub", "and", "or", "select"})
+"""The operations of which some return an operand as it is."""
 
 
 def _value(atom: Atom) -> Any:
@@ -130,7 +155,7 @@ def fold(jaxpr: Jaxpr) -> Jaxpr:
                 eqns.append(rename.eqn(wider))
                 made_by[wider.outputs[0]] = eqns[-1]
             continue
-        same = _unchanged(eqn) if eqn.primitive.name in ("mul", "div", "sub") else None
+        same = _unchanged(eqn, made_by) if eqn.primitive.name in _MAY_LEAVE else None
         if same is None and eqn.primitive is transpose_p:
             eqn, same = _composed(eqn, made_by)
         if same is not None:

@@ -89,6 +89,30 @@ def test_what_changes_nothing_is_dropped(f: Any, kept: bool) -> None:
     np.testing.assert_array_equal(np.signbit(a[:4]), np.signbit(b[:4]))
 
 
+@pytest.mark.parametrize(
+    ("f", "kept"),
+    [
+        (lambda x: lax.select(lax.gt(np.float64(1.0), np.float64(0.0)), x, x + 1), False),
+        (lambda x: lax.select(lax.gt(np.float64(0.0), np.float64(1.0)), x + 1, x), False),
+        (lambda x: (x > 0) & True, False),
+        (lambda x: False | (x > 0), False),
+        (lambda x: (x > 0) & False, True),
+        (lambda x: (x > 0) | True, True),
+        (lambda x: fnp.where(x > 0, 1.0, 1.0) * x, False),
+        (lambda x: fnp.where(x > 0, 0.0, -0.0) * x, True),
+        (lambda x: fnp.where(x > 0, fnp.sin(x), fnp.sin(x)) * x, True),  # equal, as is known later
+        (lambda x: x.astype(int) & 1, True),
+    ],
+)
+def test_choices_that_are_known_are_made(f: Any, kept: bool) -> None:
+    x = np.array([0.0, -0.0, 2.0, -1.5])
+    folded = fold(inline_calls(jaxpr_of(f, x)))
+    assert bool(set(names(folded)) & {"select", "and", "or"}) is kept
+    a, b = np.asarray(eval_jaxpr(folded, x)[0]), np.asarray(f(x))
+    np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(np.signbit(a), np.signbit(b))
+
+
 def test_complex_products_with_one_stay() -> None:
     """(inf + 1i) (1 + 0i) has an imaginary part inf * 0."""
     x = np.array([np.inf + 1j, -0.0 - 0.0j])
