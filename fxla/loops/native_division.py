@@ -50,6 +50,10 @@ def integer_division(b: Builder, name: str, x: Value, y: Value, signed: bool) ->
 
 
 def _by_words(b: Builder, name: str, x: Value, y: Value, signed: bool) -> Value:
+    if signed and name in ("floordiv", "mod") and y.known is not None and y.known > 0:
+        below = b.bitwise("ashr", x, BITS[x.type] - 1)  # -1 - x // y is what -1 - x has
+        quotient = b.bitwise("sdiv", x ^ below, y) ^ below
+        return quotient if name == "floordiv" else x - quotient * y
     prefix = "s" if signed else "u"
     rest = b.bitwise(f"{prefix}rem", x, y)
     down = signed and name in ("floordiv", "mod")

@@ -586,6 +586,18 @@ def test_divisions_beside_whole_multiples(isa: Isa, name: str, dtype: np.dtype[A
 
 
 @pytest.mark.parametrize("dtype", _INTEGERS, ids=str)
+@pytest.mark.parametrize("name", sorted(_DIVISIONS))
+def test_divisions_by_known_numbers(isa: Isa, name: str, dtype: np.dtype[Any]) -> None:
+    x = numbers(dtype, 200)
+    for divisor in (1, 3, 7, 8, 100, np.iinfo(dtype).max, *((-1, -7) if dtype.kind == "i" else ())):
+        y = dtype.type(divisor)
+        out = run_map(isa, lambda a, y=y: Op(dtype, name, (a, const(y, dtype))), dtype, x)
+        with np.errstate(all="ignore"):
+            expected = SCALAR_OPS[name].reference(x, y).astype(dtype)
+        np.testing.assert_array_equal(out, expected, err_msg=str(divisor))
+
+
+@pytest.mark.parametrize("dtype", _INTEGERS, ids=str)
 def test_integer_power(isa: Isa, dtype: np.dtype[Any]) -> None:
     x = numbers(dtype, 100)
     y = np.abs(numbers(dtype, 100, 1)).astype(dtype) & dtype.type(63)
