@@ -111,7 +111,7 @@ def _unchanged(eqn: Eqn, made_by: dict[Var, Eqn]) -> Atom | None:
                     same = other
         case "select" if isinstance(x, Literal):
             same = rest[0] if x.value else rest[1]
-        case "select" if _is_same(*rest, made_by):
+        case "select" if _is_same(rest[0], rest[1], made_by):
             same = rest[0]
     return same if same is not None and same.aval.matches(out) else None
 
