@@ -159,9 +159,10 @@ def _limits(call: str, a_min: Any, a_max: Any, min: Any, max: Any) -> tuple[Any,
     if a_min is NoValue and a_max is NoValue:
         a_min, a_max = [None if v is NoValue else v for v in (min, max)]
     elif a_min is NoValue or a_max is NoValue:
-        missing = "a_min" if a_min is NoValue else "a_max"
+        missing, alone = ("a_min", "max") if a_min is NoValue else ("a_max", "min")
         raise TypeError(
-            f"{call}() missing 1 required positional argument: {missing!r}{where_am_i()}"
+            f"{call}() missing 1 required positional argument: {missing!r}{where_am_i()}. "
+            f"One limit alone is given by name: `{call}(x, {alone}=limit)`."
         )
     elif min is not NoValue or max is not NoValue:
         raise ValueError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import fxla
+import fxla.numpy as fnp
 from tests.numpy.cases import A, V, check_case
 
 CASES = [
@@ -23,3 +25,12 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c[0])
 def test_traced_equals_numpy(case):
     check_case(case)
+
+
+@pytest.mark.parametrize(("limits", "remedy"), [((0,), "min=limit"), ((), "max=limit")])
+def test_one_limit_by_position(limits: tuple[int, ...], remedy: str) -> None:
+    given = {} if limits else {"a_max": 1}
+    for clip in (np.clip, fxla.jit(lambda x: fnp.clip(x, *limits, **given))):
+        with pytest.raises(TypeError, match="missing 1 required positional argument") as error:
+            clip(A, *limits, **given) if clip is np.clip else clip(A)
+    assert f"`np.clip(x, {remedy})`" in str(error.value)
