@@ -269,6 +269,7 @@ class Generator(Workload):
     """
 
     family: ClassVar[str] = "held out"
+    serial: ClassVar[str] = "layers of tens of microseconds each wait for the last chunk of another"
     small: ClassVar[dict[str, int]] = {"batch": 2, "noise": 3, "width": 2}
     batch: int = 16
     noise: int = 100

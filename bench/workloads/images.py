@@ -40,6 +40,7 @@ class CnnStep(Workload):
     family: ClassVar[str] = "images"
     small: ClassVar[dict[str, int]] = {"batch": 2, "side": 8, "first": 3, "second": 5}
     scales: ClassVar[str] = "batch"
+    serial: ClassVar[str] = "layers of tens of microseconds each wait for the last chunk of another"
     batch: int = 32
     side: int = 28
     first: int = 32

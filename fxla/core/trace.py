@@ -528,11 +528,11 @@ def typeof(x: Value) -> Aval:
         >>> str(typeof(3.0)), typeof(3.0).weak_type
         ('f64[]', True)
     """
-    if isinstance(x, Tracer):
-        return x.aval
-    if isinstance(x, np.ndarray):
+    if isinstance(x, np.ndarray):  # first, because there are most of them
         dtype = x.dtype
         return Aval(x.shape, dtype if dtype.isnative else dtype.newbyteorder("="))
+    if isinstance(x, Tracer):
+        return x.aval
     if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic):
         return Aval((), scalar_dtype(x), not isinstance(x, bool))
     if isinstance(x, np.generic):

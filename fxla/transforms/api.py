@@ -157,12 +157,13 @@ local_arrays: list[Callable[[Callable[..., Any]], AbstractContextManager[Any]]] 
 
 def argument(x: Any) -> Any:
     """An argument as the traced function sees it: an array that it may not write to."""
+    trace = state.trace
     if isinstance(x, Tracer):
-        if x.owner is not state.trace and x.aval.shape:
-            x = state.trace.lift(x)
+        if x.owner is not trace and x.aval.shape:
+            x = trace.lift(x)
     elif isinstance(x, np.ndarray) and x.shape and x.dtype.kind in "biufc":
-        x = state.trace.lift(x)
-    return freeze(x) if isinstance(x, Tracer) and x.owner is state.trace else x
+        x = trace.lift(x)
+    return freeze(x) if isinstance(x, Tracer) and x.owner is trace else x
 
 
 def traced_call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

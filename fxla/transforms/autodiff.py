@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fxla.core.array import as_array
+from fxla.core.array import Array, as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_complex, is_inexact
 from fxla.core.primitive import Linear, Zero
@@ -204,7 +204,8 @@ def value_and_grad(
         selected = select(f, args, kwargs, positions, has_aux, call)
         flat_f, flat = selected.flat_f, selected.flat
         for k, x in enumerate(flat):
-            if holomorphic or not is_inexact(typeof(x).dtype):
+            plain = type(x) is Array and x.dtype.kind == "f"  # the usual case, sooner
+            if holomorphic or not (plain or is_inexact(typeof(x).dtype)):
                 check_gradient_input(x, selected.path(k), call, holomorphic, allow_int)
         outs, pullback = vjp_flat(flat_f, flat, "grad", name)
         _check_scalar(flat_f, outs, call, holomorphic)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from fxla.core.array import Array
 from fxla.core.jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var
 from fxla.core.trace import (
     Value,
@@ -55,11 +56,18 @@ def straight_line(program: Jaxpr) -> Evaluate:
     silent = not any(_speaks(e) for e in program.eqns)
 
     def evaluate(args: Sequence[Value]) -> tuple[Any, ...]:
-        for x in args:
+        ready: list[Any] | None = None
+        for k, x in enumerate(args):
             if type(x) not in _READY:
-                if any(is_on_device(y) for y in args):
-                    return program.run(*args)
-                return evaluate([_ready(y) for y in args])
+                if type(x) is not Array:
+                    if any(is_on_device(y) for y in args):
+                        return program.run(*args)
+                    return evaluate([_ready(y) for y in args])
+                if ready is None:
+                    ready = list(args)
+                ready[k] = x.view(np.ndarray)
+        if ready is not None:
+            args = ready
         if not silent:
             return function(*args)  # type: ignore[no-any-return]
         # Without floating-point warnings, at a tenth of the cost of ``errstate``. A context cannot
