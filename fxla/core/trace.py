@@ -72,12 +72,14 @@ class Trace(ABC):
         label: what the user called, e.g. ``grad``; for messages.
         function: name of the user's function being traced; for messages.
         alive: False once the transformation has returned.
+        evaluates: whether it keeps concrete arrays, and values of one type have one aval.
     """
 
     parent: Trace | None = None
     label: str = ""
     function: str = ""
     alive: bool = True
+    evaluates: bool = False
 
     @abstractmethod
     def process(
@@ -521,6 +523,20 @@ for _name in _METHODS:
     setattr(Tracer, _name, _method(_name))
 
 
+_array_avals: dict[tuple[tuple[int, ...], np.dtype[Any]], Aval] = {}
+"""Of arrays that were asked for: looking one up is cheaper than making it, and it stays one."""
+
+_CAPACITY = 4096
+
+
+def _array_aval(key: tuple[tuple[int, ...], np.dtype[Any]]) -> Aval:
+    shape, dtype = key
+    if len(_array_avals) >= _CAPACITY:
+        _array_avals.clear()
+    made = Aval(shape, dtype if dtype.isnative else dtype.newbyteorder("="))
+    return _array_avals.setdefault(key, made)
+
+
 def typeof(x: Value) -> Aval:
     """The aval of a tracer, an array, a scalar, or anything that has an ``aval``.
 
@@ -529,8 +545,8 @@ def typeof(x: Value) -> Aval:
         ('f64[]', True)
     """
     if isinstance(x, np.ndarray):  # first, because there are most of them
-        dtype = x.dtype
-        return Aval(x.shape, dtype if dtype.isnative else dtype.newbyteorder("="))
+        key = x.shape, x.dtype
+        return _array_avals.get(key) or _array_aval(key)
     if isinstance(x, Tracer):
         return x.aval
     if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic):

@@ -96,7 +96,7 @@ def _binary(function: Callable[..., Any], reflected: bool) -> Callable[..., Any]
 
 def _deferring(compute: Callable[..., Any]) -> Callable[..., Any]:
     def operator(self: Any, other: Any) -> Any:
-        if type(other) not in _ANSWERED and _defers(other):
+        if not isinstance(other, Tracer) and type(other) not in _ANSWERED and _defers(other):
             return NotImplemented
         return compute(self, other)
 

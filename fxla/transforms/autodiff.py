@@ -211,7 +211,10 @@ def value_and_grad(
         _check_scalar(flat_f, outs, call, holomorphic)
         aval = typeof(outs[0])
         cts = pullback([aval.dtype.type(1)])
-        found = [as_array(instantiate_tangent(ct)) for ct in cts]
+        found = [
+            ct.view(Array) if type(ct) is np.ndarray else as_array(instantiate_tangent(ct))
+            for ct in cts
+        ]
         gradient: Any = selected.trees(found)
         if isinstance(argnums, int):
             gradient = gradient[0]

@@ -48,7 +48,7 @@ class Pullback:
     results: tuple[tuple[int, int, int | None], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class LinearRule:
     """A program at a point where some inputs vary.
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 import contextvars
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fxla.core.array import Array
 from fxla.core.jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var
+from fxla.core.records import dataclass
 from fxla.core.trace import (
     Value,
     is_on_device,
@@ -27,16 +28,19 @@ from fxla.core.trace import (
     typeof,
 )
 from fxla.ops.dot import DotGeneral, dot_general_p
-from fxla.ops.structure import broadcast_in_dim_p, transpose_p
+from fxla.ops.structure import ReduceSum, broadcast_in_dim_p, transpose_p
 
-__all__ = ["straight_line"]
+__all__ = ["READY", "Ending", "in_silence", "is_silent", "line", "straight_line"]
 
 Evaluate = Callable[[Sequence[Value]], tuple[Any, ...]]
 
 _LARGE = 1 << 14
 """Bytes from which writing into a temporary is cheaper than a new array."""
 
-_READY = frozenset({np.ndarray, *np.sctypeDict.values()})
+_COPYING = (DotGeneral, ReduceSum)
+"""Primitives besides elementwise ones whose results never share memory with an operand."""
+
+READY = frozenset({np.ndarray, *np.sctypeDict.values()})
 """Types of values that a program takes as they are."""
 
 
@@ -51,14 +55,13 @@ def straight_line(program: Jaxpr) -> Evaluate:
         >>> straight_line(program)([np.zeros(2)])
         (array([0., 0.]),)
     """
-    source, constants = _Printer(program).text()
-    function = _factory(source)(*constants)
-    silent = not any(_speaks(e) for e in program.eqns)
+    function = line(program)
+    silent = is_silent(program)
 
     def evaluate(args: Sequence[Value]) -> tuple[Any, ...]:
         ready: list[Any] | None = None
         for k, x in enumerate(args):
-            if type(x) not in _READY:
+            if type(x) not in READY:
                 if type(x) is not Array:
                     if any(is_on_device(y) for y in args):
                         return program.run(*args)
@@ -70,16 +73,47 @@ def straight_line(program: Jaxpr) -> Evaluate:
             args = ready
         if not silent:
             return function(*args)  # type: ignore[no-any-return]
-        # Without floating-point warnings, at a tenth of the cost of ``errstate``. A context cannot
-        # be entered twice, and a signal handler or finaliser may come here: each call has its own.
-        free = _contexts.free
-        context = free.pop() if free else _new_context()
-        try:
-            return context.run(function, *args)
-        finally:
-            free.append(context)
+        return in_silence(function, *args)  # type: ignore[no-any-return]
 
     return evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the function of a program does with the results, in the same code.
+
+    Attributes:
+        parameters: names of what it is given before the program's inputs ``x0``, ``x1``, ...
+        text: from the names of the results to its last lines, the ``return`` among them.
+        constants: values of other names in these lines.
+    """
+
+    parameters: tuple[str, ...]
+    text: Callable[[Sequence[str]], Sequence[str]]
+    constants: Mapping[str, Any]
+
+
+_RETURN = Ending((), lambda names: [f"return ({''.join(f'{n}, ' for n in names)})"], {})
+
+
+def line(program: Jaxpr, ending: Ending = _RETURN) -> Callable[..., Any]:
+    """A program's function of arrays and scalars of NumPy's own types, which may give warnings."""
+    source, constants = _Printer(program).text(ending)
+    return _factory(source)(*constants)
+
+
+def in_silence(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function without floating-point warnings, at a tenth of the cost of ``errstate``.
+
+    A context cannot be entered twice, and a signal handler or finaliser may come here: each call
+    has its own.
+    """
+    free = _contexts.free
+    context = free.pop() if free else _new_context()
+    try:
+        return context.run(function, *args)
+    finally:
+        free.append(context)
 
 
 def _ready(x: Value) -> Any:
@@ -104,6 +138,11 @@ def _new_context() -> contextvars.Context:
     context = contextvars.Context()
     context.run(np.seterr, all="ignore")
     return context
+
+
+def is_silent(program: Jaxpr) -> bool:
+    """Whether no equation of a program may run code that is not NumPy's."""
+    return not any(_speaks(e) for e in program.eqns)
 
 
 def _speaks(eqn: Eqn) -> bool:
@@ -144,16 +183,18 @@ class _Printer:
         self.turned = self._products_to_transpose()
         self.reusable: set[Var] = set()
 
-    def text(self) -> tuple[str, list[Any]]:
+    def text(self, ending: Ending) -> tuple[str, list[Any]]:
         """The source of the factory and the arguments to give it."""
         lines = [line for eqn in self.program.eqns for line in self._equation(eqn)]
-        outs = "".join(f"{self._atom(a)}, " for a in self.program.outs)
-        inputs = ", ".join(f"x{k}" for k in range(len(self.program.invars)))
-        given = ", ".join(f"c{k}" for k in range(len(self.constants)))
-        body = "\n".join(f"        {line}" for line in [*lines, f"return ({outs})"])
+        lines += ending.text([self._atom(a) for a in self.program.outs])
+        inputs = [f"x{k}" for k in range(len(self.program.invars))]
+        given = [*[f"c{k}" for k in range(len(self.constants))], *ending.constants]
+        body = "\n".join(f"        {line}" for line in lines)
         return (
-            f"def factory({given}):\n    def program({inputs}):\n{body}\n    return program\n",
-            self.constants,
+            f"def factory({', '.join(given)}):\n"
+            f"    def program({', '.join([*ending.parameters, *inputs])}):\n{body}\n"
+            "    return program\n",
+            [*self.constants, *ending.constants.values()],
         )
 
     def _constant(self, value: Any) -> str:
@@ -182,13 +223,15 @@ class _Printer:
         function = eqn.primitive.on_numpy(avals, eqn.params)
         into = self._reused(eqn, function)
         self._read(eqn)
+        if not isinstance(function, np.ufunc) and not isinstance(eqn.primitive, _COPYING):
+            self.reusable.difference_update(eqn.inputs)  # the result may be a view of them
         if out is None:
             impl = functools.partial(eqn.primitive.impl, **eqn.params)
             for v in eqn.outputs:
                 self.names[v] = f"v{len(self.names)}"
             names = "".join(f"{self.names[v]}, " for v in eqn.outputs)
             call = f"{self._constant(impl)}({', '.join(operands)})"
-            return [f"{names}= {call}" if names else call]
+            return [f"{names}= {call}" if names else call, *self._dropped(eqn, None)]
         if function is None:
             function = functools.partial(eqn.primitive.impl, **eqn.params)
             call = f"{self._constant(function)}({', '.join(operands)})[0]"
@@ -201,7 +244,7 @@ class _Printer:
             self.names[out] = f"v{len(self.names)}"
         if isinstance(function, np.ufunc) and out.aval.shape:
             self.reusable.add(out)
-        return [f"{self.names[out]} = {call}"]
+        return [f"{self.names[out]} = {call}", *self._dropped(eqn, into)]
 
     # --- temporaries --------------------------------------------------------------------------
 
@@ -209,6 +252,16 @@ class _Printer:
         for atom in eqn.inputs:
             if isinstance(atom, Var):
                 self.readers[atom] -= 1
+
+    def _dropped(self, eqn: Eqn, into: Var | None) -> list[str]:
+        """The statement that frees operands which nothing reads after this equation."""
+        dead = {
+            self.names[a]: None
+            for a in eqn.inputs
+            if isinstance(a, Var) and a in self.made_by and not self.readers[a]
+            if a is not into and a not in self.left_out
+        }
+        return [f"del {', '.join(dead)}"] if dead else []
 
     def _reused(self, eqn: Eqn, function: Any) -> Var | None:
         """An operand that nothing reads after this equation and that can hold its result."""

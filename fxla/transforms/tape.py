@@ -11,9 +11,12 @@ the linear program that its jvp rule recorded this time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
-from fxla.core.array import as_array
+from numpy import ndarray
+
+from fxla.core.array import Array, as_array
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_inexact
 from fxla.core.jaxpr import Jaxpr
@@ -37,10 +40,15 @@ from fxla.ops.elementwise import add_p
 from fxla.transforms.linear_rules import LinearRule, known_rule, one_equation_program
 from fxla.transforms.masks import either
 from fxla.transforms.partial_eval import PartialTrace, dce_closed
-from fxla.transforms.straight_line import straight_line
+from fxla.transforms.straight_line import READY, Ending, in_silence, is_silent, line, straight_line
 from fxla.transforms.transpose import add_cotangents, masked_backward
+from fxla.transforms.whole_pull import WholePull, usual_pull
 
 __all__ = ["Tape", "TapeTrace", "TapeTracer", "record"]
+
+
+_MANY = 1 << 12
+"""Steps above which a tape is never pulled as one program, which would be long in the making."""
 
 
 class TapeTracer(Tracer):
@@ -75,32 +83,29 @@ class TapeTracer(Tracer):
         return TapeTracer(self.owner, self.primal, self.aval, self.slot)
 
 
-class Step:
-    """One operation on a tape.
+class Recorded:
+    """The linear program of one operation, recorded for this once.
 
     Attributes:
-        linear: from (*residuals, *tangents of inputs) to tangents of the results that have one.
-        rule: the operation's rule, None if its linear program was recorded for this once.
-        residuals: what the rule needs of the point.
-        inputs: slots of the varying inputs.
-        first: slot of the first result that has a tangent; the others follow.
+        linear: from (*residuals, *tangents of the varying inputs) to nonzero tangents of results.
     """
 
-    __slots__ = ("first", "inputs", "linear", "residuals", "rule")
+    __slots__ = ("linear",)
 
-    def __init__(
-        self,
-        linear: Jaxpr,
-        rule: LinearRule | None,
-        residuals: Sequence[Value],
-        inputs: Sequence[int],
-        first: int,
-    ) -> None:
+    def __init__(self, linear: Jaxpr) -> None:
         self.linear = linear
-        self.rule = rule
-        self.residuals = residuals
-        self.inputs = inputs
-        self.first = first
+
+    @property
+    def n_tangents(self) -> int:
+        """How many results have a tangent."""
+        return len(self.linear.outs)
+
+
+Step = tuple[LinearRule | Recorded, Sequence[Value], Sequence[int]]
+"""One operation on a tape: its derivative, the residuals of that, and slots of its varying inputs.
+
+Its results that have a tangent have the slots that follow those of the step before.
+"""
 
 
 class TapeTrace(Trace):
@@ -110,6 +115,7 @@ class TapeTrace(Trace):
         self.parent: Trace = parent
         self.label = label
         self.function = function
+        self.evaluates = parent is eval_trace
         self.steps: list[Step] = []
         self.slots = 0
 
@@ -123,14 +129,19 @@ class TapeTrace(Trace):
 
     def run(self, program: Jaxpr, args: Sequence[Value]) -> tuple[Value, ...]:
         primals, at, slots = [], [], []
+        plain = self.evaluates
         for k, x in enumerate(args):
             if type(x) is TapeTracer and x.owner is self:
-                primals.append(x.primal)
                 if x.slot is not None:
                     at.append(k)
                     slots.append(x.slot)
-            else:
-                primals.append(x)
+                x = x.primal
+            if plain and type(x) not in READY:
+                if type(x) is Array:
+                    x = x.view(ndarray)
+                else:
+                    plain = False
+            primals.append(x)
         if not at:
             return tuple([self.lift(o) for o in self.parent.run(program, primals)])
         varying = tuple(at)
@@ -139,12 +150,16 @@ class TapeTrace(Trace):
             rule = known_rule(program, varying)
             if rule is None:
                 return super().run(program, args)
+        if plain:
+            noting = rule.known.derived.get("noting") or _noting(rule)
+            if noting is not _SPEAKS:
+                return in_silence(noting, self, args, slots, *primals)  # type: ignore[no-any-return]
         found = self.parent.run(rule.known, primals)
         first = self.slots
         if rule.n_tangents:
             self.slots = first + rule.n_tangents
             residuals = [found[p] if p >= 0 else primals[~p] for p in rule.residuals]
-            self.steps.append(Step(rule.linear, rule, residuals, slots, first))
+            self.steps.append((rule, residuals, slots))
         outs: list[Value] = []
         for place, aval, tangent in rule.results:
             if tangent is None:
@@ -205,9 +220,8 @@ class TapeTrace(Trace):
                 )
             closed = inner.close(unknowns, [t for t, nz in zip(found, nonzero, strict=True) if nz])
         closed = dce_closed(closed)
-        first = self.slots
         if closed.jaxpr.outs:
-            self.steps.append(Step(closed.jaxpr, None, closed.consts, slots, first))
+            self.steps.append((Recorded(closed.jaxpr), closed.consts, slots))
         avals = (
             primitive.abstract_eval(*[typeof(x) for x in args], **params)
             if weak
@@ -221,38 +235,107 @@ class TapeTrace(Trace):
         )
 
 
+_SPEAKS = object()
+
+
+def _noting(rule: LinearRule) -> Any:
+    """What `TapeTrace.run` does by a rule on NumPy's arrays, as one line of code after another.
+
+    Returns:
+        A function from (trace, arguments, slots of the varying ones, *primals) to the results, kept
+        with the rule; or `_SPEAKS` if it may run code that is not NumPy's.
+    """
+    known = rule.known
+
+    def text(found: Sequence[str]) -> list[str]:
+        residuals = [found[p] if p >= 0 else f"x{~p}" for p in rule.residuals]
+        outs = [
+            f"args[{~place}], "
+            if place < 0
+            else f"trace.lift({found[place]}), "
+            if tangent is None
+            else f"Tracer(trace, {found[place]}, aval{k}, first + {tangent}), "
+            for k, (place, _, tangent) in enumerate(rule.results)
+        ]
+        lines = [
+            "first = trace.slots",
+            f"trace.slots = first + {rule.n_tangents}",
+            f"trace.steps.append((rule, ({''.join(f'{r}, ' for r in residuals)}), slots))",
+        ]
+        return [*(lines if rule.n_tangents else ()), f"return ({''.join(outs)})"]
+
+    avals = {f"aval{k}": aval for k, (_, aval, _) in enumerate(rule.results)}
+    ending = Ending(("trace", "args", "slots"), text, {"rule": rule, "Tracer": TapeTracer, **avals})
+    made = known.derived["noting"] = line(known, ending) if is_silent(known) else _SPEAKS
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Tape:
     """The derivative of a function at a point.
 
     Attributes:
         steps: operations in order.
+        slots: how many slots there are.
         inputs: for each input its slot, or None if it has no tangent.
         results: for each result its slot, or None if its tangent is zero.
     """
 
     steps: tuple[Step, ...]
+    slots: int
     inputs: tuple[int | None, ...]
     results: tuple[int | None, ...]
 
     def pull(self, cts: Sequence[Any]) -> list[Any]:
         """Cotangents of the inputs, None for zero, from those of the results (maybe `Zero`)."""
+        if state.trace is not eval_trace or len(self.steps) > _MANY:
+            return self._pull_by_steps([s[1] for s in self.steps], cts)
+        residuals = [s[1] for s in self.steps]
+        given = [None if is_zero(c) else c for c in cts]
+        values = [*chain.from_iterable(residuals), *[c for c in given if c is not None]]
+        whole = self._whole(residuals, given, values)
+        if whole is None:
+            return self._pull_by_steps(residuals, cts)
+        found = eval_trace.run(whole.program, [*whole.consts, *values])
+        return [None if place is None else found[place] for place in whole.results]
+
+    def _whole(
+        self, residuals: Sequence[Sequence[Value]], cts: Sequence[Any], values: Sequence[Value]
+    ) -> WholePull | None:
+        """The pull as one program, from the time on at which tapes like this one are usual."""
+        rules = [s[0] for s in self.steps]
+        types = [None if c is None else typeof(c) for c in cts]
+        if any([type(r) is Recorded for r in rules]):  # noqa: C419 - faster than a generator
+            return None
+
+        def pull(args: Sequence[Value]) -> list[Any]:
+            rest = iter(args)
+            split = [[next(rest) for _ in some] for some in residuals]
+            return self._pull_by_steps(split, [None if c is None else next(rest) for c in cts])
+
+        slots = chain.from_iterable([s[2] for s in self.steps])
+        links = (*slots, *self.inputs, *self.results, *types)
+        return usual_pull(rules, links, pull, lambda: [typeof(x) for x in values])
+
+    def _pull_by_steps(self, residuals: Sequence[Sequence[Value]], cts: Sequence[Any]) -> list[Any]:
+        """As `pull`, operation by operation."""
         sums = _Sums()
         for slot, ct in zip(self.results, cts, strict=True):
-            if slot is not None and not is_zero(ct):
+            if not (slot is None or ct is None or is_zero(ct)):
                 sums.add(slot, ct, None)
         known, run = sums.cts, state.trace.run
-        for step in reversed(self.steps):
-            rule = step.rule
-            if rule is None:
-                _pull_recorded(step, sums)
+        first = self.slots
+        for (rule, _, slots), given in zip(reversed(self.steps), reversed(residuals), strict=True):
+            first -= rule.n_tangents
+            if isinstance(rule, Recorded):
+                _pull_recorded(rule.linear, given, slots, first, sums)
             elif rule.n_tangents != 1 or sums.masks:
-                _pull_rule(rule, step, sums)
-            elif step.first in known:  # as above, for the usual case: one result and no masks
+                _pull_rule(rule, given, slots, first, sums)
+            elif first in known:  # as above, for the usual case: one result and no masks
                 pullback = rule.pullbacks.get((1, 0)) or rule.pullback((1, 0))
-                found = run(pullback.program, [*step.residuals, known.pop(step.first)])
+                found = run(pullback.program, [*given, known.pop(first)])
                 for k, place, mask in pullback.results:
-                    slot = step.inputs[k]
+                    slot = slots[k]
                     if slot in known or mask is not None:
                         sums.add(slot, found[place], None if mask is None else found[mask])
                     else:
@@ -263,20 +346,22 @@ class Tape:
         """Tangents of the results, None for zero, from those of the inputs."""
         known = {s: t for s, t in zip(self.inputs, tangents, strict=True) if s is not None}
         run = state.trace.run
-        for step in self._needed():
-            found = run(step.linear, (*step.residuals, *[known[s] for s in step.inputs]))
-            known.update(zip(range(step.first, step.first + len(found)), found, strict=True))
+        for (rule, residuals, slots), first in self._needed():
+            found = run(rule.linear, (*residuals, *[known[s] for s in slots]))
+            known.update(zip(range(first, first + len(found)), found, strict=True))
         return [None if slot is None else known[slot] for slot in self.results]
 
-    def _needed(self) -> list[Step]:
-        """The steps that a result depends on."""
+    def _needed(self) -> list[tuple[Step, int]]:
+        """The steps that a result depends on, and the slot of the first result of each."""
         live = {slot for slot in self.results if slot is not None}
         kept = []
+        stop = self.slots
         for step in reversed(self.steps):
-            stop = step.first + len(step.linear.outs)
-            if any(slot in live for slot in range(step.first, stop)):
-                live.update(step.inputs)
-                kept.append(step)
+            first = stop - step[0].n_tangents
+            if any(slot in live for slot in range(first, stop)):
+                live.update(step[2])
+                kept.append((step, first))
+            stop = first
         return kept[::-1]
 
 
@@ -309,10 +394,12 @@ def _added(a: Value, b: Value) -> Value:
     return add_cotangents(a, b) if program is None else state.trace.run(program, (a, b))[0]
 
 
-def _pull_rule(rule: LinearRule, step: Step, sums: _Sums) -> None:
+def _pull_rule(
+    rule: LinearRule, residuals: Sequence[Value], inputs: Sequence[int], first: int, sums: _Sums
+) -> None:
     """Cotangents of a step's inputs by its rule's transposed program."""
     cts, masks = sums.cts, sums.masks
-    slots = range(step.first, step.first + rule.n_tangents)
+    slots = range(first, first + rule.n_tangents)
     has_ct = [int(s in cts) for s in slots]
     if 1 not in has_ct:
         return
@@ -322,28 +409,29 @@ def _pull_rule(rule: LinearRule, step: Step, sums: _Sums) -> None:
     ]
     given = (*has_ct, *has_mask)
     operands = [
-        *step.residuals,
+        *residuals,
         *[cts.pop(s) for s in slots if s in cts],
         *[masks.pop(s) for s in slots if s in masks],
     ]
     pullback = rule.pullbacks.get(given) or rule.pullback(given)
     found = state.trace.run(pullback.program, operands)
     for k, place, mask in pullback.results:
-        sums.add(step.inputs[k], found[place], None if mask is None else found[mask])
+        sums.add(inputs[k], found[place], None if mask is None else found[mask])
 
 
-def _pull_recorded(step: Step, sums: _Sums) -> None:
+def _pull_recorded(
+    linear: Jaxpr, residuals: Sequence[Value], inputs: Sequence[int], first: int, sums: _Sums
+) -> None:
     """Cotangents of a step's inputs by transposing its linear program, equation by equation."""
-    linear = step.linear
-    slots = range(step.first, step.first + len(linear.outs))
+    slots = range(first, first + len(linear.outs))
     cts = [sums.cts.pop(s, None) for s in slots]
     if all(ct is None for ct in cts):
         return
     masks = [sums.masks.pop(s, None) for s in slots]
-    r = len(step.residuals)
-    operands = [*step.residuals, *(Linear(a) for a in linear.in_avals[r:])]
+    r = len(residuals)
+    operands = [*residuals, *(Linear(a) for a in linear.in_avals[r:])]
     found, found_masks = masked_backward(linear, operands, cts, masks)
-    for slot, ct, mask in zip(step.inputs, found[r:], found_masks[r:], strict=True):
+    for slot, ct, mask in zip(inputs, found[r:], found_masks[r:], strict=True):
         if not is_zero(ct):
             sums.add(slot, ct, mask)
 
@@ -358,14 +446,17 @@ def record(
     trace = TapeTrace(current_trace(), label, function)
     inputs: list[Value] = []
     slots: list[int | None] = []
+    n = 0
     for p in primals:
         aval = typeof(p)
-        if is_inexact(aval.dtype):
-            slots.append(trace.slots)
-            inputs.append(trace.varying(p, aval))
+        if aval.dtype.kind == "f" or is_inexact(aval.dtype):
+            slots.append(n)
+            inputs.append(TapeTracer(trace, p, aval, n))
+            n += 1
         else:
             slots.append(None)
             inputs.append(p)
+    trace.slots = n
     with running(trace, ends=True):
         outs = f(*inputs)
     values, results = [], []
@@ -374,9 +465,11 @@ def record(
         values.append(o.primal if mine else o)
         results.append(o.slot if mine else None)
     if trace.parent is not eval_trace:  # an array that was read here may be written to later
-        for step in trace.steps:
-            step.residuals = [x.clone() if isinstance(x, Tracer) else x for x in step.residuals]
-    return values, Tape(tuple(trace.steps), tuple(slots), tuple(results))
+        trace.steps = [
+            (rule, [x.clone() if isinstance(x, Tracer) else x for x in residuals], of)
+            for rule, residuals, of in trace.steps
+        ]
+    return values, Tape(tuple(trace.steps), trace.slots, tuple(slots), tuple(results))
 
 
 program_evaluation[:] = [straight_line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,42 @@ def test_values_are_numpys(f: Any, wanted: Any) -> None:
         (found,) = evaluate(f, x)
         np.testing.assert_allclose(found, wanted(x), rtol=1e-12)
         np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize(
+    "view", [lambda x: x.T, lambda x: x.reshape(-1), lambda x: x[:, 3:], fnp.real, fnp.ravel]
+)
+def test_a_temporary_with_a_view_is_kept(view: Callable[[Any], Any]) -> None:
+    """The last equation to read exp(x) must not write over it: a view of it is read later."""
+
+    def f(x: Any) -> Any:
+        e = fnp.exp(x)
+        v = view(e)
+        c = e * 2.0
+        return v + 1.0, c
+
+    v, c = evaluate(f, LARGE)
+    np.testing.assert_array_equal(v, view(np.exp(LARGE)) + 1.0)
+    np.testing.assert_array_equal(c, np.exp(LARGE) * 2.0)
+
+
+def test_a_temporary_is_freed_when_it_is_read_for_the_last_time() -> None:
+    """A long chain of matrix products holds two of its matrices at a time, not all."""
+
+    def f(x: Any) -> Any:
+        for _ in range(20):
+            x = x @ x
+        return x
+
+    x = np.eye(200)
+    closed = fxla.make_jaxpr(f)(x)
+    run = straight_line(closed.jaxpr)
+    run([x])
+    tracemalloc.start()
+    run([x])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * x.nbytes
 
 
 def test_a_temporary_that_is_read_again_is_kept() -> None:
