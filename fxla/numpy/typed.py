@@ -20,7 +20,7 @@ from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.core.patience import make_room, once_worth
 from fxla.core.records import dataclass
 from fxla.core.staging import trace_to_jaxpr
-from fxla.core.trace import Tracer, Value, eval_trace, running, state, typeof
+from fxla.core.trace import Trace, Tracer, Value, eval_trace, running, state, typeof
 from fxla.numpy.writing import fresh
 from fxla.ops.casts import Convert
 from fxla.transforms.dce import dce_jaxpr
@@ -75,7 +75,8 @@ def typed(
 
     def call(*args: Any, **kwargs: Any) -> Any:
         quick: list[Any] = []
-        if state.trace.evaluates and not kwargs:
+        trace = state.trace
+        if trace.evaluates and not kwargs:
             quick += (function, _precision.default)
             given = []
             for x in args:
@@ -92,7 +93,7 @@ def typed(
             else:
                 entry = _seen.get(tuple(quick))
                 if entry is not None:
-                    return _run(entry[0], given)
+                    return _run(entry[0], given, trace)
         key: list[Any] = [function, _precision.default]
         operands: list[Any] = []
         try:
@@ -122,18 +123,18 @@ def typed(
         if quick:
             make_room(_seen, _CAPACITY)
             _seen[tuple(quick)] = found, [x.aval for x in args if isinstance(x, Tracer)]
-        return _run(found, operands)
+        return _run(found, operands, trace)
 
     return call
 
 
-def _run(program: _Program, operands: list[Any]) -> Any:
+def _run(program: _Program, operands: list[Any], trace: Trace) -> Any:
     """The result of a function by its program, under the current trace."""
     for position, convert in program.numbers:
         operands[position] = convert(operands[position])
     if program.consts:
         operands = [*program.consts, *operands]
-    outs = state.trace.run(program.jaxpr, operands)
+    outs = trace.run(program.jaxpr, operands)
     if program.many is None:
         (out,) = outs
         return fresh(out, operands) if isinstance(out, Tracer) else as_array(out)

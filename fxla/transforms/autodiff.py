@@ -208,8 +208,7 @@ def value_and_grad(
             if holomorphic or not (plain or is_inexact(typeof(x).dtype)):
                 check_gradient_input(x, selected.path(k), call, holomorphic, allow_int)
         outs, pullback = vjp_flat(flat_f, flat, "grad", name)
-        _check_scalar(flat_f, outs, call, holomorphic)
-        aval = typeof(outs[0])
+        aval = _scalar_aval(flat_f, outs, call, holomorphic)
         cts = pullback([aval.dtype.type(1)])
         found = [
             ct.view(Array) if type(ct) is np.ndarray else as_array(instantiate_tangent(ct))
@@ -225,7 +224,8 @@ def value_and_grad(
     return value_and_grad_f
 
 
-def _check_scalar(flat_f: FlatFunction, outs: list[Value], call: str, holomorphic: bool) -> None:
+def _scalar_aval(flat_f: FlatFunction, outs: list[Value], call: str, holomorphic: bool) -> Aval:
+    """The type of the one result, a scalar that has a derivative."""
     if len(outs) != 1 or flat_f.out_tree is None or flat_f.out_tree.num_nodes != 1:
         raise NotDifferentiableError(
             f"{call}: the function must return one scalar, but it returned "
@@ -253,6 +253,7 @@ def _check_scalar(flat_f: FlatFunction, outs: list[Value], call: str, holomorphi
             "Return a real number such as abs(z) ** 2, or "
             "pass holomorphic=True if the function is holomorphic."
         )
+    return aval
 
 
 def grad(

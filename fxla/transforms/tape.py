@@ -118,6 +118,7 @@ class TapeTrace(Trace):
         self.evaluates = parent is eval_trace
         self.steps: list[Step] = []
         self.slots = 0
+        self.by_rules = True
 
     def same(self, x: TapeTracer, y: TapeTracer) -> bool:
         return is_same(x.primal, y.primal)
@@ -222,6 +223,7 @@ class TapeTrace(Trace):
         closed = dce_closed(closed)
         if closed.jaxpr.outs:
             self.steps.append((Recorded(closed.jaxpr), closed.consts, slots))
+            self.by_rules = False
         avals = (
             primitive.abstract_eval(*[typeof(x) for x in args], **params)
             if weak
@@ -279,18 +281,20 @@ class Tape:
         slots: how many slots there are.
         inputs: for each input its slot, or None if it has no tangent.
         results: for each result its slot, or None if its tangent is zero.
+        by_rules: whether no step was recorded for this once.
     """
 
     steps: tuple[Step, ...]
     slots: int
     inputs: tuple[int | None, ...]
     results: tuple[int | None, ...]
+    by_rules: bool
 
     def pull(self, cts: Sequence[Any]) -> list[Any]:
         """Cotangents of the inputs, None for zero, from those of the results (maybe `Zero`)."""
-        if state.trace is not eval_trace or len(self.steps) > _MANY:
-            return self._pull_by_steps([s[1] for s in self.steps], cts)
         residuals = [s[1] for s in self.steps]
+        if state.trace is not eval_trace or len(self.steps) > _MANY or not self.by_rules:
+            return self._pull_by_steps(residuals, cts)
         given = [None if is_zero(c) else c for c in cts]
         values = [*chain.from_iterable(residuals), *[c for c in given if c is not None]]
         whole = self._whole(residuals, given, values)
@@ -305,8 +309,6 @@ class Tape:
         """The pull as one program, from the time on at which tapes like this one are usual."""
         rules = [s[0] for s in self.steps]
         types = [None if c is None else typeof(c) for c in cts]
-        if any([type(r) is Recorded for r in rules]):  # noqa: C419 - faster than a generator
-            return None
 
         def pull(args: Sequence[Value]) -> list[Any]:
             rest = iter(args)
@@ -469,7 +471,9 @@ def record(
             (rule, [x.clone() if isinstance(x, Tracer) else x for x in residuals], of)
             for rule, residuals, of in trace.steps
         ]
-    return values, Tape(tuple(trace.steps), trace.slots, tuple(slots), tuple(results))
+    return values, Tape(
+        tuple(trace.steps), trace.slots, tuple(slots), tuple(results), trace.by_rules
+    )
 
 
 program_evaluation[:] = [straight_line]

@@ -31,7 +31,7 @@ def loss(f: Any) -> Any:
 def residuals(f: Any) -> list[str]:
     """Types of the arrays that the tape keeps, inputs aside."""
     _, tape = record(lambda *args: [f(*args)], [W, V, X], "vjp", "f")
-    kept = {id(r): r for step in tape.steps for r in step.residuals if np.ndim(r)}
+    kept = {id(r): r for _, residuals, _ in tape.steps for r in residuals if np.ndim(r)}
     return sorted(str(typeof(r)) for r in kept.values() if not any(r is a for a in (W, V, X)))
 
 
