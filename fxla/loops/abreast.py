@@ -28,18 +28,21 @@ from fxla.loops.ir import (
     Index,
     Kernel,
     Let,
+    Load,
     Local,
     Op,
     Stmt,
     Store,
 )
-from fxla.loops.rewrite import Rewriter
+from fxla.loops.rewrite import Rewriter, all_exprs, postorder
 from fxla.loops.view import binary, int_const
 
 __all__ = ["ROWS", "SHORT_BYTES", "rows_abreast"]
 
 ROWS = 2
 """Rows taken at a time."""
+SHARING_ROWS = 4
+"""Rows taken at a time that are read beside one vector."""
 SHORT_BYTES = 1024
 """Bytes of a row, at most, that is short."""
 
@@ -52,26 +55,41 @@ def rows_abreast(kernel: Kernel) -> Kernel:
         case _:
             return kernel
     loops = [s for s in body if isinstance(s, For)]
-    if len(loops) < 2 or not all(_is_short(s) for s in loops) or not _is_simple(body):
+    if not _is_simple(body):
+        return kernel
+    if len(loops) > 1 and all(_is_short(s) for s in loops):
+        together = ROWS
+    elif len(loops) == 1 and _reads_one_vector(loops[0], i):
+        together = SHARING_ROWS
+    else:
         return kernel
     count = size_of_extent(n)
-    if count is None or count < 2 * ROWS:
+    if count is None or count < 2 * together:
         return kernel
     pair = Index(INDEX, f"{i.name}p")
-    first = binary("mul", pair, int_const(ROWS))
+    first = binary("mul", pair, int_const(together))
     last = binary("sub", n, int_const(1))
     scratch = frozenset(s.buffer.name for s in body if isinstance(s, Alloc))
     starts: list[Stmt] = []
     rows: list[Rewriter] = []
-    for k in range(ROWS):
+    for k in range(together):
         row = Local(INDEX, f"{i.name}_{k}")
         place = Op(INDEX, "minimum", (binary("add", first, int_const(k)), last)) if k else first
         starts.append(Let(row, place))
         rows.append(_row(i, row, k, scratch))
     inside = [new for s in body for new in _together(s, rows)]
-    pairs = binary("floordiv", binary("add", n, int_const(ROWS - 1)), int_const(ROWS))
+    pairs = binary("floordiv", binary("add", n, int_const(together - 1)), int_const(together))
     loop = replace(outer, index=pair, extent=pairs, body=(*starts, *inside))
     return replace(kernel, body=(loop,))
+
+
+def _reads_one_vector(s: For, row: Index) -> bool:
+    """Whether every row is summed with the same vector, which then is read once for several."""
+    if s.kind != "vector" or not all(isinstance(t, Assign) for t in s.body):
+        return False
+    loads = [e for e in all_exprs(s.body) if isinstance(e, Load)]
+    shared = [row not in postorder(x.index) for x in loads]
+    return any(shared) and not all(shared)
 
 
 def _is_short(s: For) -> bool:

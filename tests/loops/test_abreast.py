@@ -57,6 +57,21 @@ def test_values(rows: int, columns: int, dtype: str) -> None:
         np.testing.assert_allclose(fxla.jit(f)(x), expected, bound, bound)
 
 
+@pytest.mark.parametrize("rows", [7, 8, 9, 10, 11, 1001])
+@pytest.mark.parametrize("columns", [1, 15, 64, 1025])
+def test_rows_that_are_read_beside_one_vector(rows: int, columns: int) -> None:
+    """Sums of whole numbers are exact, in any order."""
+    x = RNG.integers(-9, 9, (rows, columns)).astype("f4")
+    w, v = (RNG.integers(-9, 9, columns).astype("f4") for _ in range(2))
+
+    def both(x: Any, w: Any, v: Any) -> Any:
+        return x @ w, x @ v + 1.0
+
+    found = fxla.jit(both)(x, w, v)
+    for got, expected in zip(found, both(x, w, v), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
 @pytest.mark.parametrize("rows", [6, 7])
 def test_the_last_row_is_read_before_it_is_written(rows: int) -> None:
     x = RNG.standard_normal((rows, 400000 // rows // 4000))
@@ -77,6 +92,9 @@ def test_which_kernels() -> None:
     assert "minimum" not in loops_of(softmax, 1000, 300)  # of long rows one is enough
     assert "minimum" not in loops_of(softmax, 3, 100)
     assert "minimum" not in loops_of(lambda x: fnp.max(x, axis=-1), 1000, 100)  # one pass
+    assert "minimum" not in loops_of(lambda x: (x * x).sum(-1), 1000, 100)
+    assert "(i0 * 4) + 3" in _renamed(loops_of(lambda x: x @ x[0], 1000, 100))
+    assert "(i0 * 4) + 3" in _renamed(loops_of(lambda x: fnp.max(x - x[1], -1), 1000, 3000))
 
 
 def _renamed(loops: str) -> str:
