@@ -55,6 +55,7 @@ from fxla.compile.selecting import selecting_nest
 from fxla.compile.simplify import simplify
 from fxla.compile.sorting import sorting_nest
 from fxla.compile.stacked_products import Around, products_around
+from fxla.compile.strips import in_strips
 from fxla.compile.transposes import absorb_transposes
 from fxla.compile.widened import widened_products
 from fxla.compile.written_out import written_out_nest
@@ -198,17 +199,19 @@ class Build:
         items = schedule(graph, cached)
         outside = used_outside(graph, items)
         body: list[Instruction] = []
+        steps: list[KernelStep] = []
         for item in items:
             if isinstance(item, Group):
-                steps = group_kernels(item, outside, cached, self.merging, repeated)
-                body += [self.launch(step, place) for step in steps]
+                steps += group_kernels(item, outside, cached, self.merging, repeated)
                 continue
+            body += self.launches(steps, place)
             for i, o in item.in_place:
                 place[item.outputs[o]] = pointer_of(item.inputs[i], place)
             if isinstance(item.form, Nest):
                 body += self.nest(nest_kernels(graph, item), place)
             else:
                 body += self.node(item, place)
+        body += self.launches(steps, place)
         for value, target in late:
             if place[value] != target:
                 body.append(Copy(target, place[value], aval_bytes(value.aval)))
@@ -302,6 +305,13 @@ class Build:
             return None
         self.notes.append(f"{eqn.primitive.name} {eqn.outputs[0].aval}: {blocks.reason}")
         return blocks.nest
+
+    def launches(self, steps: list[KernelStep], place: dict[Value, Pointer]) -> list[Instruction]:
+        """The launches of kernels that follow each other, which are taken from the list."""
+        found, notes = in_strips(steps)
+        self.notes += notes
+        steps.clear()
+        return [self.launch(step, place) for step in found]
 
     def launch(self, step: KernelStep, place: dict[Value, Pointer]) -> Launch:
         """The launch of a kernel, with results that have no place yet put in temporaries."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from fxla.compile.graph import Graph, Node, Value, size_of
@@ -22,7 +23,7 @@ from fxla.core.aval import Aval
 from fxla.core.records import dataclass
 from fxla.loops.abreast import rows_abreast
 from fxla.loops.collapse import collapse
-from fxla.loops.columns import sum_columns
+from fxla.loops.columns import Columns, sum_columns
 from fxla.loops.contraction import CHUNK_WORK, STEP_WORK, block_contraction
 from fxla.loops.ir import (
     Alloc,
@@ -78,12 +79,33 @@ class KernelStep:
 
     Attributes:
         work: of all its iterations; 0 if nobody said.
+        columns: what the kernel is a part of, if it sums columns of blocks of rows.
     """
 
     kernel: Kernel
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     work: int = 0
+    columns: SummedColumns | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SummedColumns:
+    """A kernel that sums columns, before its rows are cut into blocks.
+
+    Attributes:
+        kernel: with a loop over rows in every lane.
+        inputs: the values behind its inputs.
+        rows: how many there are.
+        row: the index of the loop over them.
+        cut: from the rows of a block to the kernel of the blocks, and that which combines them.
+    """
+
+    kernel: Kernel
+    inputs: tuple[Value, ...]
+    rows: int
+    row: Index
+    cut: Callable[[int], list[KernelStep]]
 
 
 @dataclass(eq=False, slots=True)
@@ -120,11 +142,31 @@ def group_kernels(
     elif cached:
         columns = sum_columns(step.kernel)
         if columns is not None and columns.rest is not None:
-            return _in_two_steps(group, step, columns.kernel, columns.rest, columns.partial)
+            first, second = _summed(group, step, columns)
+            first.columns = _before_cut(group, step, columns)
+            return [first, second]
         if columns is not None:
             return [replace(step, kernel=columns.kernel)]
         return [replace(step, kernel=_lanes_in_parallel(step.kernel))]
     return [step]
+
+
+def _before_cut(group: Group, step: KernelStep, columns: Columns) -> SummedColumns | None:
+    """The kernel of a group whose columns are summed, if its rows are one axis."""
+    if columns.row is None:
+        return None
+
+    def cut(rows: int) -> list[KernelStep]:
+        again = sum_columns(step.kernel, rows)
+        assert again is not None
+        return _summed(group, step, again)
+
+    return SummedColumns(step.kernel, step.inputs, columns.rows, columns.row, cut)
+
+
+def _summed(group: Group, step: KernelStep, columns: Columns) -> list[KernelStep]:
+    assert columns.rest is not None
+    return _in_two_steps(group, step, columns.kernel, columns.rest, columns.partial)
 
 
 def _in_two_steps(

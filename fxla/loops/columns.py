@@ -72,11 +72,15 @@ class Columns:
 
     Attributes:
         partial: results of the blocks, the outputs of `kernel` if there is `rest`.
+        rows, row: how many rows there were before they were cut, and the index of the loop over
+            them; None if they are of several axes, or of several arrays.
     """
 
     kernel: Kernel
     rest: Kernel | None = None
     partial: tuple[Buffer, ...] = ()
+    rows: int = 0
+    row: Index | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +106,12 @@ class _Parts:
     after: tuple[Stmt, ...]
 
 
-def sum_columns(kernel: Kernel) -> Columns | None:
+def sum_columns(kernel: Kernel, block: int | None = None) -> Columns | None:
     """Rearrange a kernel that reduces over rows in every lane; None if it is something else.
 
     Args:
         kernel: with literal extents (before `parametrise`).
+        block: rows of a block, if somebody knows better than their number tells.
 
     Example:
         >>> import numpy as np
@@ -136,6 +141,8 @@ def sum_columns(kernel: Kernel) -> Columns | None:
     row = width * max(s.local.dtype.itemsize for s in parts.accumulators)
     if width <= COLUMNS and lead * rows * row > CACHED:
         several = min(several, power_below(max(1, WINDOW // row)))
+    if block is not None:
+        return _in_blocks(kernel, parts, block, several)
     if lead * -(-width // COLUMNS) >= PIECES or lead * width * rows < SMALL_WORK:
         return Columns(_whole(kernel, parts, COLUMNS, several))
     if lead * -(-width // NARROW) >= PIECES and first < BLOCKS * MIN_BLOCK:
@@ -354,7 +361,9 @@ def _in_blocks(kernel: Kernel, parts: _Parts, size: int, several: int) -> Column
     read = _read(nest)
     inputs = tuple([b for b in kernel.inputs if b.name in read])
     blocks_kernel = Kernel(f"{kernel.name}_blocks", inputs, partial, (), nest)
-    return Columns(blocks_kernel, _rest(kernel, parts, partial, count), partial)
+    rest = _rest(kernel, parts, partial, count)
+    row = None if others or parts.lead else first.index
+    return Columns(blocks_kernel, rest, partial, n, row)
 
 
 def _rest(kernel: Kernel, parts: _Parts, partial: tuple[Buffer, ...], count: int) -> Kernel:
