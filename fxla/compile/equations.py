@@ -12,7 +12,7 @@ from fxla.loops.view import FromMemory, View
 from fxla.ops.shape import Pad, pad_p
 from fxla.ops.structure import transpose_p
 
-__all__ = ["Equations", "after_transforms"]
+__all__ = ["Equations", "after_transforms", "in_memory_p"]
 
 
 def after_transforms(self: Primitive, *args: Any, **params: Any) -> Any:
@@ -34,6 +34,27 @@ class PadInMemory(Pad):
 
 
 pad_in_memory_p = PadInMemory()
+
+
+class InMemory(Primitive):
+    """An array as it is, but in memory and not computed where it is read."""
+
+    name = "in_memory"
+
+    def __init__(self) -> None:
+        """Not registered: no jaxpr that a user sees has this primitive."""
+
+    def abstract_eval(self, x: Aval) -> tuple[Aval, ...]:
+        return (x,)
+
+    impl = jvp = transpose = batch = after_transforms
+
+    def lower(self, *views: View, **params: Any) -> tuple[View, ...]:
+        (x,) = views
+        return (FromMemory(x.shape, x.dtype, x.at),)
+
+
+in_memory_p = InMemory()
 
 
 class Equations:

@@ -43,6 +43,7 @@ from __future__ import annotations
 
 import math
 
+from fxla.compile.equations import Equations, in_memory_p
 from fxla.compile.library import MIN_DEPTH, dot_layouts, served_by_blas
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Eqn, Var
@@ -53,7 +54,7 @@ from fxla.ops.conv_dims import ConvParams
 from fxla.ops.dot import DotDims, dot_general_p
 from fxla.ops.structure import transpose_p
 
-__all__ = ["Choice", "choose_product", "made_tileable"]
+__all__ = ["Choice", "choose_product", "made_tileable", "with_few_columns"]
 
 TILE_LIMIT = 512
 """Products of fewer multiplications are loops."""
@@ -61,6 +62,11 @@ ONE_LINE = 64
 """Bytes of the right operand's rows that one row of results reads a line at a time."""
 FEW_NARROW = 4
 """Rows or columns of results for which pairing narrow integers costs more than tiles gain."""
+FEW_COLUMNS, FEW_SUMS = 16, 8
+"""Columns of results that leave lanes of tiles idle: these are better along the rows of the result,
+or along the sums."""
+MANY = 24
+"""Rows, or products of each sum, from which they are."""
 TRANSPOSED_ROWS = 9
 """Rows of results below which transposing the right operand costs more than tiles gain."""
 
@@ -134,6 +140,41 @@ def _is_regular(rhs: Aval, dims: DotDims) -> bool:
 
 def _last_real(shape: tuple[int, ...], axes: tuple[int, ...]) -> int | None:
     return next((a for a in reversed(axes) if shape[a] != 1), None)
+
+
+def with_few_columns(eqn: Eqn) -> list[Eqn] | None:
+    """A product of few columns in the order in which its operands lie in memory.
+
+    If the rows of the left operand are contiguous along the sum, the right one is moved to be so,
+    too, and both are read along it. If they are along the rows of the result, the result's few
+    columns become rows: ``x.T @ y`` is ``(y.T @ x).T``. None for all other contractions.
+
+    Args:
+        eqn: of `dot_general`.
+    """
+    out = eqn.outputs[0].aval
+    lhs, rhs = (a.aval for a in eqn.inputs)
+    dims: DotDims = eqn.params["dims"]
+    m, n, depth, _ = _sizes(eqn)
+    if lhs.dtype.name not in ("float32", "float64") or out.dtype != lhs.dtype or dims.lhs_batch:
+        return None
+    if m < 2 * n or m <= MANY or not 1 <= n <= FEW_COLUMNS or not depth:
+        return None
+    kept, along = dims.lhs_kept(lhs.ndim), dims.rhs_kept(rhs.ndim)
+    new = Equations(eqn)
+    x, y = eqn.inputs
+    if _last_real(lhs.shape, tuple(range(lhs.ndim))) in kept:
+        turned = new.add(dot_general_p, y, x, **{**eqn.params, "dims": dims.swapped()})
+        new.transposed(turned, (*range(len(along), out.ndim), *range(len(along))))
+        return new.finish()
+    if n == 1 or n > FEW_SUMS or depth <= MANY or len(dims.lhs_contract) != 1:
+        return None
+    perm = (*along, *dims.rhs_contract)
+    if perm != tuple(range(rhs.ndim)):
+        y = new.add(in_memory_p, new.transposed(y, perm))
+    moved = DotDims(dims.lhs_contract, (len(along),), (), ())
+    new.add(dot_general_p, x, y, **{**eqn.params, "dims": moved})
+    return new.finish()
 
 
 def made_tileable(eqn: Eqn, fixed: bool = False) -> list[Eqn] | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from fxla.compile.library import dot_layouts
-from fxla.compile.products import made_tileable
+from fxla.compile.products import made_tileable, with_few_columns
 from fxla.core.aval import Aval
 from fxla.core.blas import BLAS_DTYPES
 from fxla.core.jaxpr import Eqn, Jaxpr, Var
@@ -37,7 +37,9 @@ def absorb_transposes(jaxpr: Jaxpr, tiles: bool = False, fixed: Collection[Var] 
     for eqn in jaxpr.eqns:
         if eqn.primitive is dot_general_p:
             eqn = _absorb(_absorb(eqn, 0, made_by), 1, made_by)
-            tiled = made_tileable(eqn, eqn.inputs[1] in fixed) if tiles else None
+            tiled = None
+            if tiles:
+                tiled = with_few_columns(eqn) or made_tileable(eqn, eqn.inputs[1] in fixed)
             eqns.extend(_made_regular(eqn) if tiled is None else tiled)
         else:
             eqns.append(eqn)

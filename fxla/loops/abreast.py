@@ -33,6 +33,7 @@ from fxla.loops.ir import (
     Op,
     Stmt,
     Store,
+    walk_stmts,
 )
 from fxla.loops.rewrite import Rewriter, all_exprs, postorder
 from fxla.loops.view import binary, int_const
@@ -54,9 +55,9 @@ def rows_abreast(kernel: Kernel) -> Kernel:
             pass
         case _:
             return kernel
-    loops = [s for s in body if isinstance(s, For)]
     if not _is_simple(body):
         return kernel
+    loops = [s for s in walk_stmts(body) if isinstance(s, For) and s.kind == "vector"]
     if len(loops) > 1 and all(_is_short(s) for s in loops):
         together = ROWS
     elif len(loops) == 1 and _reads_one_vector(loops[0], i):
@@ -111,6 +112,9 @@ def _is_simple(body: Iterable[Stmt]) -> bool:
                 written = [t.buffer.name for t in inner if isinstance(t, Store)]
                 if len(set(written)) < len(written):
                     return False
+            case For(body=inner, kind="serial", extent=n) if size_of_extent(n) is not None:
+                if not _is_simple(inner):
+                    return False
             case Let() | Assign() | Alloc() | Store():
                 pass
             case _:
@@ -136,6 +140,8 @@ def _together(s: Stmt, rows: list[Rewriter]) -> list[Stmt]:
     """A statement for all rows; of loops one, in which all is read before anything is written."""
     if not isinstance(s, For):
         return [row.stmt(s) for row in rows]
+    if s.kind == "serial":
+        return [replace(s, body=tuple([new for t in s.body for new in _together(t, rows)]))]
     copies = [row.block(s.body) for row in rows]
     computed = [t for copy in copies for t in copy if not isinstance(t, Store)]
     stored = [t for copy in copies for t in copy if isinstance(t, Store)]

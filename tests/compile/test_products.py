@@ -90,6 +90,51 @@ def test_a_matrix_times_a_column_is_loops(shape: tuple[int, int], dtype: str) ->
         np.testing.assert_array_equal(got, expected)  # sums of whole numbers are exact
 
 
+@pytest.mark.parametrize("columns", [1, 2, 3, 7, 8, 9, 16, 17])
+@pytest.mark.parametrize("subscripts", ["ik,kj->ij", "ki,kj->ij", "ik,jk->ij", "ki,jk->ij"])
+@pytest.mark.parametrize(("rows", "depth"), [(50, 70), (25, 25), (33, 3), (101, 300)])
+def test_products_of_few_columns(subscripts: str, columns: int, rows: int, depth: int) -> None:
+    """Whichever axes of the operands are contiguous; sums of whole numbers are exact."""
+    sizes = {"i": rows, "j": columns, "k": depth}
+    left, right = subscripts.partition("->")[0].split(",")
+    x, y = (whole(*[sizes[axis] for axis in operand]) for operand in (left, right))
+
+    def product(x: Any, y: Any) -> Any:
+        return fnp.einsum(subscripts, x, y) * 2.0
+
+    run = executable_from(build_program(jaxpr_of(product, x, y), tiles=True))
+    np.testing.assert_array_equal(run(x, y)[0], np.einsum(subscripts, x, y) * 2.0)
+
+
+def test_products_of_few_columns_of_arrays_with_more_axes() -> None:
+    x, y = whole(6, 7, 40), whole(40, 3)
+    for f in (
+        lambda np, x, y: x @ y,
+        lambda np, x, y: np.einsum("abk,kj->jab", x, y),
+        lambda np, x, y: np.einsum("kab,kj->abj", x.transpose(2, 0, 1), y),
+        lambda np, x, y: np.einsum("abk,akc->bc", x, x[:, :2].transpose(0, 2, 1)),
+    ):
+        jaxpr = jaxpr_of(lambda x, y, f=f: f(fnp, x, y), x, y)
+        run = executable_from(build_program(jaxpr, tiles=True))
+        np.testing.assert_array_equal(run(x, y)[0], f(np, x, y))
+
+
+def test_few_columns_are_lanes_of_something_else() -> None:
+    def kernels(subscripts: str, columns: int) -> str:
+        sizes = {"i": 100, "j": columns, "k": 200}
+        left, right = subscripts.partition("->")[0].split(",")
+        x, y = (whole(*[sizes[axis] for axis in operand]) for operand in (left, right))
+        program = build_program(
+            jaxpr_of(lambda x, y: fnp.einsum(subscripts, x, y), x, y), tiles=True
+        )
+        return "\n".join(str(i.kernel) for i in program.body if isinstance(i, Launch))
+
+    assert "[tile]" not in kernels("ik,kj->ij", 4)  # along the sum
+    assert "[tile]" in kernels("ik,kj->ij", 9)
+    assert "float64[4, n" in kernels("ki,kj->ij", 4)  # along the rows
+    assert "float64[17, n" not in kernels("ki,kj->ij", 17)
+
+
 def test_few_rows_of_narrow_integers_are_not_paired() -> None:
     def how(m: int, n: int) -> str:
         x, y = np.ones((m, 64), "i1"), np.ones((64, n), "i1")
