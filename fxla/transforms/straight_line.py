@@ -236,7 +236,7 @@ class _Printer:
             function = functools.partial(eqn.primitive.impl, **eqn.params)
             call = f"{self._constant(function)}({', '.join(operands)})[0]"
         else:
-            given = operands if into is None else [*operands, self.names[into]]
+            given = operands if into is None else [*operands, f"out={self.names[into]}"]
             call = f"{self._constant(function)}({', '.join(given)})"
         if into is not None:
             self.names[out] = self.names[into]

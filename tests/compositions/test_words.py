@@ -23,11 +23,18 @@ import fxla.numpy as fnp
 from tests.compositions.programs import PROGRAMS, Program
 from tests.laws.differences import difference
 from tests.laws.sample import assert_close
+from tests.temporaries import reused_temporaries
 
 Function = Callable[[Any], Any]
 Word = tuple[str, ...]
 BATCH = 2
 VALUE, DERIVATIVE = 1e-11, 1e-7
+
+
+@pytest.fixture(autouse=True, scope="module")
+def temporaries() -> Iterator[None]:
+    with reused_temporaries():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ import fxla.numpy as fnp
 from tests.laws.differences import difference
 from tests.laws.sample import assert_close
 from tests.random_programs.strategy import RandomProgram, programs, run
+from tests.temporaries import reused_temporaries
 
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5}
 few = hypothesis.settings(
@@ -22,6 +23,12 @@ few = hypothesis.settings(
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 fewer = hypothesis.settings(few, max_examples=10)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def temporaries() -> Iterator[None]:
+    with reused_temporaries():
+        yield
 
 
 @pytest.fixture(autouse=True)

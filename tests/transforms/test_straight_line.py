@@ -63,6 +63,14 @@ def test_a_temporary_with_a_view_is_kept(view: Callable[[Any], Any]) -> None:
     np.testing.assert_array_equal(c, np.exp(LARGE) * 2.0)
 
 
+def test_a_function_of_two_operands_writes_into_one() -> None:
+    """NumPy warns of a third operand of maximum that is not named."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (found,) = evaluate(lambda x: fnp.maximum(fnp.exp(x), 2.0 * x), LARGE)
+    np.testing.assert_array_equal(found, np.maximum(np.exp(LARGE), 2.0 * LARGE))
+
+
 def test_a_temporary_is_freed_when_it_is_read_for_the_last_time() -> None:
     """A long chain of matrix products holds two of its matrices at a time, not all."""
 
