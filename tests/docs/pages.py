@@ -13,6 +13,7 @@ from __future__ import annotations
 import doctest
 import re
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,23 @@ def links(page: Path) -> list[str]:
     return [t for t in targets if t and "://" not in t]
 
 
+class _WholeMessages:
+    """`traceback` as `doctest` sees it: a message is one text, its notes included.
+
+    Up to Python 3.11.2 doctest compares the last line of a message only, which is that of a note.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(traceback, name)
+
+    @staticmethod
+    def format_exception_only(*exception: Any) -> list[str]:
+        return ["".join(traceback.format_exception_only(*exception))]
+
+
 def run(page: Path) -> None:
     """Run a page's code; an exception or a difference in output ends the process."""
+    setattr(doctest, "traceback", _WholeMessages())  # noqa: B010 - no attribute that types know
     names: dict[str, Any] = {"__name__": "__main__"}
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     for block in blocks(page):
