@@ -44,7 +44,8 @@ _PADDED = (
 )
 _IN_PYTHON = "operator, tape and rule are Python, 3 us beside NumPy's 1: runs gave 0.80 to 1.2"
 _THREE_PASSES = (
-    "both blurs are stored and read again, through the third cache: runs gave 0.90 to 1.2"
+    "both blurs are stored and read again, through the third cache; the peer runs on one thread, "
+    "so that a host that runs both threads on one core halves the ratio: runs gave 0.52 to 1.2"
 )
 
 TUNED: dict[str, Workload] = {
