@@ -8,6 +8,9 @@ do not wait for each other, so the passes of `ROWS` of them are interleaved, loo
         for j < m: a = max(a, x[i])       for j < m: a0 = max(a0, x[2p]); a1 = max(a1, x[i1])
         for j < m: out[i] = x[i] / a      for j < m: out[2p] = x[2p] / a0; out[i1] = x[i1] / a1
 
+Rows that are summed beside one vector, as in ``x @ w``, are taken several at a time, too, be they
+long: then the vector is read once for all of them.
+
 This is unroll-and-jam (Callahan, Cocke, Kennedy, 1988). Where there is no row left, i1 is the last
 one again: it is read before it is written, so both copies write the same.
 """
@@ -49,7 +52,7 @@ SHORT_BYTES = 1024
 
 
 def rows_abreast(kernel: Kernel) -> Kernel:
-    """Take several rows at a time, if the kernel is one over short rows with several passes."""
+    """Take several rows at a time, if they are short and have several passes, or share a vector."""
     match kernel.body:
         case (For(kind="parallel", index=i, extent=n, body=body) as outer,):
             pass
@@ -70,7 +73,7 @@ def rows_abreast(kernel: Kernel) -> Kernel:
     pair = Index(INDEX, f"{i.name}p")
     first = binary("mul", pair, int_const(together))
     last = binary("sub", n, int_const(1))
-    scratch = frozenset(s.buffer.name for s in body if isinstance(s, Alloc))
+    scratch = frozenset(s.buffer.name for s in walk_stmts(body) if isinstance(s, Alloc))
     starts: list[Stmt] = []
     rows: list[Rewriter] = []
     for k in range(together):
@@ -86,11 +89,11 @@ def rows_abreast(kernel: Kernel) -> Kernel:
 
 def _reads_one_vector(s: For, row: Index) -> bool:
     """Whether every row is summed with the same vector, which then is read once for several."""
-    if s.kind != "vector" or not all(isinstance(t, Assign) for t in s.body):
+    if not all(isinstance(t, Assign) for t in s.body):
         return False
-    loads = [e for e in all_exprs(s.body) if isinstance(e, Load)]
-    shared = [row not in postorder(x.index) for x in loads]
-    return any(shared) and not all(shared)
+    reads = [set(postorder(e.index)) for e in all_exprs(s.body) if isinstance(e, Load)]
+    along = [row in indices for indices in reads if s.index in indices]
+    return any(along) and not all(along)
 
 
 def _is_short(s: For) -> bool:

@@ -72,6 +72,18 @@ def test_rows_that_are_read_beside_one_vector(rows: int, columns: int) -> None:
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("blocks", [8, 9])
+def test_rows_of_an_inner_loop_have_their_own_scratch_memory(blocks: int) -> None:
+    x, y = RNG.standard_normal((blocks, 5, 20)), RNG.standard_normal((blocks, 20))
+    for f, oracle in ((softmax, softmax_by_numpy), (standardised, standardised_by_numpy)):
+
+        def of_sums(x: Any, y: Any, f: Any = f) -> Any:
+            return f(x + y[:, None, :])
+
+        expected = oracle(x + y[:, None, :])
+        np.testing.assert_allclose(fxla.jit(of_sums)(x, y), expected, 1e-13)
+
+
 @pytest.mark.parametrize("rows", [6, 7])
 def test_the_last_row_is_read_before_it_is_written(rows: int) -> None:
     x = RNG.standard_normal((rows, 400000 // rows // 4000))
