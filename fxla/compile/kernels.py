@@ -67,7 +67,7 @@ from fxla.loops.view import (
     op,
 )
 
-__all__ = ["KernelStep", "RepeatedSteps", "group_kernels", "nest_kernels"]
+__all__ = ["KernelStep", "RepeatedSteps", "SummedColumns", "group_kernels", "nest_kernels"]
 
 LANES = 256
 """Examples side by side that one chunk of a nest runs."""

@@ -46,13 +46,12 @@ import math
 from fxla.compile.equations import Equations, in_memory_p
 from fxla.compile.library import MIN_DEPTH, dot_layouts, served_by_blas
 from fxla.core.aval import Aval
-from fxla.core.jaxpr import Eqn, Var
+from fxla.core.jaxpr import Eqn
 from fxla.core.records import dataclass
 from fxla.loops.native_tiles import NARROW, tile_kind
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvParams
 from fxla.ops.dot import DotDims, dot_general_p
-from fxla.ops.structure import transpose_p
 
 __all__ = ["Choice", "choose_product", "made_tileable", "with_few_columns"]
 
@@ -199,11 +198,11 @@ def made_tileable(eqn: Eqn, fixed: bool = False) -> list[Eqn] | None:
         return None
     perm = (*dims.rhs_batch, *dims.rhs_contract, *dims.rhs_kept(rhs.ndim))
     nb, nk = len(dims.rhs_batch), len(dims.rhs_contract)
-    var = Var(Aval(tuple(rhs.shape[p] for p in perm), rhs.dtype))
     moved = DotDims(dims.lhs_contract, tuple(range(nb, nb + nk)), dims.lhs_batch, tuple(range(nb)))
-    before = Eqn(transpose_p, (eqn.inputs[1],), {"perm": perm}, (var,), eqn.source)
-    params = {**eqn.params, "dims": moved}
-    return [before, Eqn(dot_general_p, (eqn.inputs[0], var), params, eqn.outputs, eqn.source)]
+    new = Equations(eqn)
+    x, y = eqn.inputs
+    new.add(dot_general_p, x, new.transposed(y, perm), **{**eqn.params, "dims": moved})
+    return new.finish()
 
 
 def conv_is_tileable(eqn: Eqn) -> bool:

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fxla.compile.graph import Value
-from fxla.compile.kernels import KernelStep
+from fxla.compile.kernels import KernelStep, SummedColumns
 from fxla.core.records import dataclass
 from fxla.loops.collapse import size_of_extent
 from fxla.loops.ir import (
@@ -96,12 +96,11 @@ def in_strips(steps: Sequence[KernelStep]) -> tuple[list[KernelStep], list[str]]
     notes: list[str] = []
     rest = iter(steps)
     for step in rest:
-        columns = None if step.columns is None else _of_columns(step)
-        if step.columns is None or columns is None:
+        if step.columns is None:
             found.append(step)
             continue
         n = step.columns.rows
-        chain = [columns]
+        chain = [_of_columns(step.columns)]
         while len(chain) <= len(found):
             before = _of_rows(found[-len(chain)], n)
             if before is None or not _independent(before, chain):
@@ -113,7 +112,7 @@ def in_strips(steps: Sequence[KernelStep]) -> tuple[list[KernelStep], list[str]]
             continue
         del found[len(found) - len(chain) + 1 :]
         blocks, combined = step.columns.cut(rows)
-        found += [_fused(chain, blocks, n, rows), combined]
+        found += [_fused(chain, blocks, rows), combined]
         names = ", ".join(r.step.kernel.name for r in chain)
         notes.append(f"{names}: in strips of {rows} rows, which stay in the second cache")
         next(rest)  # what combined the blocks
@@ -144,11 +143,11 @@ def _of_rows(step: KernelStep, n: int) -> _Rows | None:
     return _Rows(step, i, int(per), frozenset(rows)) if len(rows) == per else None
 
 
-def _of_columns(step: KernelStep) -> _Rows | None:
-    assert step.columns is not None
-    kernel = replace(step.columns.kernel, outputs=())  # sums, which no kernel before it knows
-    whole = KernelStep(kernel, step.columns.inputs, ())
-    return _Rows(whole, None, 1, frozenset([step.columns.row]))
+def _of_columns(columns: SummedColumns) -> _Rows:
+    """A kernel that sums columns."""
+    kernel = replace(columns.kernel, outputs=())  # sums, which no kernel before it knows
+    step = KernelStep(kernel, columns.inputs, ())
+    return _Rows(step, None, 1, frozenset([columns.row]))
 
 
 def _independent(before: _Rows, chain: Sequence[_Rows]) -> bool:
@@ -192,12 +191,12 @@ def _strip_rows(chain: Sequence[_Rows], n: int) -> int | None:
     return rows if fits and n >= STRIPS * rows else None
 
 
-def _fused(chain: Sequence[_Rows], blocks: KernelStep, n: int, rows: int) -> KernelStep:
+def _fused(chain: Sequence[_Rows], blocks: KernelStep, rows: int) -> KernelStep:
     """One kernel over strips."""
     (outer,) = blocks.kernel.body
     assert isinstance(outer, For)
     steps = [*[r.step for r in chain[:-1]], blocks]
-    written = {v: None for s in steps for v in s.outputs}
+    written = {v for s in steps for v in s.outputs}
     buffers: dict[tuple[Value, tuple[Expr, ...]], Buffer] = {}
     for s in steps:
         params = zip((*s.kernel.inputs, *s.kernel.outputs), (*s.inputs, *s.outputs), strict=True)

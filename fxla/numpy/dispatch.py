@@ -205,13 +205,13 @@ def _eager_form(numpy_function: Any, known: str, traced: Callable[..., Any]) -> 
 
     def of_one(*args: Any, **kwargs: Any) -> Any:
         if special or _perhaps_precise or kwargs or len(args) != 1:
-            return (traced if special and not is_eager() else call)(*args, **kwargs)
+            return call(*args, **kwargs)
         out = applying[0](numpy_function, args[0])
         return out if type(out) is Array else result(out)
 
     def of_two(*args: Any, **kwargs: Any) -> Any:
         if special or _perhaps_precise or kwargs or len(args) != 2:
-            return (traced if special and not is_eager() else call)(*args, **kwargs)
+            return call(*args, **kwargs)
         a, b = args
         out = applying[0](numpy_function, a, b)
         return out if type(out) is Array else result(out)

@@ -75,7 +75,7 @@ def test_one_row_reads_a_matrix_row_by_row(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(900, 100), (100, 900), (7, 1025), (1025, 7), (64, 64)])
 def test_a_matrix_times_a_column_is_loops(shape: tuple[int, int], dtype: str) -> None:
-    """From either side; a matrix that two products read is read once."""
+    """From either side of the vector, and beside other products of the matrix."""
     x, w, v = whole(*shape), whole(shape[1]), whole(shape[0])
     x, w, v = (a.astype(dtype) for a in (x, w, v))
 
