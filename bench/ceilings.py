@@ -18,8 +18,8 @@ from typing import Any
 import numpy
 
 from bench.workloads.workload import Traffic
-from fxla.compile.llvm import host_isa
-from fxla.compile.native import compile_text
+from fxla.compile.backend.llvm import host_isa
+from fxla.compile.backend.native import compile_text
 
 __all__ = ["Ceilings", "best", "fma_text", "lanes", "stream_text", "threads_here"]
 

@@ -6,9 +6,9 @@ import time
 
 import fxla
 from bench.workloads.workload import Arguments, Function
+from fxla.compile.backend.llvm import host_isa
 from fxla.compile.build import build_program
 from fxla.compile.driver import print_driver
-from fxla.compile.llvm import host_isa
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported, print_native
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fxla.compile.levels import level_of
-from fxla.compile.llvm import host_isa
+from fxla.compile.backend.levels import level_of
+from fxla.compile.backend.llvm import host_isa
 from fxla.compile.runtime import compile_level
 from fxla.precompiled import modules
 

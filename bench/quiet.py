@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy
 
 from bench.ceilings import fma_text, lanes, threads_here
-from fxla.compile.native import compile_text
+from fxla.compile.backend.native import compile_text
 
 __all__ = ["Cores", "cores_here"]
 

@@ -22,11 +22,11 @@ from bench.page import machine, readable, table
 from bench.peers import FXLA, Fxla
 from bench.timeline_text import CHUNK, FIELDS, JOB, KERNEL, exchanged_text
 from bench.workloads import Workload
+from fxla.compile.backend.improve import wait_for_improvements
+from fxla.compile.backend.native import compile_text
+from fxla.compile.backend.pool import pool
 from fxla.compile.executable import Executable, compile_jaxpr
 from fxla.compile.image import HostFunction
-from fxla.compile.improve import wait_for_improvements
-from fxla.compile.native import compile_text
-from fxla.compile.pool import pool
 
 __all__ = ["Stage", "stages", "stages_page", "stages_table"]
 

@@ -54,7 +54,7 @@ class Absent(Exception):
 
 def loaded_code() -> int:
     """Bytes of the object files of programs, if fxla has loaded any."""
-    native = sys.modules.get("fxla.compile.native")
+    native = sys.modules.get("fxla.compile.backend.native")
     return 0 if native is None else int(native.loaded_code())
 
 

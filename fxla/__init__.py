@@ -59,9 +59,9 @@ if TYPE_CHECKING:
         weights,
     )
     from fxla.capturing.api import capture
-    from fxla.compile.devices import Device, block_until_ready, device_get, device_put, devices
-    from fxla.compile.pool import threads
-    from fxla.compile.recycle import release_memory
+    from fxla.compile.backend.pool import threads
+    from fxla.compile.calls.recycle import release_memory
+    from fxla.compile.cuda.devices import Device, block_until_ready, device_get, device_put, devices
     from fxla.control.callback import pure_callback
     from fxla.kernels.api import kernel
     from fxla.kernels.vectorize import vectorize
@@ -132,15 +132,15 @@ __version__ = "0.1.0"
 
 # What is imported when it is first asked for. So is `fxla.compile`, by a first compiled call.
 _DEFERRED = {
-    "Device": "fxla.compile.devices:Device",
-    "block_until_ready": "fxla.compile.devices:block_until_ready",
+    "Device": "fxla.compile.cuda.devices:Device",
+    "block_until_ready": "fxla.compile.cuda.devices:block_until_ready",
     "capture": "fxla.capturing.api:capture",
     "custom_batching": "fxla.custom_batching",
     "data": "fxla.data",
     "debug": "fxla.debug",
-    "device_get": "fxla.compile.devices:device_get",
-    "device_put": "fxla.compile.devices:device_put",
-    "devices": "fxla.compile.devices:devices",
+    "device_get": "fxla.compile.cuda.devices:device_get",
+    "device_put": "fxla.compile.cuda.devices:device_put",
+    "devices": "fxla.compile.cuda.devices:devices",
     "flatten_util": "fxla.flatten_util",
     "image": "fxla.image",
     "kernel": "fxla.kernels.api:kernel",
@@ -151,12 +151,12 @@ _DEFERRED = {
     "optim": "fxla.optim",
     "pure_callback": "fxla.control.callback:pure_callback",
     "random": "fxla.random",
-    "release_memory": "fxla.compile.recycle:release_memory",
+    "release_memory": "fxla.compile.calls.recycle:release_memory",
     "save": "fxla.weights:save",
     "scipy": "fxla.scipy",
     "train": "fxla.train",
     "stages": "fxla.stages",
-    "threads": "fxla.compile.pool:threads",
+    "threads": "fxla.compile.backend.pool:threads",
     "tree_util": "fxla.tree_util",
     "vectorize": "fxla.kernels.vectorize:vectorize",
     "weights": "fxla.weights",

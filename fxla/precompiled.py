@@ -1,7 +1,8 @@
 """What comes compiled with the package: its own code, and what single functions of arrays become.
 
 ``python -m fxla.precompiled`` writes a file of objects for each level of processors. The build of
-a wheel runs it, and so does the benchmark in a checkout; see `fxla.compile.shipped` for what it
+a wheel runs it, and so does the benchmark in a checkout; see `fxla.compile.backend.shipped` for
+what it
 writes and `fxla.compile.runtime` for the code that no program decides. Beside that code it holds
 the kernels and drivers of `FUNCTIONS`: a first product, sum or softmax in a process with an empty
 cache then waits for no compiler. Kernels take their sizes when they run, so that each serves all
@@ -20,14 +21,14 @@ from typing import Any
 import numpy as np
 
 import fxla.numpy as fnp
+from fxla.compile.backend.levels import LEVELS, Level
+from fxla.compile.backend.native import print_kernel
+from fxla.compile.backend.shipped import OBJECTS
 from fxla.compile.build import build_program
 from fxla.compile.driver import print_driver
-from fxla.compile.levels import LEVELS, Level
-from fxla.compile.native import print_kernel
+from fxla.compile.passes.simplify import inline_calls
 from fxla.compile.program import Program
 from fxla.compile.runtime import OwnModule, compile_level, offered, own_modules
-from fxla.compile.shipped import OBJECTS
-from fxla.compile.simplify import inline_calls
 from fxla.control.api import ShapeDtypeStruct, make_jaxpr
 from fxla.core.records import dataclass
 from fxla.lax import conv_general_dilated, reduce_window

@@ -23,13 +23,13 @@ UNCALLED = (
     "ctypes.util",
     "fxla.capturing",
     "fxla.compile.build",
-    "fxla.compile.cuda",
-    "fxla.compile.devices",
-    "fxla.compile.entry",
+    "fxla.compile.cuda.kernels",
+    "fxla.compile.cuda.devices",
+    "fxla.compile.calls.entry",
     "fxla.compile.executable",
     "fxla.compile.inspect",
-    "fxla.compile.native",
-    "fxla.compile.pool",
+    "fxla.compile.backend.native",
+    "fxla.compile.backend.pool",
     "fxla.loops.native",
     "fxla.loops.python_source",
 )
@@ -60,7 +60,7 @@ from fxla.scipy import stats
 assert fxla.make_jaxpr(stats.norm.logpdf)(x).out_avals[0].shape == (3,)
 loaded = [m for m in sys.modules if m not in before and m.startswith({HEAVY!r})]
 assert not loaded, loaded
-from fxla.compile import llvm, pool
+from fxla.compile.backend import llvm, pool
 assert not llvm._initialised and pool._pool is None
 """
 

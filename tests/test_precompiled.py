@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from fxla.compile.levels import LEVELS, Level, level_of
-from fxla.compile.llvm import emit_object, host_isa
+from fxla.compile.backend.levels import LEVELS, Level, level_of
+from fxla.compile.backend.llvm import emit_object, host_isa
+from fxla.compile.backend.shipped import shipped_objects
 from fxla.compile.runtime import compile_level, own_modules
-from fxla.compile.shipped import shipped_objects
 from fxla.loops.native_tiles import TILE_KINDS, TILE_PREFIX
 from fxla.precompiled import FUNCTIONS, common_modules, modules
 
@@ -68,7 +68,8 @@ def emitted_by(program: str, installed: Path, cache: Path) -> list[str]:
     before = (
         "import pathlib\n"
         "import numpy as np\n"
-        "import fxla, fxla.compile.native as native, fxla.compile.shipped as shipped\n"
+        "import fxla\n"
+        "from fxla.compile.backend import native, shipped\n"
         f"shipped.OBJECTS = pathlib.Path({str(installed)!r})\n"
         "emitted = []\n"
         "emit = native.emit_object\n"

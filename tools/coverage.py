@@ -31,8 +31,8 @@ os.environ["FXLA_CHECK"] = "1"  # a kernel that its checker refuses does not cou
 
 import fxla
 from fxla.compile.build import build_program
+from fxla.compile.passes.simplify import simplify
 from fxla.compile.program import HostCall
-from fxla.compile.simplify import simplify
 from fxla.core.pytree import tree_flatten
 from fxla.numpy.absent import ABSENT
 from tools.beside_jax import section

@@ -9,22 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.convolution import products_for_convolutions
-from fxla.compile.fourier import fourier_passes
-from fxla.compile.fusion import plan_lines, plan_storage
-from fxla.compile.grain import chunk_size
-from fxla.compile.graph import Graph, Node, Value, build_graph
-from fxla.compile.group import Group
-from fxla.compile.in_blocks import in_blocks
-from fxla.compile.in_place import InPlace, find_in_place, kept_carries
-from fxla.compile.invariant import invariant_part, weights_by_column
-from fxla.compile.kernels import KernelStep, RepeatedSteps, group_kernels, nest_kernels
-from fxla.compile.library import gemm_of
-from fxla.compile.matrix_blocks import in_matrix_blocks
+from fxla.compile.fusion.grain import chunk_size
+from fxla.compile.fusion.graph import Graph, Node, Value, build_graph
+from fxla.compile.fusion.group import Group
+from fxla.compile.fusion.kernels import KernelStep, RepeatedSteps, group_kernels, nest_kernels
+from fxla.compile.fusion.merge import NotMergeableError, merge
+from fxla.compile.fusion.running_rows import running_nest
+from fxla.compile.fusion.schedule import schedule, used_outside
+from fxla.compile.fusion.stored import plan_lines, plan_storage
+from fxla.compile.fusion.strips import in_strips
 from fxla.compile.memory import assign_offsets
-from fxla.compile.merge import NotMergeableError, merge
-from fxla.compile.privatise import sums_in_parts
-from fxla.compile.products import choose_product, made_tileable
+from fxla.compile.passes.convolution import products_for_convolutions
+from fxla.compile.passes.in_place import InPlace, find_in_place, kept_carries
+from fxla.compile.passes.invariant import invariant_part, weights_by_column
+from fxla.compile.passes.privatise import sums_in_parts
+from fxla.compile.passes.products import choose_product, made_tileable
+from fxla.compile.passes.simplify import simplify
+from fxla.compile.passes.stacked_products import Around, products_around
+from fxla.compile.passes.transposes import absorb_transposes
+from fxla.compile.passes.widened import widened_products
 from fxla.compile.program import (
     CONSTANT_BYTES,
     Branch,
@@ -49,16 +52,13 @@ from fxla.compile.regions import (
     ScanRegion,
     WhileRegion,
 )
-from fxla.compile.running_rows import running_nest
-from fxla.compile.schedule import schedule, used_outside
-from fxla.compile.selecting import selecting_nest
-from fxla.compile.simplify import simplify
-from fxla.compile.sorting import sorting_nest
-from fxla.compile.stacked_products import Around, products_around
-from fxla.compile.strips import in_strips
-from fxla.compile.transposes import absorb_transposes
-from fxla.compile.widened import widened_products
-from fxla.compile.written_out import written_out_nest
+from fxla.compile.routines.fourier import fourier_passes
+from fxla.compile.routines.library import gemm_of
+from fxla.compile.routines.matrix_blocks import in_matrix_blocks
+from fxla.compile.routines.selecting import selecting_nest
+from fxla.compile.routines.sorting import sorting_nest
+from fxla.compile.routines.written_out import written_out_nest
+from fxla.compile.stretches.in_blocks import in_blocks
 from fxla.core.aval import Aval
 from fxla.core.check import checks_enabled
 from fxla.core.dtypes import bool_, int32

@@ -7,7 +7,8 @@ is a field of the array object), `functions` those of kernels, library routines 
 `integers` every size, stride and offset. So the text depends on the structure of the program alone:
 a new array size compiles nothing. The result is 0, or 1 if a host callback raised.
 
-Kernels whose outermost loop can be split, and matrix products, run through `fxla.compile.pool`.
+Kernels whose outermost loop can be split, and matrix products, run through
+`fxla.compile.backend.pool`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import field
 
-from fxla.compile.fourier import fourier_names, fourier_plan, fourier_slots
-from fxla.compile.gemm import SLOTS, split_product
-from fxla.compile.pocketfft import POCKETFFT_SLOTS, line_grain, line_routine, scale_bits
 from fxla.compile.program import (
     Branch,
     Buffer,
@@ -33,6 +31,9 @@ from fxla.compile.program import (
     Program,
     WhileLoop,
 )
+from fxla.compile.routines.fourier import fourier_names, fourier_plan, fourier_slots
+from fxla.compile.routines.gemm import SLOTS, split_product
+from fxla.compile.routines.pocketfft import POCKETFFT_SLOTS, line_grain, line_routine, scale_bits
 from fxla.core.blas import blas_name
 from fxla.core.records import dataclass
 from fxla.loops.native_fourier import FOURIER_SLOTS
@@ -373,7 +374,7 @@ class _Printer:
     # --- matrix products ---
 
     def gemm(self, i: Gemm) -> None:
-        """Fill the slots that `fxla.compile.gemm` reads, and call it."""
+        """Fill the slots that `fxla.compile.routines.gemm` reads, and call it."""
         split = split_product(i.m, i.n, i.k, i.batch)
         parts = split.row_parts * split.column_parts
         width = i.dtype.itemsize
@@ -431,7 +432,7 @@ class _Printer:
         self.do(f"call void {share}(ptr {pool}, ptr {job}, ptr %args, i64 {units}, i64 {grain})")
 
     def pocketfft(self, i: Fourier) -> None:
-        """Fill the slots that `fxla.compile.pocketfft` reads, and call it."""
+        """Fill the slots that `fxla.compile.routines.pocketfft` reads, and call it."""
         width = i.precision.itemsize
         size_in = width if i.kind == "RFFT" else 2 * width
         size_out = width if i.kind == "IRFFT" else 2 * width

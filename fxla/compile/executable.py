@@ -13,19 +13,19 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from fxla.compile.backend.compiled import CompiledKernel, Kernels, target
+from fxla.compile.backend.haste import in_haste
+from fxla.compile.backend.improve import improve_later
+from fxla.compile.backend.pool import pool
 from fxla.compile.build import build_program
-from fxla.compile.compiled import CompiledKernel, Kernels, target
 from fxla.compile.driver import print_driver
 from fxla.compile.family import family_of
-from fxla.compile.fourier import fourier_job, fourier_table
-from fxla.compile.gemm import gemm_address, one_blas_thread
-from fxla.compile.haste import in_haste
 from fxla.compile.image import HostFunction, Image, image_of
-from fxla.compile.improve import improve_later
-from fxla.compile.pocketfft import line_address, pocketfft_address
-from fxla.compile.pool import pool
+from fxla.compile.passes.simplify import inline_calls, simplify
 from fxla.compile.program import NumpyValue, Program
-from fxla.compile.simplify import inline_calls, simplify
+from fxla.compile.routines.fourier import fourier_job, fourier_table
+from fxla.compile.routines.gemm import gemm_address, one_blas_thread
+from fxla.compile.routines.pocketfft import line_address, pocketfft_address
 from fxla.compile.store import load_image, program_key, save_image
 from fxla.core.array import Array
 from fxla.core.aval import Aval
@@ -122,7 +122,7 @@ class Executable:
         input_types, output_types: dtype and shape of each.
         constants_id: address of the array object of its constants.
         kept_as: the key that its image is kept under on disk, if it is.
-        block, run_flat: what `fxla.compile.entry` makes of it when it is called again.
+        block, run_flat: what `fxla.compile.calls.entry` makes of it when it is called again.
     """
 
     def __init__(

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from typing import Any
 
+from fxla.compile.backend.compiled import Kernels, target
 from fxla.compile.build import build_program
-from fxla.compile.compiled import Kernels, target
 from fxla.compile.image import HostFunction, Image, constant_table, image_of
 from fxla.compile.outline import Outline, outline, with_numbers
 from fxla.compile.program import Program

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.compiled import CompiledKernel, Kernels
+from fxla.compile.backend.compiled import CompiledKernel, Kernels
+from fxla.compile.backend.native import compile_text
 from fxla.compile.driver import print_driver
-from fxla.compile.native import compile_text
 from fxla.compile.program import CONSTANT_BYTES, Buffer, HostCall, Program
 from fxla.compile.work import work_of
 from fxla.core.aval import Aval

@@ -2,7 +2,7 @@
 
 Numbers are the sizes of arrays and every integer in a param; scalars that kernels load, rather than
 hold (`graph.is_simple`), are listed, too. Integers beside wide products are part of the text: what
-masks decide (`fxla.compile.decided`) depends on them.
+masks decide (`fxla.compile.stretches.decided`) depends on them.
 
     outline : jaxpr -> (text, numbers, scalars), or None
     with_numbers : jaxpr, numbers -> the jaxpr with other numbers in these places
@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.graph import is_simple
-from fxla.compile.wide import is_wide_product
+from fxla.compile.fusion.graph import is_simple
+from fxla.compile.stretches.wide import is_wide_product
 from fxla.core.aval import Aval
 from fxla.core.dtypes import is_bool
 from fxla.core.jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var

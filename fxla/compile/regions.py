@@ -42,7 +42,7 @@ class ScanRegion(Region):
 
 @dataclass(frozen=True, slots=True)
 class BlocksRegion(ScanRegion):
-    """A counted loop over blocks of arrays, around kernels of their own (`fxla.compile.in_blocks`).
+    """A counted loop over blocks of arrays, around kernels of their own (`stretches.in_blocks`).
 
     An x is read, and a y is written, a block after the other, whatever their shapes are.
     """

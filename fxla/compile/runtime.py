@@ -12,18 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from fxla.compile.eager import EAGER
-from fxla.compile.entry import ENTRY, entry_slot
-from fxla.compile.gemm import GEMM_NAMES, gemm_text
-from fxla.compile.levels import Level
-from fxla.compile.llvm import emit_object
-from fxla.compile.native import EFFORT, packed
-from fxla.compile.own_text import OwnText
-from fxla.compile.pocketfft import pocketfft_text
-from fxla.compile.pool import POOL_NAMES
-from fxla.compile.pool_text import FUTEX_CALL, pool_text
-from fxla.compile.recycle import RECYCLER
-from fxla.compile.shipped import OBJECTS, write_shipped
+from fxla.compile.backend.levels import Level
+from fxla.compile.backend.llvm import emit_object
+from fxla.compile.backend.native import EFFORT, packed
+from fxla.compile.backend.own_text import OwnText
+from fxla.compile.backend.pool import POOL_NAMES
+from fxla.compile.backend.pool_text import FUTEX_CALL, pool_text
+from fxla.compile.backend.shipped import OBJECTS, write_shipped
+from fxla.compile.calls.eager import EAGER
+from fxla.compile.calls.entry import ENTRY, entry_slot
+from fxla.compile.calls.recycle import RECYCLER
+from fxla.compile.routines.gemm import GEMM_NAMES, gemm_text
+from fxla.compile.routines.pocketfft import pocketfft_text
 from fxla.core.records import dataclass
 from fxla.loops.native_blocks import print_tiles, tile_key
 from fxla.loops.native_fourier import fourier_key, fourier_symbols, print_fourier

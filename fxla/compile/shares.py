@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fxla.compile.fourier import fourier_plan
-from fxla.compile.gemm import split_product
-from fxla.compile.pocketfft import line_grain
 from fxla.compile.program import (
     Branch,
     Copy,
@@ -18,6 +15,9 @@ from fxla.compile.program import (
     Loop,
     WhileLoop,
 )
+from fxla.compile.routines.fourier import fourier_plan
+from fxla.compile.routines.gemm import split_product
+from fxla.compile.routines.pocketfft import line_grain
 
 __all__ = ["share_lines"]
 

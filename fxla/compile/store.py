@@ -20,12 +20,13 @@ import llvmlite
 import numpy as np
 
 import fxla.core
-from fxla.compile.compiled import CompiledKernel, target
-from fxla.compile.disk import cache_path, read_entry, warn_once, write_entry
+from fxla.compile.backend.compiled import CompiledKernel, target
+from fxla.compile.backend.disk import cache_path, read_entry, warn_once, write_entry
+from fxla.compile.backend.llvm import host_isa, target_triple
+from fxla.compile.backend.native import Printed, load_modules, place_of
+from fxla.compile.backend.pool import pool_entries
+from fxla.compile.backend.shipped import OBJECTS
 from fxla.compile.image import Image
-from fxla.compile.llvm import host_isa, target_triple
-from fxla.compile.native import Printed, load_modules, place_of
-from fxla.compile.pool import pool_entries
 from fxla.core.check import checks_enabled
 from fxla.core.identity import identity
 from fxla.core.jaxpr import Jaxpr
@@ -66,12 +67,15 @@ def _state_of_source() -> str:
     """Name, size and time of every source file that decides the code of programs."""
     package = Path(str(fxla.core.__file__)).parent.parent
     found: list[str] = []
-    for name in SOURCES:
-        with os.scandir(package / name) as entries:
+    rooms = list(SOURCES)
+    for room in rooms:
+        with os.scandir(package / room) as entries:
             for entry in entries:
                 if entry.name.endswith(".py"):
                     status = entry.stat()
-                    found.append(f"{name}/{entry.name} {status.st_size} {status.st_mtime_ns}")
+                    found.append(f"{room}/{entry.name} {status.st_size} {status.st_mtime_ns}")
+                elif entry.is_dir() and entry.name not in ("__pycache__", OBJECTS.name):
+                    rooms.append(f"{room}/{entry.name}")
     return "\n".join(sorted(found))
 
 

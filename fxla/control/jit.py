@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 __all__ = ["JitFunction", "jit"]
 
-entries, inspection = deferred("fxla.compile.entry"), deferred("fxla.compile.inspect")
+entries, inspection = deferred("fxla.compile.calls.entry"), deferred("fxla.compile.inspect")
 executables = deferred("fxla.compile.executable")
 
 
 class JitFunction:
     """A compiled function; see `jit`.
 
-    Calls like one that was made twice do not come to `__call__`: see `fxla.compile.entry`.
+    Calls like one that was made twice do not come to `__call__`: see `fxla.compile.calls.entry`.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_served")

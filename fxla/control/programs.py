@@ -13,7 +13,7 @@ from fxla.transforms.partial_eval import SplitJaxpr, partial_eval_jaxpr
 from fxla.transforms.vmap import vmap_jaxpr
 
 if TYPE_CHECKING:
-    from fxla.compile.cuda_program import CudaExecutable
+    from fxla.compile.cuda.program import CudaExecutable
     from fxla.compile.executable import Executable
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-compiler, cuda = deferred("fxla.compile.executable"), deferred("fxla.compile.cuda_program")
+compiler, cuda = deferred("fxla.compile.executable"), deferred("fxla.compile.cuda.program")
 # A program on a device imports the compiler, which `import fxla` leaves to who needs it.
 device_evaluation[:] = [lambda primitive, args, params: cuda.evaluate(primitive, args, params)]
 

@@ -25,7 +25,7 @@ _namespace: list[Callable[..., Any]] = []
 
 applying: list[Callable[..., Any]] = []
 """Calls a ufunc, its first argument, of the others; from the NumPy floor, too, and in time a native
-one, see `fxla.compile.eager`."""
+one, see `fxla.compile.calls.eager`."""
 
 
 _read = np.ndarray.__getitem__

@@ -159,7 +159,7 @@ def _of_scipy() -> Blas:
 
 @functools.cache
 def blas_threads() -> int:
-    """The address of five integers for `fxla.compile.gemm`.
+    """The address of five integers for `fxla.compile.routines.gemm`.
 
     They are the addresses `getter` and `setter`, a lock, how many products run, and the number of
     threads that the user had set. The first two are 0 unless both are known.

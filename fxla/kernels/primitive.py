@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.numba_cpu import compile_numba
+from fxla.compile.backend.numba_cpu import compile_numba
 from fxla.core.aval import Aval
 from fxla.core.primitive import Primitive, Zero, is_linear, is_zero, not_linear
 from fxla.core.trace import AxisFrame, Value, typeof

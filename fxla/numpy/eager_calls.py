@@ -11,7 +11,7 @@ from fxla.core.deferred import deferred
 
 __all__ = ["apply"]
 
-eager = deferred("fxla.compile.eager")  # imports the compiler
+eager = deferred("fxla.compile.calls.eager")  # imports the compiler
 
 _ENOUGH = 200
 """Calls of a script that will make more."""

@@ -1,7 +1,8 @@
 """Cholesky and LU factors and triangular systems by the BLAS that NumPy has loaded, by address.
 
 SciPy wraps the same routines, but its import takes longer than most programs take to compile, and
-its library's threads are not those that a program holds (`fxla.compile.gemm`). Where NumPy's
+its library's threads are not those that a program holds (`fxla.compile.routines.gemm`). Where
+NumPy's
 library has no such symbols, SciPy's wrappers serve.
 
 A matrix in C order is its transpose in Fortran's, so solving moves none.

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 MOST = 6
-"""Rows of a matrix, at most; statements grow with the cube. See `fxla.compile.written_out`, too."""
+"""Rows of a matrix, at most; statements grow with the cube; see `compile.routines.written_out`."""
 MOST_IN_LOOP = 12
 """Likewise of a triangular system with many right-hand sides; see `triangular_most`."""
 NOT_POSITIVE = "Matrix is not positive definite"

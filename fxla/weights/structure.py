@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.devices import device_get
+from fxla.compile.cuda.devices import device_get
 from fxla.control.api import ShapeDtypeStruct
 from fxla.core.pytree import is_named_tuple, node_functions
 from fxla.core.stateful import Stateful

@@ -7,7 +7,7 @@ import pytest
 
 from bench.ceilings import ACCUMULATORS, UNROLLED, Ceilings, aligned, fma_text, lanes, stream_text
 from bench.workloads.workload import Traffic
-from fxla.compile.native import compile_text
+from fxla.compile.backend.native import compile_text
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import installed
-from fxla.compile.levels import LEVELS
+from fxla.compile.backend.levels import LEVELS
 from fxla.compile.runtime import OwnModule
 
 

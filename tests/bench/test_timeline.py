@@ -8,7 +8,7 @@ import fxla.numpy as fnp
 from bench.timeline import Stage, stages, stages_page, stages_table
 from bench.workloads import TUNED
 from fxla import lax
-from fxla.compile.compiled import target
+from fxla.compile.backend.compiled import target
 
 pytestmark = pytest.mark.skipif(target() != "native", reason="numba's kernels are called directly")
 

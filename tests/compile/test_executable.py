@@ -281,7 +281,8 @@ def test_unused_and_repeated_results_cost_nothing() -> None:
 
 def test_a_small_program_starts_no_pool_and_a_large_one_does() -> None:
     code = (
-        "import numpy as np, fxla, fxla.compile.pool as p; f = fxla.jit(lambda x, w: (x + 1) @ w);"
+        "import numpy as np, fxla, fxla.compile.backend.pool as p;"
+        "f = fxla.jit(lambda x, w: (x + 1) @ w);"
         "assert (f(np.ones((20, 20)), np.ones((20, 20))) == 40).all() and p._pool is None;"
         "assert (f(np.ones((900, 900)), np.ones((900, 20))) == 1800).all() and p._pool is not None;"
         "assert (f(np.zeros((0, 20)), np.ones((20, 20)))).shape == (0, 20)"

@@ -12,16 +12,16 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.compile import compiled as compiled_module
 from fxla.compile import executable as executable_module
 from fxla.compile import family as family_module
+from fxla.compile.backend import compiled as compiled_module
+from fxla.compile.backend.compiled import Kernels
 from fxla.compile.build import build_program
-from fxla.compile.compiled import Kernels
 from fxla.compile.driver import print_driver
 from fxla.compile.executable import Executable, built_executable
 from fxla.compile.family import Family, family_of, same_image
 from fxla.compile.image import Image, image_of
-from fxla.compile.simplify import inline_calls, simplify
+from fxla.compile.passes.simplify import inline_calls, simplify
 from fxla.core.jaxpr import Jaxpr
 
 RNG = np.random.default_rng(0)

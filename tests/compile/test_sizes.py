@@ -15,9 +15,9 @@ import pytest
 import fxla
 import fxla.numpy as fnp
 from fxla import lax
-from fxla.compile import compiled as compiled_kernels
 from fxla.compile import image
-from fxla.compile.native import Batch, Printed
+from fxla.compile.backend import compiled as compiled_kernels
+from fxla.compile.backend.native import Batch, Printed
 from fxla.loops.ir import Kernel
 from fxla.loops.native import Unsupported
 

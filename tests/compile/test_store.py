@@ -19,7 +19,8 @@ import json, sys, warnings
 import numpy as np
 import fxla, fxla.numpy as fnp
 from fxla import lax
-from fxla.compile import executable, llvm, native
+from fxla.compile import executable
+from fxla.compile.backend import llvm, native
 
 counts = {"built": 0, "emitted": 0, "warned": 0}
 

@@ -16,10 +16,10 @@ import pytest
 
 import fxla
 import fxla.numpy as fnp
+from fxla.compile.backend.pool import pool
 from fxla.compile.build import build_program
-from fxla.compile.gemm import split_product
-from fxla.compile.pool import pool
 from fxla.compile.program import Gemm, Launch, walk_instructions
+from fxla.compile.routines.gemm import split_product
 from fxla.control.programs import executable_of
 from fxla.core.blas import blas_threads
 from fxla.core.jaxpr import Jaxpr
@@ -31,7 +31,7 @@ DIGESTS = """
 import hashlib, json
 import numpy as np
 import fxla, fxla.numpy as fnp
-from fxla.compile.pool import pool
+from fxla.compile.backend.pool import pool
 
 rng = np.random.default_rng(0)
 rows = rng.normal(size=(600, 700)).astype("f4")

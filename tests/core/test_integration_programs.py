@@ -9,7 +9,7 @@ import pytest
 
 import fxla
 from fxla.compile.build import build_program
-from fxla.compile.group import MAX_MEMBERS
+from fxla.compile.fusion.group import MAX_MEMBERS
 
 
 def shared_chain(x: Any, n: int) -> Any:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import fxla
-from fxla.compile.cuda_program import CudaExecutable, compile_jaxpr_for_cuda
-from fxla.compile.device_memory import simulated
+from fxla.compile.cuda.memory import simulated
+from fxla.compile.cuda.program import CudaExecutable, compile_jaxpr_for_cuda
 from fxla.compile.program import HostCall, walk_instructions
 from fxla.core.pytree import tree_flatten
 from tests.kernels.corpus import CASES, Case

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from fxla.compile.backend.llvm import emit_object
+from fxla.compile.backend.native import EFFORT, MODULE_LINES, Printed, print_kernel
 from fxla.compile.driver import print_driver
-from fxla.compile.fourier import fourier_table
 from fxla.compile.image import constant_table
-from fxla.compile.llvm import emit_object
-from fxla.compile.native import EFFORT, MODULE_LINES, Printed, print_kernel
 from fxla.compile.program import HostCall, Program
+from fxla.compile.routines.fourier import fourier_table
 from fxla.loops.native import Unsupported
 from fxla.loops.native_blocks import print_tiles
 from fxla.loops.native_fourier import fourier_symbol, print_fourier

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fxla.compile.build import build_program
-from fxla.compile.cuda import compile_cuda, to_device, to_host
+from fxla.compile.cuda.kernels import compile_cuda, to_device, to_host
 from fxla.compile.program import Copy, Launch, Program
 from fxla.core.primitive import Primitive
 from fxla.core.staging import trace_to_jaxpr

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fxla.compile import fourier
 from fxla.compile.build import build_program
-from fxla.compile.simplify import inline_calls, simplify
+from fxla.compile.passes.simplify import inline_calls, simplify
+from fxla.compile.routines import fourier
 from fxla.control.api import make_jaxpr
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import typeof

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fxla.compile.cuda import compile_cuda
+from fxla.compile.cuda.kernels import compile_cuda
 from fxla.compile.program import Launch
 from tests.laws.cuda_run import kernels_only, program_of, run
 from tests.laws.sample import assert_ulps

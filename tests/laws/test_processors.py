@@ -16,10 +16,10 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from fxla.compile import compiled
+from fxla.compile.backend import compiled
+from fxla.compile.backend.llvm import host_isa
+from fxla.compile.backend.native import Batch
 from fxla.compile.executable import compile_jaxpr
-from fxla.compile.llvm import host_isa
-from fxla.compile.native import Batch
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import typeof
 from fxla.loops.native import print_native

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import fxla
-from fxla.compile import grain
+from fxla.compile.backend.pool import pool
 from fxla.compile.build import build_program
 from fxla.compile.executable import Executable, executable_from
-from fxla.compile.pool import pool
+from fxla.compile.fusion import grain
+from fxla.compile.passes.simplify import inline_calls, simplify
 from fxla.compile.program import Launch, walk_instructions
-from fxla.compile.simplify import inline_calls, simplify
 from fxla.core.primitive import Primitive
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import typeof

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fxla.compile.backend.native import compile_native, host_isa
 from fxla.compile.build import int_value
-from fxla.compile.native import compile_native, host_isa
 from fxla.errors import InternalError
 from fxla.loops.check import check_kernel
 from fxla.loops.contraction import (

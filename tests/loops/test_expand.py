@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from fxla.compile.numba_cpu import compile_numba
+from fxla.compile.backend.numba_cpu import compile_numba
 from fxla.loops import expand as expand_module
 from fxla.loops.check import check_kernel
 from fxla.loops.expand import HALVES, expand_definitions, widen_halves

@@ -10,8 +10,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from fxla.compile.llvm import host_isa
-from fxla.compile.native import compile_native
+from fxla.compile.backend.llvm import host_isa
+from fxla.compile.backend.native import compile_native
 from fxla.loops.ir import (
     BOOL,
     INDEX,

@@ -11,8 +11,8 @@ import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
-from fxla.compile.llvm import host_isa
-from fxla.compile.native import compile_native
+from fxla.compile.backend.llvm import host_isa
+from fxla.compile.backend.native import compile_native
 from fxla.loops.ir import INDEX, Buffer, Expr, Extent, For, Index, Kernel, Load, Store
 from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
 from fxla.loops.scalar import SCALAR_OPS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fxla.compile.numba_cpu import load_python
+from fxla.compile.backend.numba_cpu import load_python
 from fxla.loops.extents import parametrise
 from fxla.loops.ir import Buffer, Cast, Const, For, Kernel, Load, Store
 from fxla.loops.python_ops import Text, spell_cast, spell_const, storage_dtype

@@ -9,7 +9,7 @@ import scipy.linalg
 import fxla
 import fxla.numpy as fnp
 from fxla.ops.linalg import cholesky, lu
-from tests.compile.test_sorting import names
+from tests.compile.routines.test_sorting import names
 
 RNG = np.random.default_rng(0)
 

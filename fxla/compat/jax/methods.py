@@ -15,7 +15,7 @@ from typing import Any
 from fxla.compat.jax.internals import get_aval
 from fxla.compat.jax.places import Sharding
 from fxla.compat.jax.precision import narrow
-from fxla.compile.devices import devices
+from fxla.compile.cuda.devices import devices
 from fxla.core.array import Array
 from fxla.core.trace import Tracer
 

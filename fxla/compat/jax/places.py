@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fxla.compile.devices import Device, device_put, devices
+from fxla.compile.cuda.devices import Device, device_put, devices
 
 __all__ = ["device_names", "sharding_names"]
 

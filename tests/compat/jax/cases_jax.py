@@ -58,7 +58,7 @@ def case_sums_in_place_bind_new_arrays():
 
 
 def case_operators_stay_those_of_jax_when_they_are_called_often():
-    from fxla.compile.eager import quicken
+    from fxla.compile.calls.eager import quicken
 
     quicken()  # as it happens by itself after some hundred calls
     for _ in range(3):

@@ -1,0 +1,1 @@
+"""Calls from Python in native code: jitted functions, operators of arrays, memory of results."""

@@ -1,0 +1,1 @@
+"""From equations to equations: what is simplified, and what takes another form, before lowering."""
