@@ -80,9 +80,10 @@ STEPS = {
 """Name and number of the 8-byte slots of `steps`: strides in bytes, counts, lanes of b's end, and
 whether there are no sums yet."""
 
-_ROWS = {1: (1, 4), 2: (1, 2, 4, 7, 8, 10, 12)}
+_ROWS = {1: (1, 4), 2: tuple(range(1, 14))}
 """Rows of the tiles that there are beside the largest ones, for one and two vectors; other numbers
-take several."""
+take several. Of two vectors there are all: a tile of one row waits for its sums, of which there are
+two, and reads the right operand again, in vain."""
 _GROUP = 3
 """Rows that are read by one pointer."""
 

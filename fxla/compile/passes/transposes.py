@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from fxla.compile.passes.products import made_tileable, with_few_columns
+from fxla.compile.passes.products import made_tileable, with_few_columns, with_few_rows
 from fxla.compile.routines.library import dot_layouts
 from fxla.core.aval import Aval
 from fxla.core.blas import BLAS_DTYPES
@@ -39,7 +39,9 @@ def absorb_transposes(jaxpr: Jaxpr, tiles: bool = False, fixed: Collection[Var] 
             eqn = _absorb(_absorb(eqn, 0, made_by), 1, made_by)
             tiled = None
             if tiles:
-                tiled = with_few_columns(eqn) or made_tileable(eqn, eqn.inputs[1] in fixed)
+                still = eqn.inputs[1] in fixed
+                turned = with_few_columns(eqn) or (None if still else with_few_rows(eqn))
+                tiled = turned or made_tileable(eqn, still)
             eqns.extend(_made_regular(eqn) if tiled is None else tiled)
         else:
             eqns.append(eqn)

@@ -69,6 +69,8 @@ def test_one_row_reads_a_matrix_row_by_row(dtype: str) -> None:
     assert choice(ones(512), ones(512, 512)) == "loops"
     assert choice(ones(4, 1, 512), ones(4, 512, 512)) == "loops"
     assert choice(ones(1, 512), ones(512, 8)) == "tiles"  # which reads rows, too
+    assert choice(ones(2, 512), ones(512, 512)) == "loops"
+    assert choice(ones(4, 2, 512), ones(4, 512, 512)) == "tiles"
     assert choice(ones(4, 512), ones(512, 512)) == "tiles"
 
 
@@ -135,6 +137,56 @@ def test_few_columns_are_lanes_of_something_else() -> None:
     assert "float64[17, n" not in kernels("ki,kj->ij", 17)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [2, 3, 8, 9, 12, 13, 31, 80])
+@pytest.mark.parametrize(("columns", "depth"), [(50, 70), (25, 25), (300, 101), (640, 256)])
+def test_products_of_few_rows(columns: int, depth: int, rows: int, dtype: str) -> None:
+    """With either axis of the right operand along the sum, and with what follows."""
+    x, w, v = whole(rows, depth), whole(columns, depth), whole(depth, columns)
+    x, w, v = (a.astype(dtype) for a in (x, w, v))
+
+    def product(x: Any, w: Any, v: Any) -> Any:
+        return (x @ w.T) * 2 + w[:, 0], x @ v, x[:, ::-1] @ w.T
+
+    run = executable_from(build_program(jaxpr_of(product, x, w, v), tiles=True))
+    for got, expected in zip(run(x, w, v), product(x, w, v), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_products_of_few_rows_of_arrays_with_more_axes() -> None:
+    x, w = whole(2, 3, 60, 4), whole(50, 60, 4)
+    for f in (
+        lambda np, x, w: np.tensordot(x, w, ((2, 3), (1, 2))),
+        lambda np, x, w: np.einsum("abkc,ikc->aib", x, w),
+        lambda np, x, w: np.einsum("abkc,ijk->abcij", x, w.transpose(0, 2, 1)),
+        lambda np, x, w: x[..., 0] @ w[..., 1].T,
+    ):
+        jaxpr = jaxpr_of(lambda x, w, f=f: f(fnp, x, w), x, w)
+        run = executable_from(build_program(jaxpr, tiles=True))
+        np.testing.assert_array_equal(run(x, w)[0], f(np, x, w))
+
+
+def test_which_operand_is_transposed() -> None:
+    """The right one, if it is the smaller one or the same for all iterations of a loop."""
+
+    def transposes(f: Any, *args: Any) -> int:
+        body = build_program(jaxpr_of(f, *args), tiles=True).body
+        names = [i.kernel.name for i in walk_instructions(body) if isinstance(i, Launch)]
+        return sum(name.startswith("transpose") for name in names)
+
+    w = whole(500, 400)
+    linear = lambda x, w: x @ w.T  # noqa: E731
+    assert transposes(linear, whole(40, 400), w) == 2  # x and the result
+    assert transposes(linear, whole(4, 400), w) == 1  # rows of x are read as they lie
+    assert transposes(linear, whole(400, 400), w) == 1
+
+    def recurrent(x: Any, w: Any) -> Any:
+        return lax.fori_loop(0, 50, lambda _, h: fnp.tanh(h @ w.T), x)
+
+    square = whole(400, 400)
+    assert transposes(recurrent, whole(40, 400), square) == 1
+
+
 def test_few_rows_of_narrow_integers_are_not_paired() -> None:
     def how(m: int, n: int) -> str:
         x, y = np.ones((m, 64), "i1"), np.ones((64, n), "i1")
@@ -148,11 +200,12 @@ def test_few_rows_of_narrow_integers_are_not_paired() -> None:
     assert [how(4, 64), how(64, 4), how(5, 64), how(64, 5)] == ["loops", "loops", "tiles", "tiles"]
 
 
-def test_a_transposed_right_operand_is_moved_unless_rows_are_few() -> None:
+def test_transposed_right_operands_are_moved_unless_rows_are_few() -> None:
     def kinds(rows: int) -> set[str]:
-        x, w = whole(rows, 90), whole(70, 90)
-        run = executable_from(build_program(jaxpr_of(lambda x, w: x @ w.T, x, w), tiles=True))
-        np.testing.assert_array_equal(run(x, w)[0], x @ w.T)
+        x, w = whole(3, rows, 90), whole(3, 70, 90)
+        product = lambda x, w: x @ w.mT  # noqa: E731
+        run = executable_from(build_program(jaxpr_of(product, x, w), tiles=True))
+        np.testing.assert_array_equal(run(x, w)[0], product(x, w))
         return {type(i).__name__ for i in walk_instructions(run.program.body)}
 
     assert kinds(50) == {"Launch"}
