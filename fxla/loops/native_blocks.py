@@ -60,7 +60,8 @@ TILE_SOURCES = (
 )  # fmt: skip
 """The modules that decide what `print_tiles` prints."""
 FAR = 2048
-"""Bytes between rows from which on they share few places in the cache..."""
+"""Bytes between rows from which on they share few places in the cache, and hardware does not
+foresee the next panel of columns..."""
 WAY = 4096
 """... and those of a way of the first cache: rows a multiple of them apart share a single place."""
 LEVEL_BYTES = 1 << 18
@@ -187,6 +188,7 @@ class _Blocks:
         inner, a1, b1 = (self.given[name] for name in ("inner", "inner_a", "inner_b"))
         first = self.given["first"].cmp("ne", 0)
         self.set("rows", self.row)
+        self.set("ahead", self.number(0))
         one = a0.cmp("eq", a1 * inner) & b0.cmp("eq", b1 * inner)
         self.set("inner", b.select(one, inner * outer, inner))
         outer = b.select(one, self.number(1), outer)
@@ -222,6 +224,8 @@ class _Blocks:
             turn = b.constant(False, "i1")
         for name, value in (("outer", 1), ("outer_a", 0), ("outer_b", 0)):
             self.set(name, self.number(value))
+        beside = b1.cmp("sge", FAR) & (pack ^ True)
+        self.set("ahead", b.select(beside, self.number(across), self.number(0)))
         self.set("inner_b", b.select(pack, self.number(shape.panel * self.size), b1))
         self.set("inner_a", b.select(turn, self.number(across), a1))
         step = b.select(lay, self.number(laid_step(self.size)), self.row)
@@ -258,7 +262,13 @@ class _Blocks:
         laid = b.alloca("i8", max(shape.rows * laid_step(self.size), BLOCK_DEPTH * across))
         turn = self.row.cmp("eq", size) & a1.cmp("ne", size)
         step = b.select(turn, self.number(self.size), self.number(laid_step(self.size)))
-        for name, value in (("outer", 1), ("outer_a", 0), ("outer_b", 0), ("inner_b", across)):
+        for name, value in (
+            ("outer", 1),
+            ("outer_a", 0),
+            ("outer_b", 0),
+            ("inner_b", across),
+            ("ahead", 0),
+        ):
             self.set(name, self.number(value))
         self.set("inner_a", b.select(turn, self.number(across), self.number(self.size)))
         self.set("rows", step)

@@ -74,11 +74,22 @@ NARROW = ("int16", "int8", "uint8")
 STEPS = {
     name: k
     for k, name in enumerate(
-        ("rows", "inner_a", "inner_b", "inner", "outer_a", "outer_b", "outer", "mask", "first")
+        (
+            "rows",
+            "inner_a",
+            "inner_b",
+            "inner",
+            "outer_a",
+            "outer_b",
+            "outer",
+            "mask",
+            "first",
+            "ahead",
+        )
     )
 }
-"""Name and number of the 8-byte slots of `steps`: strides in bytes, counts, lanes of b's end, and
-whether there are no sums yet."""
+"""Name and number of the 8-byte slots of `steps`: strides in bytes, counts, lanes of b's end,
+whether there are no sums yet, and how far ahead of b is what the second cache should have."""
 
 _ROWS = {1: (1, 4), 2: tuple(range(1, 14))}
 """Rows of the tiles that there are beside the largest ones, for one and two vectors; other numbers
@@ -386,6 +397,8 @@ def _block(f: TileFunction, shape: TileShape, tile: _Block, steps: _Steps) -> No
         pointers, at_b, sums = carried[:groups], carried[groups], carried[groups + 1 :]
         lane = [f.moved(at_b, v * shape.lanes * f.size) for v in range(vectors)]
         columns = [f.load(p, tail if v == vectors - 1 else None) for v, p in enumerate(lane)]
+        for p in lane:  # the next panel's, where it lies beside this one
+            f.prefetch(f.moved(p, slots["ahead"]))
         out = []
         for r in range(rows):
             p = pointers[r // _GROUP]
