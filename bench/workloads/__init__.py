@@ -22,7 +22,7 @@ from bench.workloads.maps import (
     SumOfMapGradient,
     TanhLog,
 )
-from bench.workloads.networks import EagerForward, EagerGradient, MlpStep, PerExample
+from bench.workloads.networks import EagerForward, EagerGradient, FewRows, MlpStep, PerExample
 from bench.workloads.products import BatchedProduct, Gemm, SmallSolves
 from bench.workloads.rows import LayerNorm, LayerNormGradient, Softmax, SoftmaxGradient
 from bench.workloads.science import FftConvolution, GaussianProcess, NBody, Rosenbrock
@@ -85,6 +85,7 @@ TUNED: dict[str, Workload] = {
         MlpStep(128),
         MlpStep(1024),
         PerExample(),
+        FewRows(),
         EagerForward(why=_SEEN),
         EagerGradient(why=_IN_PYTHON),
         CnnStep(),

@@ -11,7 +11,7 @@ import numpy
 from bench.workloads.descent import RATE, torch_gradient, torch_sgd, xla_sgd
 from bench.workloads.workload import Arguments, Function, Traffic, Workload, labels, normal
 
-__all__ = ["EagerForward", "EagerGradient", "MlpStep", "PerExample", "cross_entropy"]
+__all__ = ["EagerForward", "EagerGradient", "FewRows", "MlpStep", "PerExample", "cross_entropy"]
 
 
 def cross_entropy(xla: Any, np: Any, scores: Any, right: Any) -> Any:
@@ -131,6 +131,53 @@ class PerExample(MlpStep):
 
     def flops(self) -> None:
         return None
+
+
+@dataclass(frozen=True)
+class FewRows(Workload):
+    """The gradient of a transformer's two layers for a few tokens: weights are the most of it."""
+
+    family: ClassVar[str] = "networks"
+    small: ClassVar[dict[str, int]] = {"batch": 3, "width": 17, "hidden": 9}
+    scales: ClassVar[str] = "batch"
+    batch: int = 16
+    width: int = 768
+    hidden: int = 3072
+
+    @property
+    def name(self) -> str:
+        return f"two layers {self.width}-{self.hidden}-{self.width}, gradient, batch {self.batch}"
+
+    def arguments(self) -> Arguments:
+        first = normal(self.width, self.hidden, scale=self.width**-0.5)
+        second = normal(self.hidden, self.width, scale=self.hidden**-0.5, seed=1)
+        return (normal(self.batch, self.width, seed=2), first, second), normal(self.width, seed=3)
+
+    def xla(self, xla: Any, np: Any, lax: Any) -> Function:
+        def loss(params: Any, target: Any) -> Any:
+            x, first, second = params
+            return np.mean((xla.nn.relu(x @ first) @ second - target) ** 2)
+
+        gradient: Function = xla.jit(xla.grad(loss))
+        return gradient
+
+    def torch(self, torch: Any, compiled: Callable[[Function], Function]) -> Function:
+        def loss(params: Any, target: Any) -> Any:
+            x, first, second = params
+            return torch.mean((torch.relu(x @ first) @ second - target) ** 2)
+
+        return torch_gradient(torch, loss, compiled)
+
+    def autograd(self, autograd: Any, np: Any) -> Function | None:
+        def loss(params: Any, target: Any) -> Any:
+            x, first, second = params
+            return np.mean((np.maximum(x @ first, 0) @ second - target) ** 2)
+
+        gradient: Function = autograd.grad(loss)
+        return gradient
+
+    def flops(self) -> float | None:
+        return 2.0 * 6 * self.batch * self.width * self.hidden
 
 
 @dataclass(frozen=True)
