@@ -228,8 +228,8 @@ def _product(np_: Any, x: Value, y: Value, k: int) -> Value:
     axes = "".join(dict.fromkeys(x.axes + y.axes)).replace(summed, "")
     if k % 3 == 1:
         axes = axes[::-1]
-    array = np_.einsum(f"{x.axes},{y.axes}->{axes}", x.array, y.array)
-    return Value(axes, array / math.sqrt(x.extent(summed)))
+    array = np_.einsum(f"{x.axes},{y.axes}->{axes}", x.array, y.array) / x.extent(summed)
+    return Value(axes, np_.tanh(array) if k % 2 else array)
 
 
 def _matmul(np_: Any, x: Value, y: Value, k: int) -> Value:
@@ -239,8 +239,8 @@ def _matmul(np_: Any, x: Value, y: Value, k: int) -> Value:
     for left in (x, Value(x.axes[::-1], x.array.T)):
         for right in (y, Value(y.axes[::-1], y.array.T)):
             if left.axes[1] == right.axes[0] and left.axes[0] not in right.axes:
-                scale = math.sqrt(left.extent(left.axes[1]))
-                return Value(left.axes[0] + right.axes[1:], left.array @ right.array / scale)
+                array = left.array @ right.array / left.extent(left.axes[1])
+                return Value(left.axes[0] + right.axes[1:], np_.tanh(array) if k % 2 else array)
     return _product(np_, x, y, k)
 
 

@@ -13,8 +13,9 @@ import fxla
 import fxla.numpy as fnp
 from tests.random_programs.named_axes import NamedProgram, named_programs, run, step
 
-TOLERANCE = {"float64": 1e-9, "float32": 2e-3}
-"""Of the largest element: steps that are ill conditioned follow one another."""
+TOLERANCE = {"float64": 1e-6, "float32": 2e-2}
+"""Of the largest element. What is looked for are wrong elements; some programs are ill conditioned,
+as a sine of sums of products, and how exact an operation is stands in the laws."""
 few = hypothesis.settings(
     max_examples=40,
     deadline=None,
