@@ -216,16 +216,14 @@ def with_few_rows(eqn: Eqn) -> list[Eqn] | None:
     new = Equations(eqn)
     x, y = eqn.inputs
     if m <= FEW_SUMS and len(dims.lhs_contract) == 1:
-        perm = (*kept, *dims.lhs_contract)
-        at = (len(kept),)
+        perm, at = (*kept, *dims.lhs_contract), range(len(kept), len(kept) + 1)
     elif TURNED * m * (n + depth) <= n * depth:
-        perm = (*dims.lhs_contract, *kept)
-        at = tuple(range(len(dims.lhs_contract)))
+        perm, at = (*dims.lhs_contract, *kept), range(len(dims.lhs_contract))
     else:
         return None
     if perm != tuple(range(lhs.ndim)):
         x = new.add(in_memory_p, new.transposed(x, perm))
-    moved = DotDims(dims.rhs_contract, at, (), ())
+    moved = DotDims(dims.rhs_contract, tuple(at), (), ())
     turned = new.add(dot_general_p, y, x, **{**eqn.params, "dims": moved})
     new.transposed(turned, (*range(len(along), out.ndim), *range(len(along))))
     return new.finish()
