@@ -10,7 +10,7 @@ from fxla.compile.backend.llvm import host_isa
 from fxla.compile.build import build_program
 from fxla.compile.driver import print_driver
 from fxla.loops.ir import Kernel
-from fxla.loops.native import Unsupported, print_native
+from fxla.loops.native.printer import Unsupported, print_native
 
 __all__ = ["generator_seconds"]
 

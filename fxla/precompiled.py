@@ -34,7 +34,7 @@ from fxla.core.records import dataclass
 from fxla.lax import conv_general_dilated, reduce_window
 from fxla.lax import max as largest
 from fxla.lax.linalg import lu, triangular_solve
-from fxla.loops.native import Unsupported
+from fxla.loops.native.printer import Unsupported
 from fxla.nn import log_softmax, relu, sigmoid, softmax
 
 __all__ = ["FUNCTIONS", "Common", "common_modules", "main", "modules"]

@@ -30,8 +30,8 @@ UNCALLED = (
     "fxla.compile.inspect",
     "fxla.compile.backend.native",
     "fxla.compile.backend.pool",
-    "fxla.loops.native",
-    "fxla.loops.python_source",
+    "fxla.loops.native.printer",
+    "fxla.loops.python.source",
 )
 DEFERRED = (
     "fxla.data",

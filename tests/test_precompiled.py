@@ -13,7 +13,8 @@ from fxla.compile.backend.levels import LEVELS, Level, level_of
 from fxla.compile.backend.llvm import emit_object, host_isa
 from fxla.compile.backend.shipped import shipped_objects
 from fxla.compile.runtime import compile_level, own_modules
-from fxla.loops.native_tiles import TILE_KINDS, TILE_PREFIX
+from fxla.loops.native.tiles import TILE_PREFIX
+from fxla.loops.tile_kinds import TILE_KINDS
 from fxla.precompiled import FUNCTIONS, common_modules, modules
 
 MACHINES = {"x86_64": b"\x3e\x00", "aarch64": b"\xb7\x00"}

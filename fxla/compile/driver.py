@@ -36,7 +36,7 @@ from fxla.compile.routines.gemm import SLOTS, split_product
 from fxla.compile.routines.pocketfft import POCKETFFT_SLOTS, line_grain, line_routine, scale_bits
 from fxla.core.blas import blas_name
 from fxla.core.records import dataclass
-from fxla.loops.native_fourier import FOURIER_SLOTS
+from fxla.loops.native.fourier import FOURIER_SLOTS
 
 __all__ = ["Driver", "print_driver"]
 
@@ -412,7 +412,7 @@ class _Printer:
     # --- transforms ---
 
     def fourier(self, i: Fourier) -> None:
-        """A pass by a job of `fxla.loops.native_fourier`, or by NumPy."""
+        """A pass by a job of `fxla.loops.native.fourier`, or by NumPy."""
         plan = None if i.scratch is None else fourier_plan(i)
         if plan is None or i.scratch is None:
             self.pocketfft(i)

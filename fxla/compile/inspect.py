@@ -7,7 +7,7 @@ from fxla.compile.shares import share_lines
 from fxla.core.deferred import deferred
 from fxla.core.jaxpr import ClosedJaxpr, format_jaxpr
 from fxla.core.records import dataclass
-from fxla.loops.python_source import python_source
+from fxla.loops.python.source import python_source
 from fxla.loops.written import Written
 
 __all__ = ["Inspection", "inspect_executable"]

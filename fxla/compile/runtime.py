@@ -25,9 +25,10 @@ from fxla.compile.calls.recycle import RECYCLER
 from fxla.compile.routines.gemm import GEMM_NAMES, gemm_text
 from fxla.compile.routines.pocketfft import pocketfft_text
 from fxla.core.records import dataclass
-from fxla.loops.native_blocks import print_tiles, tile_key
-from fxla.loops.native_fourier import fourier_key, fourier_symbols, print_fourier
-from fxla.loops.native_tiles import TILE_KINDS, tile_symbols
+from fxla.loops.native.blocks import print_tiles, tile_key
+from fxla.loops.native.fourier import fourier_key, fourier_symbols, print_fourier
+from fxla.loops.native.tiles import tile_symbols
+from fxla.loops.tile_kinds import TILE_KINDS
 
 __all__ = ["OwnModule", "compile_level", "offered", "own_modules"]
 

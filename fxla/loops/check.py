@@ -17,7 +17,6 @@ import numpy as np
 from fxla.core.records import dataclass
 from fxla.errors import InternalError
 from fxla.loops.contraction import contraction_of
-from fxla.loops.expand import HALVES
 from fxla.loops.ir import (
     BOOL,
     INDEX,
@@ -43,6 +42,7 @@ from fxla.loops.ir import (
     _format_stmt,
     format_buffer,
 )
+from fxla.loops.passes.expand import HALVES
 from fxla.loops.rewrite import postorder, stmt_exprs
 from fxla.loops.scalar import PREDICATES, SCALAR_OPS
 

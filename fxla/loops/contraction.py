@@ -15,7 +15,7 @@ Narrow integers are widened: ``int32(left[i, k]) * int32(right[k, j])``.
 
 A matrix product in any layout is one, and so is a convolution, whose left array is read through a
 shifted view: ``left[n, i + k, c]``. The two loops of kind ``tile`` say that a printer may compute a
-block of results at a time (`fxla.loops.native_contraction`); otherwise they are serial loops.
+block of results at a time (`fxla.loops.native.contraction`); otherwise they are serial loops.
 
 `block_contraction` makes such a nest from plain loops: every iteration of its parallel loop is a
 chunk of results that one thread computes.
@@ -46,9 +46,9 @@ from fxla.loops.ir import (
     Store,
     walk_exprs,
 )
-from fxla.loops.native_tiles import BLOCK_DEPTH, tile_kind
 from fxla.loops.rewrite import Rewriter
 from fxla.loops.size import least, whole
+from fxla.loops.tile_kinds import BLOCK_DEPTH, tile_kind
 from fxla.loops.view import binary, extent, int_const
 
 __all__ = [

@@ -20,7 +20,7 @@ from fxla.core.trace import AxisFrame, Value, typeof
 from fxla.errors import ShapeError
 from fxla.loops import view as scalar
 from fxla.loops.ir import BOOL, Assign, Buffer, Expr, For, Let, Stmt, Store
-from fxla.loops.straight import straight
+from fxla.loops.passes.straight import straight
 from fxla.loops.view import (
     IndexTuple,
     Nest,

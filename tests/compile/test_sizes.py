@@ -19,7 +19,7 @@ from fxla.compile import image
 from fxla.compile.backend import compiled as compiled_kernels
 from fxla.compile.backend.native import Batch, Printed
 from fxla.loops.ir import Kernel
-from fxla.loops.native import Unsupported
+from fxla.loops.native.printer import Unsupported
 
 SIZES = (37, 100, 640, 64, 128, 16, 17, 200, 256, 500, 90, 1000, 77, 48, 23, 300, 150, 63, 14, 21)
 RNG = np.random.default_rng(0)

@@ -25,11 +25,11 @@ from fxla.compile.driver import print_driver
 from fxla.compile.image import constant_table
 from fxla.compile.program import HostCall, Program
 from fxla.compile.routines.fourier import fourier_table
-from fxla.loops.native import Unsupported
-from fxla.loops.native_blocks import print_tiles
-from fxla.loops.native_fourier import fourier_symbol, print_fourier
-from fxla.loops.native_isa import NEON
-from fxla.loops.native_tiles import TILE_KINDS
+from fxla.loops.native.blocks import print_tiles
+from fxla.loops.native.fourier import fourier_symbol, print_fourier
+from fxla.loops.native.isa import NEON
+from fxla.loops.native.printer import Unsupported
+from fxla.loops.tile_kinds import TILE_KINDS
 from fxla.loops.written import Written
 
 __all__ = ["COMPILER", "EMULATOR", "Emulated", "missing_tools"]

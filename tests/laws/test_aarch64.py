@@ -15,7 +15,7 @@ from fxla.compile.routines import fourier
 from fxla.control.api import make_jaxpr
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import typeof
-from fxla.loops.native_isa import NEON
+from fxla.loops.native.isa import NEON
 from tests.laws.aarch64_run import Emulated, missing_tools
 from tests.laws.sample import assert_ulps
 from tests.laws.samples import cases

@@ -22,8 +22,8 @@ from fxla.compile.backend.native import Batch
 from fxla.compile.executable import compile_jaxpr
 from fxla.core.staging import trace_to_jaxpr
 from fxla.core.trace import typeof
-from fxla.loops.native import print_native
-from fxla.loops.native_isa import AVX2, BASELINE, NEON, Isa
+from fxla.loops.native.isa import AVX2, BASELINE, NEON, Isa
+from fxla.loops.native.printer import print_native
 from tests.laws.sample import assert_ulps
 from tests.laws.samples import cases
 from tests.laws.test_kernels import Case

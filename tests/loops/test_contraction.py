@@ -38,8 +38,9 @@ from fxla.loops.ir import (
     Store,
     walk_stmts,
 )
-from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
-from fxla.loops.native_tiles import TILE_BYTES, tile_kind, tile_shape
+from fxla.loops.native.isa import AVX2, AVX512, BASELINE, Isa
+from fxla.loops.native.tiles import TILE_BYTES, tile_shape
+from fxla.loops.tile_kinds import tile_kind
 from fxla.loops.view import binary, extent, int_const
 
 RNG = np.random.default_rng(0)

@@ -25,7 +25,7 @@ from fxla.loops.ir import (
 from fxla.loops.view import binary, compare, const, extent, fresh_index, int_const, op, select
 from tests.loops import nests
 from tests.loops.nests import MAKERS
-from tests.loops.test_collapse import F8, buffer
+from tests.loops.passes.test_collapse import F8, buffer
 
 
 def test_walking_sees_every_expression_once() -> None:

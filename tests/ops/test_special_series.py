@@ -12,7 +12,7 @@ import scipy.special
 
 import fxla
 from fxla.scipy import special
-from tests.loops.test_native_math import worst_error
+from tests.loops.native.test_math import worst_error
 
 
 def _normal(x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from fxla.compile.backend.native import EFFORT, HASTE, Batch, Printed, is_hasty
 from fxla.compile.backend.numba_cpu import compile_numba
 from fxla.loops.ir import Kernel
-from fxla.loops.native import Unsupported
+from fxla.loops.native.printer import Unsupported
 from fxla.loops.written import Written
 
 __all__ = ["CompiledKernel", "Kernels", "target"]

@@ -10,7 +10,7 @@ import platform
 import sys
 
 from fxla.core.records import dataclass
-from fxla.loops.native_isa import AVX2, AVX512, BASELINE, NEON, Isa
+from fxla.loops.native.isa import AVX2, AVX512, BASELINE, NEON, Isa
 
 __all__ = ["LEVELS", "Level", "level_of"]
 

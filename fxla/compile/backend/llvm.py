@@ -20,7 +20,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from fxla.errors import InternalError
-from fxla.loops.native_isa import Isa
+from fxla.loops.native.isa import Isa
 
 __all__ = [
     "emit_object",

@@ -46,10 +46,11 @@ from fxla.compile.backend.processors import default_threads
 from fxla.compile.backend.shipped import shipped_object
 from fxla.core.records import dataclass
 from fxla.loops.ir import Kernel
-from fxla.loops.native import Unsupported, native_parts
-from fxla.loops.native_blocks import print_tiles, tile_key
-from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
-from fxla.loops.native_tiles import TILE_KINDS, TILE_PREFIX, TileKind, tile_symbols
+from fxla.loops.native.blocks import print_tiles, tile_key
+from fxla.loops.native.isa import AVX2, AVX512, BASELINE, Isa
+from fxla.loops.native.printer import Unsupported, native_parts
+from fxla.loops.native.tiles import TILE_PREFIX, tile_symbols
+from fxla.loops.tile_kinds import TILE_KINDS, TileKind
 
 __all__ = [
     "Batch",
@@ -127,7 +128,7 @@ def compile_native(kernel: Kernel, isa: Isa | None = None) -> NativeFunction:
     """Compile a kernel for this machine, or for the part `isa` of it.
 
     Raises:
-        fxla.loops.native.Unsupported: the numba target must compile it.
+        fxla.loops.native.printer.Unsupported: the numba target must compile it.
     """
     (found,) = compile_kernels([kernel], isa)
     if isinstance(found, Unsupported):
@@ -330,7 +331,7 @@ def print_kernel(kernel: Kernel, isa: Isa) -> Printed:
     """The text of a kernel under a name that no other kernel has, and no library function.
 
     Raises:
-        fxla.loops.native.Unsupported: the numba target must compile it.
+        fxla.loops.native.printer.Unsupported: the numba target must compile it.
     """
     plain = f"kernel.{kernel.name}"
     declared, text = native_parts(dataclasses.replace(kernel, name=plain), isa)

@@ -41,9 +41,9 @@ from fxla.core.deferred import deferred
 from fxla.core.records import dataclass
 from fxla.errors import InternalError
 from fxla.loops.ir import DType, Kernel
-from fxla.loops.python_ops import storage_dtype
-from fxla.loops.python_source import PythonSource, python_source
-from fxla.loops.scalar_python import bind_prelude, plain_functions, prelude_text
+from fxla.loops.python.functions import bind_prelude, plain_functions, prelude_text
+from fxla.loops.python.ops import storage_dtype
+from fxla.loops.python.source import PythonSource, python_source
 from fxla.loops.written import Written
 
 __all__ = ["NumbaFunction", "cache_path", "compile_numba", "load_python", "save_source"]

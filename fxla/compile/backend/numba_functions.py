@@ -1,4 +1,4 @@
-"""The functions that numba's CPU and CUDA targets provide to `fxla.loops.scalar_python`.
+"""The functions that numba's CPU and CUDA targets provide to `fxla.loops.python.functions`.
 
 They are intrinsics: a type and a few LLVM instructions each. Both targets have the same machinery
 under different module names, so the modules are parameters here and nothing imports numba.
@@ -18,7 +18,7 @@ __all__ = ["half_functions", "target_functions"]
 def target_functions(
     intrinsic: Any, types: Any, signature: Any, library: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Any]:
-    """The functions of `fxla.loops.scalar_python.TARGET_FUNCTIONS` as intrinsics.
+    """The functions of `fxla.loops.python.functions.TARGET_FUNCTIONS` as intrinsics.
 
     Args:
         intrinsic: the target's ``extending.intrinsic``.

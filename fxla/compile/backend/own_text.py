@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from fxla.compile.backend.llvm import host_isa, link_objects
 from fxla.compile.backend.native import module_entry, unpacked
 from fxla.core.deferred import deferred
-from fxla.loops.native_sources import source_key
+from fxla.loops.native.sources import source_key
 
 __all__ = ["OwnText", "loaded"]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fxla.compile.backend.disk import warn_once
 from fxla.compile.backend.levels import Level, level_of
-from fxla.loops.native_isa import Isa
+from fxla.loops.native.isa import Isa
 
 __all__ = ["OBJECTS", "shipped_object", "shipped_objects", "write_shipped"]
 

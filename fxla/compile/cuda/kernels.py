@@ -31,9 +31,9 @@ from fxla.compile.cuda.memory import cupy_module, device_memory, host_view, miss
 from fxla.core.deferred import deferred
 from fxla.core.records import dataclass
 from fxla.loops.ir import Buffer, Const, DType, Expr, Extent, For, Kernel
-from fxla.loops.python_ops import storage_dtype
-from fxla.loops.python_source import PythonSource, python_source, splits
-from fxla.loops.scalar_python import bind_prelude, plain_functions, prelude_text
+from fxla.loops.python.functions import bind_prelude, plain_functions, prelude_text
+from fxla.loops.python.ops import storage_dtype
+from fxla.loops.python.source import PythonSource, python_source, splits
 from fxla.loops.written import Written
 
 __all__ = ["CudaFunction", "compile_cuda", "to_device", "to_host"]

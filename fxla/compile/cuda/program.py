@@ -43,7 +43,7 @@ from fxla.core.trace import is_on_device, typeof
 from fxla.errors import InternalError
 from fxla.loops.extents import kernel_key
 from fxla.loops.ir import Kernel
-from fxla.loops.spread import spread
+from fxla.loops.passes.spread import spread
 from fxla.loops.written import Written
 
 __all__ = ["CudaExecutable", "compile_jaxpr_for_cuda", "evaluate"]

@@ -19,7 +19,6 @@ from fxla.compile.fusion.orientation import index_names, is_outermost, walks_dow
 from fxla.compile.fusion.partial import LARGE, cuts_into_blocks
 from fxla.core.dtypes import DType, float32, is_floating
 from fxla.core.records import dataclass
-from fxla.loops.columns import SMALL_WORK
 from fxla.loops.ir import (
     Buffer,
     Expr,
@@ -28,7 +27,8 @@ from fxla.loops.ir import (
     Local,
     walk_exprs,
 )
-from fxla.loops.unroll import FEW_LANES, is_dear
+from fxla.loops.passes.columns import SMALL_WORK
+from fxla.loops.passes.unroll import FEW_LANES, is_dear
 from fxla.loops.view import (
     Contract,
     IndexTuple,

@@ -21,9 +21,6 @@ from fxla.compile.fusion.partial import in_two, loaded_buffers
 from fxla.compile.fusion.rows import keep_rows, rows_of_one_size
 from fxla.core.aval import Aval
 from fxla.core.records import dataclass
-from fxla.loops.abreast import rows_abreast
-from fxla.loops.collapse import collapse
-from fxla.loops.columns import Columns, sum_columns
 from fxla.loops.contraction import CHUNK_WORK, STEP_WORK, block_contraction
 from fxla.loops.ir import (
     Alloc,
@@ -44,15 +41,18 @@ from fxla.loops.ir import (
     walk_exprs,
     walk_stmts,
 )
-from fxla.loops.native_vectorize import stored_buffers
-from fxla.loops.reshaped import as_read
+from fxla.loops.native.vectorize import stored_buffers
+from fxla.loops.passes.abreast import rows_abreast
+from fxla.loops.passes.collapse import collapse
+from fxla.loops.passes.columns import Columns, sum_columns
+from fxla.loops.passes.reshaped import as_read
+from fxla.loops.passes.single import without_single_loops
+from fxla.loops.passes.spread import is_independent
+from fxla.loops.passes.straight import straight
+from fxla.loops.passes.tile import blocks, tile_transposed, within
+from fxla.loops.passes.undivide import undivide, unroll_short
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
-from fxla.loops.single import without_single_loops
 from fxla.loops.size import whole
-from fxla.loops.spread import is_independent
-from fxla.loops.straight import straight
-from fxla.loops.tile import blocks, tile_transposed, within
-from fxla.loops.undivide import undivide, unroll_short
 from fxla.loops.view import (
     Nest,
     Phase,

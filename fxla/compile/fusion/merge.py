@@ -41,10 +41,10 @@ from fxla.loops.ir import (
     Store,
     While,
 )
+from fxla.loops.passes.tile import blocks, within
+from fxla.loops.passes.unroll import declare, in_registers, renamed, unrolled, unrolled_size
 from fxla.loops.rewrite import Rewriter
 from fxla.loops.size import whole
-from fxla.loops.tile import blocks, within
-from fxla.loops.unroll import declare, in_registers, renamed, unrolled, unrolled_size
 from fxla.loops.view import (
     binary,
     cast,

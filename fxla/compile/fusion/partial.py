@@ -31,9 +31,9 @@ from fxla.loops.ir import (
     Store,
     walk_stmts,
 )
-from fxla.loops.native_vectorize import stored_buffers
+from fxla.loops.native.vectorize import stored_buffers
+from fxla.loops.passes.tile import power_below
 from fxla.loops.rewrite import Rewriter, postorder, stmt_exprs
-from fxla.loops.tile import power_below
 from fxla.loops.view import binary, extent, fresh_index, int_const
 
 __all__ = ["BLOCK", "LARGE", "TwoKernels", "cuts_into_blocks", "in_two", "loaded_buffers"]

@@ -15,7 +15,7 @@ from fxla.core.aval import Shape
 from fxla.core.dtypes import DType
 from fxla.core.jaxpr import Eqn
 from fxla.loops.ir import Alloc, Buffer, Expr, For, Let, Load, Stmt, Store
-from fxla.loops.tile import within
+from fxla.loops.passes.tile import within
 from fxla.loops.view import (
     IndexTuple,
     Nest,

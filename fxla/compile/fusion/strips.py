@@ -26,7 +26,6 @@ from dataclasses import replace
 from fxla.compile.fusion.graph import Value
 from fxla.compile.fusion.kernels import KernelStep, SummedColumns
 from fxla.core.records import dataclass
-from fxla.loops.collapse import size_of_extent
 from fxla.loops.ir import (
     INDEX,
     Alloc,
@@ -44,6 +43,7 @@ from fxla.loops.ir import (
     While,
     walk_stmts,
 )
+from fxla.loops.passes.collapse import size_of_extent
 from fxla.loops.rewrite import Rewriter, all_exprs
 from fxla.loops.view import binary, fresh_index, int_const
 

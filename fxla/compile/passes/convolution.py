@@ -25,7 +25,7 @@ from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.core.primitive import Primitive
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
-from fxla.loops.native_tiles import tile_kind
+from fxla.loops.tile_kinds import tile_kind
 from fxla.loops.view import IndexTuple, View, binary, extent
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvDims, ConvParams

@@ -23,7 +23,7 @@ from fxla.core.primitive import Primitive
 from fxla.core.records import dataclass
 from fxla.loops import view as scalar
 from fxla.loops.ir import Expr
-from fxla.loops.native_tiles import TILE_DTYPES
+from fxla.loops.tile_kinds import TILE_DTYPES
 from fxla.loops.view import Contract, IndexTuple, View, binary, int_const
 from fxla.ops.conv_dims import ConvParams
 from fxla.ops.structure import inverse_permutation, reshape_p, transpose_p

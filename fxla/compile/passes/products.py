@@ -60,7 +60,7 @@ from fxla.compile.routines.library import MIN_DEPTH, dot_layouts, served_by_blas
 from fxla.core.aval import Aval
 from fxla.core.jaxpr import Eqn
 from fxla.core.records import dataclass
-from fxla.loops.native_tiles import NARROW, tile_kind
+from fxla.loops.tile_kinds import NARROW, tile_kind
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.conv_dims import ConvParams
 from fxla.ops.dot import DotDims, dot_general_p

@@ -43,7 +43,7 @@ from fxla.compile.routines.library import MIN_DEPTH
 from fxla.core.dtypes import DType, float32, int16, int32, is_bool, uint8
 from fxla.core.jaxpr import Atom, Eqn, Jaxpr, Var
 from fxla.core.records import dataclass
-from fxla.loops.native_tiles import NARROW, TILE_DTYPES
+from fxla.loops.tile_kinds import NARROW, TILE_DTYPES
 from fxla.ops.casts import convert_p
 from fxla.ops.conv import conv_general_dilated_p
 from fxla.ops.dot import DotDims, accumulator, dot_general_p

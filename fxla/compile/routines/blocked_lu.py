@@ -30,7 +30,7 @@ from fxla.compile.routines.elimination import (
 from fxla.core.dtypes import DType, int32
 from fxla.core.records import dataclass
 from fxla.loops.ir import INDEX, Assign, Buffer, Expr, For, If, Let, Load, Local, Stmt, Store
-from fxla.loops.tile import blocks
+from fxla.loops.passes.tile import blocks
 from fxla.loops.view import (
     IndexTuple,
     Nest,

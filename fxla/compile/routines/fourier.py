@@ -1,6 +1,6 @@
 """Fourier transforms: their passes along axes, how each is computed, and the tables it reads.
 
-Lines of smooth lengths are transformed by the jobs of `fxla.loops.native_fourier`; which job, and
+Lines of smooth lengths are transformed by the jobs of `fxla.loops.native.fourier`; which job, and
 how a long line is split, depends on sizes and the width of vectors. Tables of roots of unity are
 made when a program is loaded and shared by all programs that read them. Other lengths are left to
 NumPy's loops (`pocketfft`) or to the primitive's own value.
@@ -21,7 +21,7 @@ from fxla.compile.routines.pocketfft import float_bits, served_by_numpy
 from fxla.core.dtypes import DType
 from fxla.core.jaxpr import Eqn
 from fxla.core.records import dataclass
-from fxla.loops.native_fourier import (
+from fxla.loops.native.fourier import (
     REAL_AFTER,
     REAL_BEFORE,
     fourier_key,
@@ -29,7 +29,7 @@ from fxla.loops.native_fourier import (
     fourier_symbols,
     print_fourier,
 )
-from fxla.loops.native_vector_lines import FOURIER_PASSES
+from fxla.loops.native.vector_lines import FOURIER_PASSES
 
 __all__ = [
     "FourierPlan",

@@ -16,7 +16,7 @@ from fxla.compile.backend import compiled, native
 from fxla.compile.backend.compiled import Kernels
 from fxla.loops.extents import kernel_key
 from fxla.loops.ir import INDEX, Buffer, Const, Extent, For, Index, Kernel, Load, Op, Store
-from fxla.loops.native import Unsupported
+from fxla.loops.native.printer import Unsupported
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from fxla.compile.backend import levels
 from fxla.compile.backend.levels import LEVELS, level_of
 from fxla.compile.backend.llvm import host_isa
-from fxla.loops.native_isa import AVX2, AVX512, BASELINE, NEON, Isa
+from fxla.loops.native.isa import AVX2, AVX512, BASELINE, NEON, Isa
 
 V3 = "+sse4.2,+popcnt,+cx16,+sahf,+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+xsave"
 V4 = f"{V3},+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"

@@ -28,7 +28,7 @@ from fxla.compile.backend.native import (
 )
 from fxla.errors import CacheWarning, InternalError
 from fxla.loops.ir import INDEX, Buffer, Const, Extent, For, Index, Kernel, Load, Op, Store
-from fxla.loops.native_tiles import TILE_PREFIX
+from fxla.loops.native.tiles import TILE_PREFIX
 
 
 def constant_function(name: str, value: int) -> str:

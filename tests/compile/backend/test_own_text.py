@@ -13,7 +13,7 @@ from fxla.compile.backend.own_text import OwnText, loaded
 from fxla.compile.calls.eager import EAGER
 from fxla.compile.calls.entry import ENTRY
 from fxla.compile.calls.recycle import RECYCLER
-from fxla.loops import native_sources
+from fxla.loops.native import sources as native_sources
 
 PACKAGE = Path(str(fxla.__file__)).parent
 TEXTS = {"entry": (ENTRY, (24,)), "eager": (EAGER, ()), "recycler": (RECYCLER, (True,))}
@@ -63,7 +63,7 @@ def test_another_source_is_another_key(monkeypatch: pytest.MonkeyPatch, tmp_path
         copy = tmp_path / f"{source}.py"
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes((PACKAGE / f"{source}.py").read_bytes())
-    monkeypatch.setattr(native_sources, "__file__", str(tmp_path / "loops" / "native_sources.py"))
+    monkeypatch.setattr(native_sources, "_PACKAGE", str(tmp_path))
     forget()
     try:
         assert ENTRY.key(24) == before

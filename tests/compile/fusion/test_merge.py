@@ -12,8 +12,8 @@ import fxla.numpy as fnp
 from fxla import lax
 from fxla.compile.build import build_program
 from fxla.compile.program import Copy, Launch, Loop, Program, WhileLoop, walk_instructions
-from fxla.loops.collapse import size_of_extent
 from fxla.loops.ir import For, walk_stmts
+from fxla.loops.passes.collapse import size_of_extent
 
 RNG = np.random.default_rng(0)
 

@@ -15,7 +15,7 @@ from fxla.compile.program import Launch, Program
 from fxla.control.programs import executable_of
 from fxla.loops.extents import canonical
 from fxla.loops.ir import For, Op, walk_stmts
-from fxla.loops.python_source import python_source
+from fxla.loops.python.source import python_source
 from fxla.loops.rewrite import all_exprs
 
 RNG = np.random.default_rng(0)

@@ -19,7 +19,7 @@ from fxla.compile.build import build_program
 from fxla.compile.executable import compile_jaxpr, executable_from
 from fxla.compile.passes.widened import widened_products
 from fxla.compile.program import Gemm, Launch, walk_instructions
-from fxla.loops.native_isa import AVX2, AVX512, BASELINE, Isa
+from fxla.loops.native.isa import AVX2, AVX512, BASELINE, Isa
 
 HALVES = [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)]
 ISAS = [x for x in (BASELINE, AVX2, AVX512) if x.vector_bytes <= host_isa().vector_bytes]

@@ -16,7 +16,7 @@ from fxla.compile.backend.llvm import host_isa
 from fxla.compile.program import Buffer, Fourier, HostCall, Pointer
 from fxla.compile.routines import fourier
 from fxla.compile.routines.fourier import fourier_plan, pass_radices, roots_of_unity
-from fxla.loops.native_isa import AVX2, BASELINE, Isa
+from fxla.loops.native.isa import AVX2, BASELINE, Isa
 from tests.compile.routines.transforms import KINDS, check
 
 SHAPES = [

@@ -17,7 +17,7 @@ from fxla.compile.build import build_program
 from fxla.compile.executable import Executable, executable_from
 from fxla.compile.fusion import grain
 from fxla.compile.program import HostCall, walk_instructions
-from fxla.loops.native_isa import AVX2, BASELINE, Isa
+from fxla.loops.native.isa import AVX2, BASELINE, Isa
 from fxla.ops.linalg import cholesky, linear_solve, lu, triangular_solve
 
 RNG = np.random.default_rng(0)
