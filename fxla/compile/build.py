@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,10 @@ from fxla.compile.fusion.grain import chunk_size
 from fxla.compile.fusion.graph import Graph, Node, Value, build_graph
 from fxla.compile.fusion.group import Group
 from fxla.compile.fusion.kernels import KernelStep, RepeatedSteps, group_kernels, nest_kernels
+from fxla.compile.fusion.lines import in_lines
 from fxla.compile.fusion.merge import NotMergeableError, merge
 from fxla.compile.fusion.running_rows import running_nest
-from fxla.compile.fusion.schedule import schedule, used_outside
+from fxla.compile.fusion.schedule import last_readers, schedule
 from fxla.compile.fusion.stored import plan_lines, plan_storage
 from fxla.compile.fusion.strips import in_strips
 from fxla.compile.memory import assign_offsets
@@ -197,21 +198,21 @@ class Build:
             else:
                 place[first] = place[value] = target
         items = schedule(graph, cached)
-        outside = used_outside(graph, items)
+        outside = last_readers(graph, items)
         body: list[Instruction] = []
         steps: list[KernelStep] = []
-        for item in items:
+        for k, item in enumerate(items):
             if isinstance(item, Group):
                 steps += group_kernels(item, outside, cached, self.merging, repeated)
                 continue
-            body += self.launches(steps, place)
+            body += self.launches(steps, place, outside, k)
             for i, o in item.in_place:
                 place[item.outputs[o]] = pointer_of(item.inputs[i], place)
             if isinstance(item.form, Nest):
                 body += self.nest(nest_kernels(graph, item), place)
             else:
                 body += self.node(item, place)
-        body += self.launches(steps, place)
+        body += self.launches(steps, place, outside, len(items))
         for value, target in late:
             if place[value] != target:
                 body.append(Copy(target, place[value], aval_bytes(value.aval)))
@@ -306,9 +307,27 @@ class Build:
         self.notes.append(f"{eqn.primitive.name} {eqn.outputs[0].aval}: {blocks.reason}")
         return blocks.nest
 
-    def launches(self, steps: list[KernelStep], place: dict[Value, Pointer]) -> list[Instruction]:
-        """The launches of kernels that follow each other, which are taken from the list."""
+    def launches(
+        self,
+        steps: list[KernelStep],
+        place: dict[Value, Pointer],
+        last_readers: Mapping[Value, int],
+        position: int,
+    ) -> list[Instruction]:
+        """The launches of kernels that follow each other, which are taken from the list.
+
+        Args:
+            steps: the kernels.
+            place: of values, which gets the places of results.
+            last_readers: see `fxla.compile.fusion.schedule`.
+            position: of the item after them.
+        """
         found, notes = in_strips(steps)
+        if self.use_library and not self.merging:
+            found, more = in_lines(
+                found, lambda v: v in place or last_readers.get(v, -1) >= position
+            )
+            notes += more
         self.notes += notes
         steps.clear()
         return [self.launch(step, place) for step in found]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from fxla.compile.fusion.graph import Graph, Node, Value, size_of
@@ -118,7 +118,7 @@ class RepeatedSteps:
 
 def group_kernels(
     group: Group,
-    outside: set[Value],
+    outside: Collection[Value],
     cached: bool = True,
     plain: bool = False,
     repeated: bool = False,
@@ -197,7 +197,7 @@ def literal_shape(b: Buffer) -> tuple[int, ...]:
 
 
 def _group_kernel(
-    group: Group, outside: set[Value], cached: bool, plain: bool, work: int
+    group: Group, outside: Collection[Value], cached: bool, plain: bool, work: int
 ) -> KernelStep:
     """The loop nest of a group."""
     for value in group.place:

@@ -24,7 +24,7 @@ from fxla.loops.view import (
     fresh_index,
 )
 
-__all__ = ["Item", "schedule", "stored_dependencies", "used_outside"]
+__all__ = ["Item", "last_readers", "schedule", "stored_dependencies"]
 
 LOOK_BACK = 12
 """How many earlier groups a value tries to join."""
@@ -207,13 +207,16 @@ def _has_rows(group: Group, shape: tuple[int, ...], cached: bool) -> bool:
     )
 
 
-def used_outside(graph: Graph, items: list[Item]) -> set[Value]:
-    """Values that some other item, or the caller, reads: the ones that must be written."""
-    outside: set[Value] = set(graph.outputs)
-    for item in items:
+def last_readers(graph: Graph, items: list[Item]) -> dict[Value, int]:
+    """The values that some other item, or the caller, reads: the ones that must be written.
+
+    With the position of the last item that reads each; it is behind all items, if the caller does.
+    """
+    found: dict[Value, int] = {}
+    for k, item in enumerate(items):
         if isinstance(item, Group):
-            outside.update(v for v in item.inputs)
+            found.update(dict.fromkeys(item.inputs, k))
         else:
             for v in item.inputs:
-                outside.update([v] if v.stored else stored_dependencies(v))
-    return outside
+                found.update(dict.fromkeys([v] if v.stored else stored_dependencies(v), k))
+    return found | dict.fromkeys(graph.outputs, len(items))
