@@ -43,10 +43,6 @@ _PADDED = (
     "the images are padded in a pass of their own, some 5-8% of the time: runs gave 0.82 to 1.04"
 )
 _IN_PYTHON = "operator, tape and rule are Python, 3 us beside NumPy's 1: runs gave 0.80 to 1.2"
-_THREE_PASSES = (
-    "both blurs are stored and read again, through the third cache; the peer runs on one thread, "
-    "so that a host that runs both threads on one core halves the ratio: runs gave 0.52 to 1.2"
-)
 
 TUNED: dict[str, Workload] = {
     workload.name: workload
@@ -93,7 +89,7 @@ TUNED: dict[str, Workload] = {
         Conv(why=_PADDED),
         ConvGradients(why=_PADDED_TWICE),
         ResNetBlock(why=_SAME_PRODUCTS),
-        ImageFilter(why=_THREE_PASSES),
+        ImageFilter(),
         Attention(),
         Lstm(),
         Rnn(),

@@ -56,7 +56,7 @@ LINE = 64
 LONG, STRIPS = 64, 16
 """Rows of a strip, from twice of which on there are more strips; and strips at least, if rows last,
 so that all cores have some."""
-OVERLAP = 4
+OVERLAP = 8
 """A strip has so many times the rows that are computed before it."""
 STAGES, EXPRESSIONS = 12, 1000
 """Kernels of a chain, and expressions in them, at most: the time to compile grows faster."""
