@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from fxla.core.absent import no_attribute
 from fxla.core.pause import no_collection
 
 __all__ = ["deferred", "deferred_name", "public_names"]
@@ -57,7 +58,7 @@ def deferred_name(package: str, places: Mapping[str, str], name: str) -> Any:
     """
     place = places.get(name)
     if place is None:
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        raise no_attribute(package, name)
     module, _, attribute = place.partition(":")
     with no_collection(lasting=True):
         found = importlib.import_module(module)

@@ -5,6 +5,8 @@ any array, and sizes are static. Loops and branches (`scan`, `while_loop`, `cond
 native loops and branches, and are differentiated and vectorised as they are.
 """
 
+from typing import Any
+
 from fxla.control.api import stop_gradient
 from fxla.control.associative_scan import associative_scan
 from fxla.control.collectives import all_gather, axis_index, axis_size, pmax, pmean, pmin, psum
@@ -14,6 +16,7 @@ from fxla.control.loops import fori_loop
 from fxla.control.loops import map_ as map
 from fxla.control.scan import scan
 from fxla.control.while_loop import while_loop
+from fxla.core.absent import no_attribute as _no_attribute
 from fxla.core.deferred import public_names as _public_names
 from fxla.lax import linalg
 from fxla.lax.arrays import (
@@ -411,6 +414,10 @@ __all__ = [
     "while_loop",
     "zeta",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise _no_attribute(__name__, name)
 
 
 def __dir__() -> list[str]:

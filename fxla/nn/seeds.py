@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from typing import Any
 
 from fxla import random
-from fxla.core.trace import eval_trace, running
+from fxla.core.trace import eval_trace, running, where_am_i
+from fxla.errors import TracerIntegerConversionError
+from fxla.transforms.api import aval_of, kind_of
 
 __all__ = ["keys", "next_key", "seed"]
 
@@ -29,6 +32,10 @@ def seed(n: int) -> None:
     Args:
         n: any integer below 2**64; the stream starts with 0.
 
+    Raises:
+        TypeError: `n` is no integer.
+        TracerIntegerConversionError: `n` is traced: give modules a `key` instead.
+
     Example:
         >>> from fxla import nn
         >>> def weight():
@@ -37,8 +44,17 @@ def seed(n: int) -> None:
         >>> bool((weight() == weight()).all())
         True
     """
+    try:
+        start = operator.index(n)
+    except TracerIntegerConversionError:
+        raise
+    except TypeError:
+        raise TypeError(
+            f"nn.seed: the seed must be an integer, got {aval_of(n) or kind_of(n)}{where_am_i()}. "
+            "Of a text, take `zlib.crc32(text.encode())`."
+        ) from None
     with _stream.lock:
-        _stream.seed, _stream.drawn = n, 0
+        _stream.seed, _stream.drawn = start, 0
 
 
 def next_key(key: Any = None) -> Any:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from fxla.core.absent import no_attribute as _no_attribute
 from fxla.core.deferred import public_names as _public_names
 from fxla.numpy import (
     conditional,
@@ -152,7 +153,7 @@ selected_functions.install()
 def __getattr__(name: str) -> Any:
     reason = _ABSENT.get(name)
     if reason is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise _no_attribute(__name__, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}: {reason}")
 
 

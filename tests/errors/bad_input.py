@@ -507,6 +507,16 @@ def seed_of_text() -> Any:
     return fxla.random.key("seed")
 
 
+@raises(TypeError)
+def seed_of_models_that_is_an_array() -> Any:
+    return nn.seed(A > 0)  # type: ignore[arg-type]
+
+
+@raises(TypeError)
+def seed_of_models_that_is_traced() -> Any:
+    return fxla.jit(nn.seed)(3)
+
+
 @raises(ValueError)
 def mode_that_there_is_not() -> Any:
     return fnp.ones(3).at[0].set(1.0, mode="wrap")
